@@ -1,0 +1,76 @@
+#pragma once
+// How a kind of function runs. A Runtime makes a Template from a function once per version; a Template
+// starts Instances; an Instance runs one call, in isolation, within its limits.
+//
+//   deploy ── prepare(Function) ──▶ Template          slow, once per version, in a child process
+//   call   ── Template::start(core) ──▶ Instance ── run(Call) ──▶ Reply      the hot path
+//
+// A new kind of function is one implementation of these three, one line in a table, and runtime_contract.h.
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "exec/core.h"
+#include "model/call.h"
+#include "model/function.h"
+#include "net/task.h"
+
+namespace canopy::exec {
+
+class Instance {
+ public:
+  virtual ~Instance() = default;
+
+  // Runs `call` to its end, its deadline, or cancel(). A failed call is a Reply with an error, because its
+  // usage counts and its log is kept. Nothing of the call stays behind. Once per instance.
+  //   died             it trapped; the message says what, and where by function name and offset
+  //   function_failed  it ended with a code other than 0
+  //   limit            it went past a limit; the message names the limit and its value
+  //   deadline         the deadline passed; `stage` says what it was doing
+  //   canceled         cancel() was called
+  //   unavailable      no room for one more instance on this core
+  virtual net::Task<Reply> run(Call& call) = 0;
+
+  // Ends a run that is under way; on its core's thread.
+  virtual void cancel() = 0;
+};
+
+class Template {
+ public:
+  virtual ~Template() = default;
+
+  // An instance on `core`, on its thread. Cheap: what is heavy happens in run().
+  virtual std::unique_ptr<Instance> start(Core& core) = 0;
+
+  // What it holds in memory on all cores, but for its running instances.
+  virtual std::uint64_t resident_bytes() const = 0;
+
+  // Gives back what it holds on `core`, on its thread, if no call of it runs there. It loads again by itself.
+  virtual void unload(Core& core) = 0;
+};
+
+// Finds stored code and has room for what is made from it.
+struct Workplace {
+  std::function<Result<std::filesystem::path>(std::string_view digest)> code_path;
+  std::filesystem::path compiled_folder;
+};
+
+class Runtime {
+ public:
+  virtual ~Runtime() = default;
+
+  virtual std::string_view name() const = 0;  // "wasm"
+
+  // Makes `function` ready, or finds it made already on disk. Blocks: milliseconds to the compile limit.
+  // Any thread.
+  //   refused    the code does not validate, link or compile, or its initialisation fails; in full words
+  //   limit      making it took more time or memory than is allowed
+  //   not_found  its code is not stored
+  virtual Result<std::shared_ptr<Template>> prepare(const Function& function) = 0;
+};
+
+}  // namespace canopy::exec

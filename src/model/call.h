@@ -1,0 +1,85 @@
+#pragma once
+// One run of a function: what goes in, what comes out, what it used. Plain data.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "model/function.h"
+
+namespace canopy {
+
+struct Header {
+  std::string name;
+  std::string value;
+};
+
+struct HeaderView {
+  std::string_view name;
+  std::string_view value;
+};
+
+// What a call writes to its log: bounded, with a count of what did not fit.
+//
+// Threads: one at a time, the core that runs the call.
+class CallLog {
+ public:
+  enum class Stream { out, err };
+
+  explicit CallLog(std::uint64_t size_max) : size_max_(size_max) {}
+
+  // Keeps what fits; counts the rest.
+  void write(Stream stream, std::string_view bytes);
+
+  const std::string& text() const { return text_; }
+  std::string take_text() { return std::move(text_); }
+  std::uint64_t dropped_bytes() const { return dropped_bytes_; }
+
+  // Called with each piece as it is written, for those who follow live; empty for nobody.
+  std::function<void(std::string_view)> on_write;
+
+ private:
+  std::uint64_t size_max_;
+  std::string text_;
+  std::uint64_t dropped_bytes_ = 0;
+};
+
+// The views belong to whoever makes the call, and live until its reply is there.
+struct Call {
+  CallId id;
+  const Function* function = nullptr;
+  Time queued{};          // When it came in.
+  Time deadline = never;  // Absolute; the whole call, from queue to reply.
+  std::uint32_t attempt = 1;
+  std::string_view method = "POST";
+  std::string_view path = "/";  // What follows /function/{ns}/{fn}; begins with '/'.
+  std::string_view query;       // Without the '?'.
+  std::vector<HeaderView> headers;
+  std::string_view input;
+  CallLog* log = nullptr;
+};
+
+struct Usage {
+  Duration queue_time{};           // From the arrival to the first instruction.
+  Duration run_time{};             // From the first instruction to the reply.
+  Duration cpu_time{};             // Of it, on a core.
+  std::uint64_t memory_bytes = 0;  // The most linear memory it had.
+  bool cold = false;               // Its module had to be loaded first.
+};
+
+struct Reply {
+  int status = 200;  // The function's own, 200 to 599.
+  std::vector<Header> headers;
+  std::string output;
+  int exit_code = 0;
+  Usage usage;
+  std::optional<Error> error;  // Set where the call failed; status and output are then not the client's.
+};
+
+}  // namespace canopy

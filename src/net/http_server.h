@@ -1,0 +1,65 @@
+#pragma once
+// HTTP/1.1 on one core: keep-alive, pipelining, chunked bodies, Expect: 100-continue, TLS when a certificate
+// is given. One server per core, each with a listening socket of its own (SO_REUSEPORT), so a connection
+// lives and dies on one thread.
+//
+// The server answers by itself: 400 malformed, 408 a head or body that takes too long, 413 a body past the
+// limit, 431 a head past the limit, 501 an unknown transfer coding. All as {"error": …} like the API's own.
+//
+// Threads: everything runs on the io_context's thread.
+// Life:    the io_context outlives the server; the server outlives the last connection: stop(), then run
+//          the io_context until connection_count() is 0.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "net/http.h"
+
+namespace canopy::net {
+
+struct HttpServerOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;  // 0: the kernel chooses; see port().
+  std::size_t head_bytes_max = 16 * 1024;
+  std::size_t connections_max = 20'000;               // One more is accepted and closed at once.
+  Duration head_timeout = std::chrono::seconds(10);   // From the first byte of a request to its last header.
+  Duration body_timeout = std::chrono::seconds(30);   // Between two pieces of a body.
+  Duration idle_timeout = std::chrono::seconds(75);   // Between two requests.
+  Duration write_timeout = std::chrono::seconds(30);  // For a client that does not read.
+  std::string certificate_file;                       // PEM, with key_file: speak TLS.
+  std::string key_file;
+};
+
+struct HttpServerCounts {
+  std::uint64_t connections_accepted = 0;
+  std::uint64_t connections_refused = 0;
+  std::uint64_t requests = 0;
+};
+
+class HttpServer {
+ public:
+  virtual ~HttpServer() = default;
+
+  virtual std::uint16_t port() const = 0;
+
+  // Accepts no more, ends idle connections, lets the others finish their request and then closes them.
+  virtual void stop() = 0;
+  // Closes what is left.
+  virtual void abort() = 0;
+
+  virtual std::size_t connection_count() const = 0;
+  virtual HttpServerCounts counts() const = 0;
+};
+
+// Listens from the moment this returns.
+//   unavailable  the address is taken or not ours; the message says which
+//   invalid      a certificate or key that cannot be read
+Result<std::unique_ptr<HttpServer>> make_http_server(asio::io_context& io, HttpServerOptions options,
+                                                     const Clock& clock, BodyLimit body_limit,
+                                                     HttpHandler handler);
+
+}  // namespace canopy::net

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Checks that #include lines follow the arrows in src/CMakeLists.txt, and no others.
+
+  tools/layers.py          fails on an include without an arrow, or an arrow without an include
+  tools/layers.py --graph  prints the map for docs/architecture.md (Mermaid)
+"""
+import pathlib
+import re
+import sys
+
+SRC = pathlib.Path(__file__).resolve().parent.parent / "src"
+# Libraries that only some folders may see, by the header they are known by.
+FENCED = {"boost/": {"net"}, "wasmtime": {"wasm"}, "hiredis/": {"store"}, "sqlite3.h": {"store"}}
+
+
+def declared():
+    text = re.sub(r"#.*", "", (SRC / "CMakeLists.txt").read_text())
+    arrows = {}
+    for body in re.findall(r"canopy_module\(([^)]*)\)", text):
+        name, *rest = body.split()
+        deps = rest[rest.index("DEPS") + 1 :] if "DEPS" in rest else []
+        arrows[name] = set(deps[: deps.index("USES")] if "USES" in deps else deps)
+    return arrows
+
+
+def check(arrows):
+    used = {name: set() for name in arrows}
+    for path in sorted(SRC.glob("*/*.[hc]*")):
+        module = path.parent.name
+        if module not in arrows:
+            yield f"{path.relative_to(SRC.parent)}: folder is not a canopy_module"
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            where = f"{path.relative_to(SRC.parent)}:{number}"
+            if own := re.match(r'#include "(\w+)/', line):
+                target = own[1]
+                used[module].add(target)
+                if target != module and target not in arrows[module]:
+                    yield f"{where}: {module} -> {target} is not an arrow in src/CMakeLists.txt"
+            elif other := re.match(r"#include <([^>]+)>", line):
+                for prefix, allowed in FENCED.items():
+                    if other[1].startswith(prefix) and module not in allowed:
+                        yield f"{where}: only {', '.join(sorted(allowed))} may include <{prefix}...>"
+    for module, deps in arrows.items():
+        for dep in sorted(deps - used[module]):
+            yield f"src/CMakeLists.txt: {module} -> {dep} is an arrow that no include needs"
+
+
+def main():
+    arrows = declared()
+    if sys.argv[1:] == ["--graph"]:
+        print("```mermaid\nflowchart BT")
+        for module, deps in arrows.items():
+            print(f"  {module}" if not deps else "\n".join(f"  {module} --> {dep}" for dep in sorted(deps)))
+        print("```")
+        return 0
+    errors = list(check(arrows))
+    print("\n".join(errors) if errors else f"{len(arrows)} modules, every include follows an arrow")
+    return bool(errors)
+
+
+sys.exit(main())

@@ -37,7 +37,7 @@ struct Limits {
   std::uint64_t log_bytes = 256 * KiB;  // Kept per call; what is beyond is counted.
   std::uint64_t tmp_bytes = 16 * MiB;   // Its private /tmp.
   std::uint32_t open_files = 64;
-  std::uint64_t table_elements = 20'000;
+  std::uint64_t table_elements = 100'000;
   auto operator<=>(const Limits&) const = default;
 };
 

@@ -1,0 +1,122 @@
+#include "exec/core.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace canopy::exec {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Writes its name into a story at each turn, and stands in line again as often as it is told.
+class Actor final : public Turn {
+ public:
+  Actor(Core& core, std::string name, std::string& story)
+      : core_(core), name_(std::move(name)), story_(story) {}
+  ~Actor() override { core_.leave(*this); }
+
+  void take() override {
+    story_ += name_;
+    if (turns_left > 0) {
+      --turns_left;
+      core_.enqueue(*this, level, deadline);
+    }
+  }
+  void expire() override { story_ += name_ + "!"; }
+
+  int turns_left = 0;
+  std::size_t level = 0;
+  Time deadline = never;
+
+ private:
+  Core& core_;
+  std::string name_;
+  std::string& story_;
+};
+
+class CoreTest : public testing::Test {
+ protected:
+  FakeClock clock_;
+  Core core_{0, clock_};
+  std::string story_;
+};
+
+TEST_F(CoreTest, GivesTurnsInOrderWithinALevel) {
+  Actor a(core_, "a", story_), b(core_, "b", story_);
+  a.turns_left = b.turns_left = 2;
+  core_.enqueue(a, 0, never);
+  core_.enqueue(b, 0, never);
+  core_.poll();
+  EXPECT_EQ(story_, "ababab");
+  EXPECT_EQ(core_.runnable_count(), 0);
+}
+
+TEST_F(CoreTest, PrefersTheLowerLevelButStarvesNobody) {
+  Actor light(core_, "l", story_), heavy(core_, "H", story_);
+  light.turns_left = 100;
+  heavy.turns_left = 3;
+  heavy.level = 3;
+  core_.enqueue(heavy, 3, never);
+  core_.enqueue(light, 0, never);
+  core_.poll();
+  EXPECT_EQ(story_.substr(0, 5), "lllll");
+  EXPECT_LT(story_.rfind('H'), story_.size() - 1) << "the heavy one ended while the light one went on";
+}
+
+TEST_F(CoreTest, ServesTheLoopBetweenTwoTurns) {
+  Actor loop(core_, "L", story_);
+  loop.turns_left = 20;
+  core_.enqueue(loop, 0, never);
+  core_.post([this] {
+    story_ += "1";
+    core_.post([this] { story_ += "2"; });
+  });
+  core_.poll();
+  EXPECT_EQ(story_.substr(0, 4), "L1L2");
+}
+
+TEST_F(CoreTest, WakesASleeperAtItsTime) {
+  Actor sleeper(core_, "s", story_);
+  core_.suspend(sleeper, clock_.now() + milliseconds(10), never);
+  core_.poll();
+  EXPECT_EQ(story_, "");
+  EXPECT_EQ(core_.waiting_count(), 1);
+  clock_.advance(milliseconds(10));
+  core_.poll();
+  EXPECT_EQ(story_, "s");
+  EXPECT_EQ(core_.waiting_count(), 0);
+}
+
+TEST_F(CoreTest, ExpiresWhoeverWaitsPastItsDeadline) {
+  Actor sleeper(core_, "s", story_), runner(core_, "r", story_);
+  core_.suspend(sleeper, never, clock_.now() + milliseconds(5));
+  core_.enqueue(runner, 0, clock_.now() + milliseconds(5));
+  clock_.advance(milliseconds(5));
+  core_.poll();
+  EXPECT_TRUE(story_ == "s!r!" || story_ == "r!s!") << story_;
+}
+
+TEST_F(CoreTest, WakeBringsBackOnlyThoseWhoWait) {
+  Actor a(core_, "a", story_);
+  core_.wake(a);
+  core_.suspend(a, never, never);
+  core_.wake(a);
+  core_.wake(a);
+  core_.poll();
+  EXPECT_EQ(story_, "a");
+}
+
+TEST_F(CoreTest, ForgetsWhoeverLeaves) {
+  {
+    Actor a(core_, "a", story_), b(core_, "b", story_);
+    core_.enqueue(a, 1, never);
+    core_.suspend(b, clock_.now(), never);
+  }
+  core_.poll();
+  EXPECT_EQ(story_, "");
+}
+
+}  // namespace
+}  // namespace canopy::exec

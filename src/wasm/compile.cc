@@ -1,0 +1,159 @@
+#include "wasm/compile.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "wasm/compile_job.h"
+
+namespace canopy::wasm {
+namespace {
+
+constexpr std::size_t answer_bytes_max = 64 * 1024;
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int descriptor) : descriptor_(descriptor) {}
+  ~FileDescriptor() { close(); }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return descriptor_; }
+  void close() {
+    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+  }
+
+ private:
+  int descriptor_;
+};
+
+struct Child {
+  pid_t pid;
+  std::string answer;
+  bool late = false;
+  int status = 0;
+};
+
+// Reads what the child says until it closes its end, or the time is up; then ends it in any case.
+void attend(Child& child, int from, Duration timeout) {
+  const Time deadline = system_clock().now() + timeout;
+  std::array<char, 4096> piece{};
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - system_clock().now());
+    pollfd wanted{from, POLLIN, 0};
+    const int ready = left.count() > 0 ? poll(&wanted, 1, static_cast<int>(left.count())) : 0;
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0) {
+      child.late = true;
+      break;
+    }
+    const ssize_t got = read(from, piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    if (child.answer.size() < answer_bytes_max)
+      child.answer.append(piece.data(), static_cast<std::size_t>(got));
+  }
+  if (child.late) kill(-child.pid, SIGKILL);
+  while (waitpid(child.pid, &child.status, 0) < 0 && errno == EINTR) {
+  }
+}
+
+Result<pid_t> spawn(const CompileOptions& options, int job_pipe, int answer_pipe) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, job_pipe, STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, answer_pipe, STDOUT_FILENO);
+  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  std::string program = options.program.string();
+  std::string word(compile_child_word);
+  std::array<char*, 3> arguments = {program.data(), word.data(), nullptr};
+  std::array<char*, 1> environment = {nullptr};  // Nothing of the server's environment reaches it.
+  pid_t pid = 0;
+  const int error =
+      posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments.data(), environment.data());
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) {
+    return fail(Code::unavailable,
+                "starting the compiler " + program + ": " + std::strerror(error));  // NOLINT
+  }
+  return pid;
+}
+
+Error explain(const Child& child, const CompileOptions& options) {
+  if (child.late) {
+    return {Code::limit, "compiling took longer than " + duration_text(options.timeout) +
+                             "; make the module smaller, or raise 'compile-timeout'"};
+  }
+  if (WIFSIGNALED(child.status)) {
+    return {Code::limit, "the compiler was ended by signal " + std::to_string(WTERMSIG(child.status)) +
+                             "; it may have reached its memory limit of " + size_text(options.memory_bytes) +
+                             " ('compile-memory')"};
+  }
+  return {Code::internal, "the compiler ended with status " + std::to_string(WEXITSTATUS(child.status)) +
+                              " and said nothing"};
+}
+
+}  // namespace
+
+Result<ModulePlan> compile(const CompileOptions& options, const Function& function,
+                           const std::filesystem::path& code, const std::filesystem::path& compiled,
+                           const std::vector<std::string>& entry_names) {
+  std::error_code error;
+  std::filesystem::create_directories(compiled.parent_path(), error);
+  if (error)
+    return fail(Code::unavailable, "making " + compiled.parent_path().string() + ": " + error.message());
+
+  std::array<int, 2> jobs{};
+  std::array<int, 2> answers{};
+  if (pipe2(jobs.data(), O_CLOEXEC) != 0) return fail(Code::unavailable, "no pipe for the compiler");
+  FileDescriptor job_read(jobs[0]);
+  FileDescriptor job_write(jobs[1]);
+  if (pipe2(answers.data(), O_CLOEXEC) != 0) return fail(Code::unavailable, "no pipe for the compiler");
+  FileDescriptor answer_read(answers[0]);
+  FileDescriptor answer_write(answers[1]);
+
+  CANOPY_TRY(const pid_t pid, spawn(options, job_read.get(), answer_write.get()));
+  job_read.close();
+  answer_write.close();
+  const std::string job = write_job({.code = code,
+                                     .compiled = compiled,
+                                     .code_folder = options.code_folder,
+                                     .memory_bytes = options.memory_bytes,
+                                     .timeout = options.timeout,
+                                     .function_memory_bytes = function.limits.memory_bytes,
+                                     .files = function.files,
+                                     .entry_names = entry_names});
+  // A job is smaller than a pipe holds, unless there are thousands of files: then the child reads meanwhile.
+  for (std::size_t sent = 0; sent < job.size();) {
+    const ssize_t now = write(job_write.get(), job.data() + sent, job.size() - sent);
+    if (now < 0 && errno == EINTR) continue;
+    if (now < 0) break;  // The child is gone; its status says why.
+    sent += static_cast<std::size_t>(now);
+  }
+  job_write.close();
+
+  Child child{.pid = pid, .answer = {}};
+  attend(child, answer_read.get(), options.timeout);
+  if (child.late || child.answer.empty()) return tl::unexpected(explain(child, options));
+  const std::size_t newline = child.answer.find('\n');
+  const std::string word = child.answer.substr(0, newline);
+  if (word == "done") return read_plan(compiled);
+  const std::string words = newline == std::string::npos ? "" : child.answer.substr(newline + 1);
+  const Code refusal = word == "refused" ? Code::refused : word == "limit" ? Code::limit : Code::unavailable;
+  return fail(refusal, words.empty() ? "the compiler failed" : words);
+}
+
+}  // namespace canopy::wasm

@@ -1,0 +1,123 @@
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "wasm/compile.h"
+#include "wasm/compile_job.h"
+#include "wasm/preinit.h"
+
+namespace canopy::wasm {
+namespace {
+
+void limit(int resource, rlim_t value) {
+  const rlimit wanted{value, value};
+  setrlimit(static_cast<__rlimit_resource>(resource), &wanted);
+}
+
+// Address space is reserved freely (a memory is 4 GiB of it); what is written is what counts.
+void limit_self(const CompileJob& job) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(job.timeout).count();
+  limit(RLIMIT_DATA, job.memory_bytes);
+  limit(RLIMIT_CORE, 0);
+  limit(RLIMIT_CPU, static_cast<rlim_t>(seconds) * 4 + 1);  // The compiler has several threads.
+  limit(RLIMIT_NOFILE, 256);
+  if (nice(10) == -1) return;  // Calls go before deploys; where that is not granted, so be it.
+}
+
+Result<std::string> read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Code::unavailable, "cannot read " + path.string());
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+// Whole, or not at all: a reader never sees half a file.
+Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {
+  const std::string temporary = path.string() + "." + std::to_string(getpid()) + ".new";
+  {
+    std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    file.flush();
+    if (!file) {
+      std::remove(temporary.c_str());
+      return fail(Code::unavailable, "cannot write " + temporary + ": is the disk full?");
+    }
+  }
+  std::error_code error;
+  std::filesystem::rename(temporary, path, error);
+  if (error) return fail(Code::unavailable, "cannot write " + path.string() + ": " + error.message());
+  return {};
+}
+
+Result<void> carry_out(const CompileJob& job, const HostMaker& make_host) {
+  CANOPY_TRY(const std::string original, read_file(job.code));
+  CANOPY_TRY(const EngineHandle engine, make_compiler());
+  std::string wasm = original;
+  ModulePlan plan{.entry_names = job.entry_names, .preinitialised = false, .note = {}};
+  const std::vector<std::string> init_names(job.entry_names.begin(), job.entry_names.end() - 1);
+  if (!init_names.empty()) {
+    Function function;
+    function.limits.memory_bytes = job.function_memory_bytes;
+    function.files = job.files;
+    const Host host = make_host(job.code_folder);
+    CANOPY_TRY(Preinitialised prepared, preinitialise(*engine, host, function, original, init_names));
+    plan.note = std::move(prepared.note);
+    plan.preinitialised = !prepared.wasm.empty();
+    if (plan.preinitialised) {
+      wasm = std::move(prepared.wasm);
+      plan.entry_names = {job.entry_names.back()};
+    }
+  }
+  wasmtime_module_t* raw = nullptr;
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(wasm.data());
+  if (const ErrorHandle error{wasmtime_module_new(engine.get(), bytes, wasm.size(), &raw)}) {
+    return fail(Code::refused, message(*error));
+  }
+  const ModuleHandle module(raw);
+  ByteVec compiled;
+  if (const ErrorHandle error{wasmtime_module_serialize(module.get(), compiled.get())}) {
+    return fail(Code::internal, message(*error));
+  }
+  // The plan first: compiled code without a plan is never seen.
+  CANOPY_TRY_VOID(write_file(job.compiled.string() + ".plan", write_plan(plan)));
+  return write_file(job.compiled, compiled.view());
+}
+
+}  // namespace
+
+bool is_compile_child(int count, const char* const* arguments) {
+  return count == 2 && arguments[1] == compile_child_word;
+}
+
+int compile_child(int /*count*/, const char* const* /*arguments*/, const HostMaker& make_host) {
+  const std::string text(std::istreambuf_iterator<char>(std::cin), {});
+  const auto job = read_job(text);
+  if (!job) {
+    std::fprintf(stdout, "refused\nthe compile job makes no sense: %s\n", job.error().message.c_str());
+    return 1;
+  }
+  limit_self(*job);
+  const auto done = carry_out(*job, make_host);
+  if (done) {
+    std::fputs("done\n", stdout);
+    return 0;
+  }
+  const Code code = done.error().code;
+  std::fprintf(stdout, "%s\n%s",
+               code == Code::refused ? "refused"
+               : code == Code::limit ? "limit"
+                                     : "failed",
+               done.error().message.c_str());
+  return 1;
+}
+
+}  // namespace canopy::wasm

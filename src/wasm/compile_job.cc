@@ -1,0 +1,157 @@
+#include "wasm/compile_job.h"
+
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+#include "wasm/compile.h"
+
+namespace canopy::wasm {
+namespace {
+
+constexpr std::string_view digits = "0123456789ABCDEF";
+
+void add(std::string& out, std::string_view key, std::string_view value) {
+  out += key;
+  out += ' ';
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte > 0x20 && c != '%' && byte != 0x7f) {
+      out += c;
+    } else {
+      out += {'%', digits[byte >> 4], digits[byte & 15]};
+    }
+  }
+  out += '\n';
+}
+
+void add(std::string& out, std::string_view key, std::uint64_t value) {
+  add(out, key, std::to_string(value));
+}
+
+Result<std::string> decode(std::string_view text) {
+  std::string value;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      value += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size()) return fail(Code::invalid, "half an escape");
+    const std::size_t high = digits.find(text[i + 1]);
+    const std::size_t low = digits.find(text[i + 2]);
+    if (high == std::string_view::npos || low == std::string_view::npos)
+      return fail(Code::invalid, "no escape");
+    value += static_cast<char>(high << 4 | low);
+    i += 2;
+  }
+  return value;
+}
+
+using Take = std::function<bool(std::string_view key, std::string value)>;
+
+Result<void> read_lines(std::string_view text, const Take& take) {
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return fail(Code::invalid, "a line without an end");
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    const std::size_t blank = line.find(' ');
+    if (blank == std::string_view::npos) return fail(Code::invalid, "a line without a value");
+    CANOPY_TRY(std::string value, decode(line.substr(blank + 1)));
+    if (!take(line.substr(0, blank), std::move(value))) {
+      return fail(Code::invalid, "not a line of it: " + std::string(line));
+    }
+  }
+  return {};
+}
+
+template <class Number>
+bool read_number(std::string_view text, Number& value) {
+  const char* const end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, value);
+  return result.ec == std::errc{} && result.ptr == end;
+}
+
+bool read_duration(std::string_view text, Duration& value) {
+  Duration::rep count = 0;
+  const bool good = read_number(text, count);
+  value = Duration(count);
+  return good;
+}
+
+bool read_file(std::string_view text, FunctionFile& file) {
+  const std::size_t first = text.find(' ');
+  const std::size_t second = text.find(' ', first + 1);
+  if (second == std::string_view::npos) return false;
+  file.digest = text.substr(0, first);
+  file.path = text.substr(second + 1);
+  return read_number(text.substr(first + 1, second - first - 1), file.size_bytes);
+}
+
+}  // namespace
+
+std::string write_job(const CompileJob& job) {
+  std::string out;
+  add(out, "code", job.code.string());
+  add(out, "compiled", job.compiled.string());
+  add(out, "code-folder", job.code_folder.string());
+  add(out, "memory", job.memory_bytes);
+  add(out, "timeout", static_cast<std::uint64_t>(job.timeout.count()));
+  add(out, "function-memory", job.function_memory_bytes);
+  for (const FunctionFile& file : job.files) {
+    add(out, "file", file.digest + " " + std::to_string(file.size_bytes) + " " + file.path);
+  }
+  for (const std::string& name : job.entry_names) add(out, "entry", name);
+  return out;
+}
+
+Result<CompileJob> read_job(std::string_view text) {
+  CompileJob job;
+  CANOPY_TRY_VOID(read_lines(text, [&job](std::string_view key, std::string value) {
+    if (key == "code") return job.code = value, true;
+    if (key == "compiled") return job.compiled = value, true;
+    if (key == "code-folder") return job.code_folder = value, true;
+    if (key == "memory") return read_number(value, job.memory_bytes);
+    if (key == "timeout") return read_duration(value, job.timeout);
+    if (key == "function-memory") return read_number(value, job.function_memory_bytes);
+    if (key == "entry") return job.entry_names.push_back(std::move(value)), true;
+    return key == "file" && read_file(value, job.files.emplace_back());
+  }));
+  if (job.code.empty() || job.compiled.empty() || job.entry_names.empty()) {
+    return fail(Code::invalid, "a job without code, target or entry point");
+  }
+  return job;
+}
+
+std::string write_plan(const ModulePlan& plan) {
+  std::string out;
+  add(out, "preinitialised", plan.preinitialised ? 1 : 0);
+  if (!plan.note.empty()) add(out, "note", plan.note);
+  for (const std::string& name : plan.entry_names) add(out, "entry", name);
+  return out;
+}
+
+Result<ModulePlan> parse_plan(std::string_view text) {
+  ModulePlan plan;
+  CANOPY_TRY_VOID(read_lines(text, [&plan](std::string_view key, std::string value) {
+    if (key == "preinitialised") return plan.preinitialised = value == "1", true;
+    if (key == "note") return plan.note = std::move(value), true;
+    if (key == "entry") return plan.entry_names.push_back(std::move(value)), true;
+    return false;
+  }));
+  if (plan.entry_names.empty()) return fail(Code::invalid, "a plan without an entry point");
+  return plan;
+}
+
+Result<ModulePlan> read_plan(const std::filesystem::path& compiled) {
+  std::ifstream file(compiled.string() + ".plan", std::ios::binary);
+  if (!file || !std::filesystem::exists(compiled))
+    return fail(Code::not_found, compiled.string() + " is not there");
+  std::stringstream text;
+  text << file.rdbuf();
+  return parse_plan(text.str());
+}
+
+}  // namespace canopy::wasm

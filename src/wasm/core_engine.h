@@ -1,0 +1,80 @@
+#pragma once
+// The engine of one core, and the modules loaded into it.
+//
+// Each core has an engine of its own: reference counts of shared modules would bounce between cores, and two
+// cores would then do little more than the work of one.
+//
+// Threads: all on the core's thread, but load_module(), which any thread may call.
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exec/core.h"
+#include "wasm/engine.h"
+
+namespace canopy::wasm {
+
+// A module loaded into one engine, its imports resolved, its entry points found.
+struct LoadedModule {
+  ModuleHandle module;
+  InstancePreHandle pre;
+  std::vector<EntryHandle> entries;  // In the order they are called.
+  std::vector<std::string> entry_names;
+  std::uint64_t image_bytes = 0;
+};
+
+class CoreEngine final : public exec::Turn {
+ public:
+  static Result<std::unique_ptr<CoreEngine>> make(exec::Core& core, const PoolOptions& options,
+                                                  const std::vector<Import>& imports);
+  ~CoreEngine() override;
+  CoreEngine(const CoreEngine&) = delete;
+  CoreEngine& operator=(const CoreEngine&) = delete;
+
+  wasm_engine_t& engine() { return *engine_; }
+  exec::Core& core() { return core_; }
+
+  // Maps compiled code from disk. Any thread; blocks on the disk.
+  Result<std::shared_ptr<LoadedModule>> load_module(const std::filesystem::path& compiled,
+                                                    const std::vector<std::string>& entry_names);
+
+  // One more instance lives; false where there is no slot for it.
+  bool enter();
+  // It is gone. When the last has left for a while, what the slots kept resident is given back.
+  void leave();
+  std::uint32_t live_count() const { return live_count_; }
+
+  // Where a memory or a fiber's stack lies: learned as they are used, to know what to give back.
+  void saw_memory(const void* base);
+  void saw_stack(const void* address);
+
+  std::uint64_t trim_count() const { return trim_count_; }
+
+ private:
+  struct Range {
+    std::uintptr_t first = ~std::uintptr_t{0};
+    std::uintptr_t last = 0;
+    void add(std::uintptr_t address);
+  };
+
+  CoreEngine(exec::Core& core, const PoolOptions& options) : core_(core), options_(options) {}
+  void take() override;
+  void expire() override {}
+  static void give_back(const Range& range, std::uint64_t last_bytes);
+
+  exec::Core& core_;
+  const PoolOptions options_;
+  EngineHandle engine_;
+  LinkerHandle linker_;
+  std::uint32_t live_count_ = 0;
+  bool trim_planned_ = false;
+  Range memories_;
+  Range stacks_;
+  std::uint64_t trim_count_ = 0;
+};
+
+}  // namespace canopy::wasm

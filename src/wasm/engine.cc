@@ -1,0 +1,62 @@
+#include "wasm/engine.h"
+
+namespace canopy::wasm {
+namespace {
+
+// Part of the compiled code's path: raise it when a setting below changes what the compiler emits.
+constexpr std::string_view settings_version = "1";
+
+constexpr std::uint64_t reservation_bytes = 4 * GiB;
+constexpr std::uint64_t guard_bytes = 32 * MiB;
+
+ConfigHandle make_config() {
+  ConfigHandle config(wasm_config_new());
+  wasmtime_config_strategy_set(config.get(), WASMTIME_STRATEGY_CRANELIFT);  // Never Winch: untrusted code.
+  wasmtime_config_epoch_interruption_set(config.get(), true);
+  wasmtime_config_max_wasm_stack_set(config.get(), wasm_stack_bytes);
+  wasmtime_config_async_stack_size_set(config.get(), fiber_stack_bytes);
+  wasmtime_config_memory_reservation_set(config.get(), reservation_bytes);
+  wasmtime_config_memory_guard_size_set(config.get(), guard_bytes);
+  wasmtime_config_wasm_threads_set(config.get(), true);
+  wasmtime_config_wasm_simd_set(config.get(), true);
+  wasmtime_config_wasm_relaxed_simd_set(config.get(), true);
+  wasmtime_config_wasm_tail_call_set(config.get(), true);
+  wasmtime_config_wasm_exceptions_set(config.get(), true);
+  return config;
+}
+
+Result<EngineHandle> make_engine(ConfigHandle config) {
+  EngineHandle engine(wasm_engine_new_with_config(config.release()));
+  if (!engine)
+    return fail(Code::unavailable, "the WebAssembly engine did not start: not enough address space?");
+  return engine;
+}
+
+}  // namespace
+
+Result<EngineHandle> make_compiler() { return make_engine(make_config()); }
+
+Result<EngineHandle> make_pooled_engine(const PoolOptions& options) {
+  ConfigHandle config = make_config();
+  const PoolHandle pool(wasmtime_pooling_allocation_config_new());
+  const std::uint32_t count = options.instances_max;
+  wasmtime_pooling_allocation_config_total_core_instances_set(pool.get(), count);
+  wasmtime_pooling_allocation_config_total_memories_set(pool.get(), count);
+  wasmtime_pooling_allocation_config_total_tables_set(pool.get(), count);
+  wasmtime_pooling_allocation_config_total_stacks_set(pool.get(), count);
+  wasmtime_pooling_allocation_config_total_gc_heaps_set(pool.get(), count);
+  wasmtime_pooling_allocation_config_max_memory_size_set(pool.get(), reservation_bytes);
+  wasmtime_pooling_allocation_config_table_elements_set(pool.get(), options.table_elements_max);
+  const bool scans = canopy_pooling_pagemap_scan(pool.get());
+  const std::uint64_t keep = scans ? options.keep_resident_bytes : options.keep_resident_bytes_without_scan;
+  wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(pool.get(), keep);
+  wasmtime_pooling_allocation_config_table_keep_resident_set(pool.get(), keep);
+  wasmtime_pooling_allocation_strategy_set(config.get(), pool.get());
+  return make_engine(std::move(config));
+}
+
+std::string engine_version() {
+  return "wasmtime-" WASMTIME_VERSION "-x86_64-" + std::string(settings_version);
+}
+
+}  // namespace canopy::wasm

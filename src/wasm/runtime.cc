@@ -1,0 +1,123 @@
+#include "wasm/runtime.h"
+
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <mutex>
+
+#include "base/log.h"
+#include "wasm/core_engine.h"
+#include "wasm/template.h"
+#include "wasm/ticker.h"
+#include "wire/wasm_check.h"
+#include "wire/wasm_inspect.h"
+
+namespace canopy::wasm {
+namespace {
+
+// The exports to call in a fresh instance, the handler last.
+std::vector<std::string> entry_names(const wire::WasmModule& module) {
+  std::vector<std::string> names;
+  if (module.shape() == wire::WasmShape::command) {
+    if (!module.init().empty()) names.emplace_back(module.init());
+    names.emplace_back("_start");
+    return names;
+  }
+  if (module.has_initialize()) names.emplace_back("_initialize");
+  if (!module.init().empty()) names.emplace_back(module.init());
+  names.emplace_back(module.handler());
+  return names;
+}
+
+class WasmRuntime final : public exec::Runtime {
+ public:
+  WasmRuntime(RuntimeOptions options, Host host, net::BlockingPool& pool)
+      : options_(std::move(options)), host_(std::move(host)), pool_(pool) {
+    for (const Import& import : host_.imports) offered_.push_back({import.module, import.name});
+  }
+
+  Result<void> start(const std::vector<exec::Core*>& cores) {
+    std::vector<CoreEngine*> engines;
+    for (exec::Core* const core : cores) {
+      CANOPY_TRY(auto engine, CoreEngine::make(*core, options_.pool, host_.imports));
+      engines.push_back(engine.get());
+      engines_.push_back(std::move(engine));
+    }
+    ticker_ = std::make_unique<Ticker>(std::move(engines), options_.slice);
+    return {};
+  }
+
+  std::string_view name() const override { return "wasm"; }
+
+  Result<std::shared_ptr<exec::Template>> prepare(const Function& function) override {
+    const std::string key = compiled_name(function);
+    {
+      const std::lock_guard lock(mutex_);
+      if (auto kept = templates_[key].lock()) return kept;
+    }
+    const std::filesystem::path compiled = options_.compiled_folder / engine_version() / (key + ".cwasm");
+    Result<ModulePlan> plan = read_plan(compiled);
+    if (!plan) {
+      plan = make(function, compiled);
+      if (!plan) return tl::unexpected(std::move(plan).error());
+    }
+    WasmTemplate::Parts parts{
+        .compiled = compiled, .plan = *std::move(plan), .engines = {}, .host = &host_, .pool = &pool_};
+    for (const auto& engine : engines_) parts.engines.push_back(engine.get());
+    auto made = std::make_shared<WasmTemplate>(std::move(parts));
+    const std::lock_guard lock(mutex_);
+    std::erase_if(templates_, [](const auto& entry) { return entry.second.expired(); });
+    if (auto kept = templates_[key].lock()) return kept;  // Somebody else was as fast.
+    templates_[key] = made;
+    return made;
+  }
+
+ private:
+  // What the image may hold of a function: its code, and what its start-up can have read or had room for.
+  static std::string compiled_name(const Function& function) {
+    std::string name = function.digest + "-" + size_text(function.limits.memory_bytes);
+    std::size_t files = 0;
+    for (const FunctionFile& file : function.files) {
+      files = files * 31 + std::hash<std::string>{}(file.path + '\n' + file.digest);
+    }
+    return function.files.empty() ? name : name + "-" + std::to_string(files);
+  }
+
+  Result<ModulePlan> make(const Function& function, const std::filesystem::path& compiled) {
+    CANOPY_TRY(const std::filesystem::path code, options_.code_path(function.digest));
+    std::ifstream file(code, std::ios::binary);
+    if (!file) return fail(Code::unavailable, "cannot read " + code.string());
+    const std::string bytes(std::istreambuf_iterator<char>(file), {});
+    CANOPY_TRY(const wire::WasmModule module, wire::inspect_wasm(bytes));
+    CANOPY_TRY_VOID(wire::check_deployable(module, offered_, function.limits));
+    const Time before = system_clock().now();
+    auto plan = compile(options_.compile, function, code, compiled, entry_names(module));
+    if (plan) {
+      const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(system_clock().now() - before);
+      log::debug("compiled {} in {} ms{}{}", function.digest.substr(0, 12), took.count(),
+                 plan->note.empty() ? "" : "; its start-up runs in each call: ", log_safe(plan->note));
+    }
+    return plan;
+  }
+
+  const RuntimeOptions options_;
+  const Host host_;
+  net::BlockingPool& pool_;
+  std::vector<wire::OfferedImport> offered_;
+  std::vector<std::unique_ptr<CoreEngine>> engines_;
+  std::unique_ptr<Ticker> ticker_;
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<WasmTemplate>> templates_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<exec::Runtime>> make_runtime(RuntimeOptions options,
+                                                    const std::vector<exec::Core*>& cores, Host host,
+                                                    net::BlockingPool& pool) {
+  auto runtime = std::make_unique<WasmRuntime>(std::move(options), std::move(host), pool);
+  CANOPY_TRY_VOID(runtime->start(cores));
+  return runtime;
+}
+
+}  // namespace canopy::wasm

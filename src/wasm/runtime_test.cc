@@ -321,6 +321,7 @@ TEST_F(WasmRuntimeTest, EndsACompilationThatTakesTooMuchMemory) {
   const Function any = function(R"((func (export "_start")))");
   CompileOptions options{.program = "/proc/self/exe", .code_folder = folder_};
   options.memory_bytes = 1 * MiB;
+  options.timeout = seconds(2);  // The compiler may hang on what it cannot allocate.
   const auto plan = compile(options, any, folder_ / any.digest, folder_ / "out.cwasm", {"_start"});
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().code, Code::limit) << plan.error().message;

@@ -136,7 +136,7 @@ Result<Database> Database::open(const std::filesystem::path& file) {
   Database database(raw);
   if (code != SQLITE_OK) return tl::unexpected(sqlite_error(raw, code));
   // Where it may not write, SQLite quietly opens for reading.
-  if (sqlite3_db_readonly(raw, "main") != 0) return tl::unexpected(sqlite_error(raw, SQLITE_READONLY));
+  if (database.is_read_only()) return tl::unexpected(sqlite_error(raw, SQLITE_READONLY));
   sqlite3_busy_timeout(raw, busy_wait_ms);
   sqlite3_limit(raw, SQLITE_LIMIT_LENGTH,
                 static_cast<int>(64 * MiB));  // No damaged size makes us ask for more.
@@ -172,6 +172,8 @@ Result<std::string> Database::text(std::string_view sql) {
   CANOPY_TRY(const bool row, statement.step());
   return row ? statement.text(0) : std::string();
 }
+
+bool Database::is_read_only() const { return sqlite3_db_readonly(connection_.get(), "main") != 0; }
 
 void Database::set_checkpoint_on_close(bool on) {
   sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);

@@ -200,7 +200,9 @@ TEST_F(HttpServerRefusal, IsTheSameHoweverTheBytesCome) {
       loopback.server->sweep();
       return client.count("body=") + client.count("}}\n") != 0;
     }));
-    if (client.status() != 408) EXPECT_EQ(client.status(), status) << client.received;
+    if (status == 200 || client.status() != 408) {
+      EXPECT_EQ(client.status(), status) << client.received;
+    }
   }
 }
 

@@ -15,22 +15,22 @@ class Sealer {
  public:
   Sealer& add(std::string_view text) {
     add(text.size());  // So that no two lists of texts run into the same bytes.
-    hash_.update(text);
+    bytes_ += text;
     return *this;
   }
   Sealer& add(std::uint64_t value) {
-    std::string bytes;
-    for (int shift = 0; shift < 64; shift += 8) bytes += static_cast<char>(value >> shift & 0xff);
-    hash_.update(bytes);
+    for (int shift = 0; shift < 64; shift += 8) bytes_ += static_cast<char>(value >> shift & 0xff);
     return *this;
   }
-  std::string finish() {
-    const Sha256Digest digest = hash_.finish();
+  std::string finish() const {
+    Sha256 hash;
+    hash.update(bytes_);
+    const Sha256Digest digest = hash.finish();
     return {reinterpret_cast<const char*>(digest.data()), digest.size()};
   }
 
  private:
-  Sha256 hash_;
+  std::string bytes_;
 };
 
 std::string seal(const Function& function) {

@@ -210,7 +210,7 @@ class FakeGuest {
   Io<Listed> list(std::uint32_t fd, std::uint32_t buffer_size = 16384, std::uint64_t cookie = 0) {
     const Errno error = caller_.wasi("fd_readdir", {fd, data_at, buffer_size, cookie, out_at});
     if (error != Errno::success) return io_error(error);
-    Listed listed{.cookie = cookie, .used = caller_.at<std::uint32_t>(out_at)};
+    Listed listed{.names = {}, .cookie = cookie, .used = caller_.at<std::uint32_t>(out_at)};
     for (std::uint64_t at = data_at; at + sizeof(WasiDirent) <= data_at + listed.used;) {
       const auto head = caller_.at<WasiDirent>(at);
       at += sizeof head;

@@ -78,6 +78,7 @@ class FileImage::ImageNode final : public Inode {
     if (const MappedFile* file = loaded_.load(std::memory_order_acquire)) return file->bytes();
     const std::scoped_lock lock(mutex_);
     if (!file_) {
+      if (!*loader_) return io_error(Errno::io);
       auto file = (*loader_)(digest_);
       if (!file) {
         log::error("a function's file '{}' cannot be read: {}", log_safe(name_), file.error().message);

@@ -83,8 +83,8 @@ Io<std::uint32_t> Memory::each(std::uint32_t vectors, std::uint32_t count, Move&
   }
   std::uint32_t total = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    auto piece = piece_at(i);
-    if (!piece) return io_error(piece.error());
+    const auto piece = piece_at(i);
+    if (!piece) return total > 0 ? Io<std::uint32_t>(total) : io_error(piece.error());
     // Vectors may overlap, so the sum may be more than the memory; stop where it no longer fits 32 bits.
     const std::size_t room = std::size_t{UINT32_MAX} - total;
     const auto wanted = piece->size() > room ? piece->first(room) : *piece;

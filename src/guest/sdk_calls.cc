@@ -95,10 +95,11 @@ wasm::After Sdk::output_write(u32 data, u32 size) {
   return append_output(as_text(*from)) ? wasm::After::go_on : wasm::After::fail;
 }
 
-Sdk::i32 Sdk::status_set(u32 status) {
-  if (status < 200 || status > 599) return -1;
+Step<Sdk::i32> Sdk::status_set(u32 status) {
+  if (refused_while_preparing(what_of_call)) return {.after = wasm::After::fail};
+  if (status < 200 || status > 599) return {.value = -1};
   caller().reply().status = static_cast<int>(status);
-  return 0;
+  return {};
 }
 
 Step<Sdk::i32> Sdk::header_set(u32 name, u32 name_size, u32 value, u32 value_size) {

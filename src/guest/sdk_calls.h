@@ -26,7 +26,7 @@ class Sdk : public Calls {
   Step<u32> input_read(u32 buffer, u32 size, u32 offset);
   wasm::After output_write(u32 data, u32 size);
   // -1: not 200 to 599.
-  i32 status_set(u32 status);
+  Step<i32> status_set(u32 status);
   // -1: refused, nothing is changed.
   Step<i32> header_set(u32 name, u32 name_size, u32 value, u32 value_size);
   // -1: no such part.

@@ -180,10 +180,7 @@ struct WasiSubscription {
   std::uint64_t userdata = 0;
   EventType type{};
   std::uint8_t padding_1[7] = {};
-  union {
-    std::uint32_t clock = 0;
-    std::uint32_t descriptor;
-  };
+  std::uint32_t subject = 0;  // The number of the clock, or of the descriptor.
   std::uint32_t padding_2 = 0;
   std::uint64_t timeout = 0;
   std::uint64_t precision = 0;

@@ -27,7 +27,7 @@ Time wake_at(Time now, std::uint64_t delay) {
 }  // namespace
 
 Io<Wasi::PolledClock> Wasi::polled_clock(const WasiSubscription& subscription) {
-  const auto now = time_of(subscription.clock);
+  const auto now = time_of(subscription.subject);
   if (!now) return io_error(now.error());
   if ((subscription.flags & ~subscription_clock_abstime) != 0) return io_error(Errno::inval);
   if ((subscription.flags & subscription_clock_abstime) == 0) {
@@ -43,7 +43,7 @@ Io<WasiEvent> Wasi::ready_event(const WasiSubscription& subscription) {
   if (!is_read && subscription.type != EventType::fd_write) return io_error(Errno::inval);
   WasiEvent event{.userdata = subscription.userdata, .type = subscription.type};
   const Rights wanted = is_read ? rights::fd_read : rights::fd_write;
-  const auto found = need(subscription.descriptor, wanted | rights::poll_fd_readwrite);
+  const auto found = need(subscription.subject, wanted | rights::poll_fd_readwrite);
   if (!found) {
     event.error = found.error();
     return event;

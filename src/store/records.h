@@ -2,9 +2,10 @@
 // The calls that ran: the last ones, in memory, each findable by id after its instance is gone. Bounded by
 // count and by bytes; the oldest go first. Durable calls keep theirs elsewhere.
 //
-// One shard per core, so that recording a call never waits for another core.
+// One shard per core, so that recording a call never waits for another core; each has its part of the bounds.
 //
-// Threads: all methods, any thread. add() locks its own shard only.
+// Threads: all methods, any thread. add() locks its own shard only; list() holds a shard's lock for a few
+//          microseconds at a time, however long it searches.
 
 #include <cstddef>
 #include <memory>
@@ -24,10 +25,13 @@ struct RecordsOptions {
 struct RecordFilter {
   std::optional<FunctionName> function;
   std::optional<State> state;
-  WallTime since{};  // Queued at or after.
-  std::size_t limit = 100;
-  std::optional<CallId> after;  // Continue below this one.
+  WallTime since{};         // Queued at or after.
+  std::size_t limit = 100;  // At most record_limit_max.
+  std::optional<CallId>
+      after;  // Continue below this one. If it is gone, so is what was below: the list is empty.
 };
+
+inline constexpr std::size_t record_limit_max = 1000;
 
 class Records {
  public:
@@ -36,9 +40,13 @@ class Records {
   Records(const Records&) = delete;
   Records& operator=(const Records&) = delete;
 
+  // `shard` is taken modulo shard_count. A record of the same id in that shard is replaced. One whose log
+  // alone is more than the shard may hold has it cut, and counted as dropped.
   void add(std::size_t shard, Record record);
   std::optional<Record> find(CallId id) const;
-  std::vector<Record> list(const RecordFilter& filter) const;  // Newest first.
+  // The newest first, by the time of queueing. What is added meanwhile may be in it or not; nothing is in it
+  // twice.
+  std::vector<Record> list(const RecordFilter& filter) const;
   std::size_t size() const;
 
  private:

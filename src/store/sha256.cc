@@ -1,0 +1,85 @@
+#include "store/sha256.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "store/disk.h"
+
+namespace canopy::store {
+namespace {
+
+// Looked up once: a search among OpenSSL's providers costs more than hashing a small row.
+const EVP_MD* algorithm() {
+  static const EVP_MD* const found = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  CANOPY_CHECK(found != nullptr);
+  return found;
+}
+
+}  // namespace
+
+void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  CANOPY_CHECK(context_ != nullptr);
+  CANOPY_CHECK(EVP_DigestInit_ex2(context_.get(), algorithm(), nullptr) == 1);
+}
+
+Sha256::~Sha256() = default;
+
+void Sha256::update(std::string_view bytes) {
+  CANOPY_CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
+}
+
+Sha256Digest Sha256::finish() {
+  Sha256Digest digest{};
+  unsigned size = 0;
+  CANOPY_CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1 && size == digest.size());
+  CANOPY_CHECK(EVP_DigestInit_ex2(context_.get(), algorithm(), nullptr) == 1);
+  return digest;
+}
+
+std::string Sha256::finish_hex() {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  text.reserve(sha256_hex_size);
+  for (const std::uint8_t byte : finish()) {
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
+  }
+  return text;
+}
+
+std::string sha256_hex(std::string_view bytes) {
+  Sha256 hash;
+  hash.update(bytes);
+  return hash.finish_hex();
+}
+
+Result<std::string> sha256_hex_of_file(const std::filesystem::path& path) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file && errno == ENOENT) return fail(Code::not_found, "there is no file " + path.string());
+  if (!file) return tl::unexpected(disk_error("read", path, errno));
+  CANOPY_TRY_VOID(check_plain_file(file, path));
+  Sha256 hash;
+  std::vector<char> piece(256 * 1024);
+  for (;;) {
+    const ssize_t got = read(file.get(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return tl::unexpected(disk_error("read", path, errno));
+    if (got == 0) return hash.finish_hex();
+    hash.update({piece.data(), static_cast<std::size_t>(got)});
+  }
+}
+
+bool is_sha256_hex(std::string_view text) {
+  return text.size() == sha256_hex_size &&
+         std::ranges::all_of(text, [](char c) { return ('0' <= c && c <= '9') || ('a' <= c && c <= 'f'); });
+}
+
+}  // namespace canopy::store

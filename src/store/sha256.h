@@ -1,0 +1,52 @@
+#pragma once
+// SHA-256, by which code is named.
+//
+// Threads: each object one at a time; the functions from any thread.
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+struct evp_md_ctx_st;
+
+namespace canopy::store {
+
+inline constexpr std::size_t sha256_hex_size = 64;
+
+using Sha256Digest = std::array<std::uint8_t, 32>;
+
+// A digest of what comes in pieces.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+
+  void update(std::string_view bytes);
+  Sha256Digest finish();     // Of all pieces so far; then it begins anew.
+  std::string finish_hex();  // The same as 64 lower-case digits.
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
+
+std::string sha256_hex(std::string_view bytes);
+
+// Of a file, read in pieces: it need not fit in memory. Blocks. Follows no symbolic link as its last part.
+//   not_found    no such file
+//   unavailable  it is no plain file, or cannot be read
+Result<std::string> sha256_hex_of_file(const std::filesystem::path& path);
+
+// Whether `text` has the form of a digest: 64 lower-case hexadecimal digits.
+bool is_sha256_hex(std::string_view text);
+
+}  // namespace canopy::store

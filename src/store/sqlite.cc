@@ -1,0 +1,200 @@
+#include "store/sqlite.h"
+
+#include <system_error>
+
+#include <sqlite3.h>
+
+#include "base/check.h"
+#include "base/units.h"
+
+namespace canopy::store {
+namespace {
+
+constexpr int busy_wait_ms = 5000;  // For an administrator's own tool that reads or backs up the file.
+
+struct Meaning {
+  Code code;
+  std::string_view advice;
+};
+
+Meaning meaning(int sqlite_code) {
+  switch (sqlite_code & 0xff) {
+    case SQLITE_FULL:
+      return {Code::unavailable, "; free some space there"};
+    case SQLITE_IOERR:
+      return {Code::unavailable, "; look for a full or failing disk"};
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+      return {Code::unavailable, "; its file and folder must be writable by this user"};
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return {Code::unavailable, "; end the other program that has it open"};
+    case SQLITE_NOMEM:
+      return {Code::unavailable, ""};
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return {Code::refused, "; the file is kept as it is: restore it from a backup"};
+    default:
+      return {Code::internal, ""};
+  }
+}
+
+Error sqlite_error(sqlite3* connection, int sqlite_code) {
+  const char* file = connection == nullptr ? nullptr : sqlite3_db_filename(connection, "main");
+  std::string message = std::string(file == nullptr ? "catalog" : file) + ": " + sqlite3_errstr(sqlite_code);
+  // The connection's own words say more, where they are of this error.
+  if (connection != nullptr && sqlite3_extended_errcode(connection) == sqlite_code) {
+    message = std::string(file == nullptr ? "catalog" : file) + ": " + sqlite3_errmsg(connection);
+    const int system_error = sqlite3_system_errno(connection);
+    if (system_error != 0 &&
+        ((sqlite_code & 0xff) == SQLITE_IOERR || (sqlite_code & 0xff) == SQLITE_CANTOPEN)) {
+      message += " (" + std::generic_category().message(system_error) + ")";
+    }
+  }
+  const Meaning what = meaning(sqlite_code);
+  message += what.advice;
+  return Error{.code = what.code, .message = std::move(message)};
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+
+void Statement::keep(int code) {
+  if (code != SQLITE_OK && !failed_) failed_ = code;
+}
+
+Statement& Statement::bind(std::int64_t value) {
+  keep(sqlite3_bind_int64(statement_.get(), next_parameter_++, value));
+  return *this;
+}
+
+// SQLite takes a null pointer for NULL, and an empty view may have one.
+Statement& Statement::bind(std::string_view text) {
+  keep(sqlite3_bind_text64(statement_.get(), next_parameter_++, text.empty() ? "" : text.data(), text.size(),
+                           SQLITE_STATIC, SQLITE_UTF8));
+  return *this;
+}
+
+Statement& Statement::bind_blob(std::string_view bytes) {
+  keep(sqlite3_bind_blob64(statement_.get(), next_parameter_++, bytes.empty() ? "" : bytes.data(),
+                           bytes.size(), SQLITE_STATIC));
+  return *this;
+}
+
+Statement& Statement::bind_null() {
+  keep(sqlite3_bind_null(statement_.get(), next_parameter_++));
+  return *this;
+}
+
+Result<bool> Statement::step() {
+  const int code = failed_ ? *failed_ : sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  Error error = sqlite_error(sqlite3_db_handle(statement_.get()), code);
+  reset();
+  return tl::unexpected(std::move(error));
+}
+
+Result<void> Statement::run() {
+  for (;;) {
+    CANOPY_TRY(const bool row, step());
+    if (!row) break;
+  }
+  reset();
+  return {};
+}
+
+void Statement::reset() {
+  sqlite3_reset(statement_.get());  // It repeats the error of the last step(), which was told then.
+  sqlite3_clear_bindings(statement_.get());
+  next_parameter_ = 1;
+  failed_.reset();
+}
+
+std::int64_t Statement::number(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+
+std::string_view Statement::bytes(int column) const {
+  const void* data = sqlite3_column_blob(statement_.get(), column);
+  const int size = sqlite3_column_bytes(statement_.get(), column);
+  if (data == nullptr || size <= 0) return {};
+  return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
+}
+
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+
+void Database::Close::operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
+
+Result<Database> Database::open(const std::filesystem::path& file) {
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(
+      file.c_str(), &raw,
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, nullptr);
+  Database database(raw);
+  if (code != SQLITE_OK) return tl::unexpected(sqlite_error(raw, code));
+  // Where it may not write, SQLite quietly opens for reading.
+  if (sqlite3_db_readonly(raw, "main") != 0) return tl::unexpected(sqlite_error(raw, SQLITE_READONLY));
+  sqlite3_busy_timeout(raw, busy_wait_ms);
+  sqlite3_limit(raw, SQLITE_LIMIT_LENGTH,
+                static_cast<int>(64 * MiB));  // No damaged size makes us ask for more.
+  // A file is data: nothing written in it may call functions or bend the schema.
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  return database;
+}
+
+Result<void> Database::execute(const std::string& sql) {
+  const int code = sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) return tl::unexpected(sqlite_error(connection_.get(), code));
+  return {};
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  sqlite3_stmt* raw = nullptr;
+  const int code =
+      sqlite3_prepare_v2(connection_.get(), sql.data(), static_cast<int>(sql.size()), &raw, nullptr);
+  if (code != SQLITE_OK) return tl::unexpected(sqlite_error(connection_.get(), code));
+  return Statement(raw);
+}
+
+Result<std::int64_t> Database::number(std::string_view sql) {
+  CANOPY_TRY(Statement statement, prepare(sql));
+  CANOPY_TRY(const bool row, statement.step());
+  return row ? statement.number(0) : 0;
+}
+
+Result<std::string> Database::text(std::string_view sql) {
+  CANOPY_TRY(Statement statement, prepare(sql));
+  CANOPY_TRY(const bool row, statement.step());
+  return row ? statement.text(0) : std::string();
+}
+
+void Database::set_checkpoint_on_close(bool on) {
+  sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
+}
+
+Result<Transaction> Transaction::begin(Database& database) {
+  // IMMEDIATE: what cannot be written shall fail here, not half way.
+  CANOPY_TRY_VOID(database.execute("BEGIN IMMEDIATE"));
+  return Transaction(database);
+}
+
+Transaction::~Transaction() {
+  if (database_ == nullptr) return;
+  sqlite3* const connection = database_->connection_.get();
+  if (sqlite3_get_autocommit(connection) != 0) return;  // A failed write has already ended it.
+  sqlite3_exec(connection, "ROLLBACK", nullptr, nullptr, nullptr);
+  CANOPY_CHECK(sqlite3_get_autocommit(connection) != 0);
+}
+
+Result<void> Transaction::commit() {
+  CANOPY_TRY_VOID(database_->execute("COMMIT"));
+  database_ = nullptr;
+  return {};
+}
+
+}  // namespace canopy::store

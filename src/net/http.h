@@ -62,7 +62,7 @@ class HttpExchange {
 };
 
 // What body a request may have, decided from its head before the body is read: in bytes, or an error that
-// is answered at once (the connection is then closed).
+// is answered at once (the connection is then closed). Asked only where a head announces a body.
 using BodyLimit = std::function<Result<std::uint64_t>(const HttpRequest& head)>;
 
 using HttpHandler = std::function<Task<HttpResponse>(HttpExchange&)>;

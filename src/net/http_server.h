@@ -3,8 +3,9 @@
 // is given. One server per core, each with a listening socket of its own (SO_REUSEPORT), so a connection
 // lives and dies on one thread.
 //
-// The server answers by itself: 400 malformed, 408 a head or body that takes too long, 413 a body past the
-// limit, 431 a head past the limit, 501 an unknown transfer coding. All as {"error": …} like the API's own.
+// The server answers by itself, and then closes: 400 malformed, 408 a head or body that takes too long,
+// 413 a body past the limit, 414 a request line and 431 a head past the limit, 417 an unknown expectation,
+// 501 an unknown transfer coding, 505 another HTTP. All as {"error": …} like the API's own.
 //
 // Threads: everything runs on the io_context's thread.
 // Life:    the io_context outlives the server; the server outlives the last connection: stop(), then run
@@ -24,13 +25,18 @@ namespace canopy::net {
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  // 0: the kernel chooses; see port().
+  // Refuse a port that is listened on already. SO_REUSEPORT would share it, which is right for the second
+  // server of this process and wrong for the first one.
+  bool exclusive = false;
   std::size_t head_bytes_max = 16 * 1024;
   std::size_t connections_max = 20'000;               // One more is accepted and closed at once.
   Duration head_timeout = std::chrono::seconds(10);   // From the first byte of a request to its last header.
-  Duration body_timeout = std::chrono::seconds(30);   // Between two pieces of a body.
+  Duration body_timeout = std::chrono::seconds(30);   // For the next KiB of a body, or the rest of it.
   Duration idle_timeout = std::chrono::seconds(75);   // Between two requests.
   Duration write_timeout = std::chrono::seconds(30);  // For a client that does not read.
-  std::string certificate_file;                       // PEM, with key_file: speak TLS.
+  // How late a timeout may be noticed; less where a timeout is short. 0: only sweep() notices.
+  Duration sweep_period = std::chrono::milliseconds(250);
+  std::string certificate_file;  // PEM, with key_file: speak TLS.
   std::string key_file;
 };
 
@@ -50,6 +56,8 @@ class HttpServer {
   virtual void stop() = 0;
   // Closes what is left.
   virtual void abort() = 0;
+  // Ends what is past its time. The server does it by itself every sweep_period; tests do it by hand.
+  virtual void sweep() = 0;
 
   virtual std::size_t connection_count() const = 0;
   virtual HttpServerCounts counts() const = 0;

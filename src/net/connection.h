@@ -1,0 +1,149 @@
+#pragma once
+// One client's connection: reads requests, has them answered one by one, writes the responses. All complete
+// requests in the buffer are answered before the responses go out in one write.
+//
+//   bytes ─▶ InputBuffer ─▶ RequestReader ─▶ handler ─▶ append_head() ─▶ bytes
+//
+// There is no timer per operation: a connection notes by when its present phase has to make progress, and
+// the server's sweep looks over all of them. ServerCore is what the connections of a server share.
+//
+// Threads: everything on the io_context's thread.
+// Life:    a connection keeps itself alive while it runs; ServerCore lives until the last one is gone.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include "base/clock.h"
+#include "net/client_watch.h"
+#include "net/http.h"
+#include "net/http_server.h"
+#include "net/http_write.h"
+#include "net/input_buffer.h"
+#include "net/request_reader.h"
+
+namespace canopy::net {
+
+class Connection;
+using ConnectionHook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+struct ServerCore {
+  ServerCore(asio::io_context& server_io, HttpServerOptions server_options, const Clock& server_clock,
+             BodyLimit limit, HttpHandler answerer, std::unique_ptr<asio::ssl::context> tls_context,
+             Duration period);
+
+  asio::io_context& io;
+  const HttpServerOptions options;
+  const Clock& clock;
+  const BodyLimit body_limit;
+  const HttpHandler handler;
+  const std::unique_ptr<asio::ssl::context> tls;  // Null: plain.
+  const Duration sweep_period;
+
+  Time now;               // As of the last sweep: nobody asks the clock for each request.
+  std::string date_line;  // Likewise.
+  bool stopping = false;
+  bool aborted = false;
+  HttpServerCounts counts;
+  std::size_t connection_count = 0;
+  boost::intrusive::list<Connection, boost::intrusive::base_hook<ConnectionHook>,
+                         boost::intrusive::constant_time_size<false>>
+      connections;
+};
+
+class Connection : public HttpExchange,
+                   public ConnectionHook,
+                   public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(std::shared_ptr<ServerCore> core, Socket socket, const std::string& peer);
+  ~Connection() override;
+
+  // From the first byte to the last; never fails.
+  virtual Task<void> serve() = 0;
+
+  HttpRequest& request() final { return request_; }
+  asio::io_context& io() final { return core_->io; }
+  Task<bool> start_stream(HttpResponse head) final;
+  Task<bool> write(std::string_view chunk) final;
+  void on_client_gone(std::function<void()> gone) final;
+
+  // Ends it if its time is over; looks again for clients that left with a request still unread.
+  void sweep();
+  // No further request: closes it now if none is being served.
+  void stop();
+  // Closes it now.
+  void abort();
+
+ protected:
+  enum class Phase { handshake, idle, head, body, answer, write, linger };
+  enum class Step { need_bytes, body_ahead, complete, refused };
+  enum class Stream { none, chunked, raw, silent };  // silent: the answer to HEAD.
+
+  // Sends what is in out_, then `body`, then `tail`; all of it, in time, or false.
+  virtual Task<bool> flush_parts(std::string_view body, std::string_view tail) = 0;
+  Task<bool> flush(std::string_view body = {}, std::string_view tail = {}) { return flush_parts(body, tail); }
+  // Sends as much of out_ as the kernel takes at once; true when that was all. Never with TLS.
+  virtual bool send_now() = 0;
+  std::shared_ptr<ClientWatch> shared_watch() { return {shared_from_this(), &watch_}; }
+
+  void begin_phase(Phase phase);
+  // Reads on in the bytes that are there.
+  Step next_step();
+  // Decides about the body that the head announces. False: refused.
+  bool admit_body();
+  bool must_say_continue() const;
+  // Before a read: where to, and by when.
+  asio::mutable_buffer room_to_read();
+  void note_read(std::size_t size);
+  // Why a read ended. True: the client is told, there is a refusal now. False: it is just over.
+  bool note_read_error();
+
+  void begin_answer();
+  // False: the body was left out, as too large to copy, and has to be flushed behind it.
+  bool append_response(HttpResponse& response);
+  void append_refusal();
+  void end_answer();
+  void flush_later();
+  // Lets the client read the last response: closing at once with input unread would destroy it on the way.
+  Task<void> linger();
+  void close();
+
+  const std::shared_ptr<ServerCore> core_;
+  Socket socket_;
+  const std::string peer_;
+
+  Phase phase_ = Phase::idle;
+  Time deadline_ = never;
+  bool expired_ = false;    // The sweep ended the present operation.
+  bool failed_ = false;     // Nothing can be sent any more.
+  bool keep_alive_ = true;  // Whether there may be a next request.
+  bool admitted_ = false;   // The present request's body may come.
+  bool head_only_ = false;  // The present request is a HEAD.
+  bool flush_posted_ = false;
+  Stream stream_ = Stream::none;
+
+  InputBuffer input_;
+  std::unique_ptr<char[]> head_memory_;  // The present head, while its body is read into input_.
+  HttpRequest request_;
+  std::optional<RequestReader> reader_;
+  std::size_t piece_bytes_ = 0;  // Of the body, since its deadline was last put off.
+  std::string out_;
+
+  ClientWatch watch_;
+};
+
+// Serves `socket` until its end; counts it, and logs what it must not do: fail.
+void start_connection(const std::shared_ptr<ServerCore>& core, Socket socket,
+                      const asio::ip::tcp::endpoint& peer);
+
+}  // namespace canopy::net

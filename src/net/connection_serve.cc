@@ -1,0 +1,195 @@
+// The loop of a connection, over plain TCP and over TLS.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ssl/stream.hpp>
+
+#include "base/log.h"
+#include "net/connection.h"
+
+namespace canopy::net {
+namespace {
+
+constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::size_t gathered_output_bytes_max = 64 * 1024;
+constexpr std::size_t kept_output_bytes_max = 16 * 1024;
+
+using TlsStream = asio::ssl::stream<Socket&>;
+
+std::array<asio::const_buffer, 3> rest_of(std::string_view a, std::string_view b, std::string_view c,
+                                          std::size_t sent) {
+  std::array<asio::const_buffer, 3> buffers = {asio::buffer(a), asio::buffer(b), asio::buffer(c)};
+  for (auto& buffer : buffers) {
+    const auto skipped = std::min(sent, buffer.size());
+    buffer += skipped;
+    sent -= skipped;
+  }
+  return buffers;
+}
+
+template <class Transport>
+class ConnectionOver final : public Connection {
+ public:
+  static constexpr bool is_tls = !std::is_same_v<Transport, Socket&>;
+
+  ConnectionOver(std::shared_ptr<ServerCore> core, Socket socket, const std::string& peer)
+    requires(!is_tls)
+      : Connection(std::move(core), std::move(socket), peer), transport_(socket_) {}
+  ConnectionOver(std::shared_ptr<ServerCore> core, Socket socket, const std::string& peer)
+    requires(is_tls)
+      : Connection(std::move(core), std::move(socket), peer), transport_(socket_, *core_->tls) {}
+
+  Task<void> serve() override {
+    if constexpr (is_tls) {
+      begin_phase(Phase::handshake);
+      const auto [error] = co_await transport_.async_handshake(asio::ssl::stream_base::server, use_task);
+      if (error) co_return close();
+    }
+    while (!failed_) {
+      auto step = next_step();
+      if (step == Step::need_bytes) {
+        if (!out_.empty() && !send_now() && !co_await flush()) break;
+        if (!reader_ && core_->stopping) break;
+        const auto room = room_to_read();
+        const auto [error, size] = co_await transport_.async_read_some(room, use_task);
+        note_read(size);
+        if (!error) continue;
+        if (!note_read_error()) break;
+        step = Step::refused;
+      }
+      if (step == Step::body_ahead) {
+        if (admit_body()) {
+          if (must_say_continue()) out_ += continue_line;
+          continue;
+        }
+        step = Step::refused;
+      }
+      if (step == Step::refused) {
+        append_refusal();
+        break;
+      }
+      begin_answer();
+      if (!out_.empty() && !let_go_of_output() && !co_await flush()) break;
+      auto response = co_await core_->handler(*this);
+      const bool is_streamed = stream_ != Stream::none;
+      if (!is_streamed && !append_response(response)) co_await flush(response.body);
+      end_answer();
+      if (!keep_alive_) break;
+    }
+    co_await end();
+  }
+
+ private:
+  // Before a handler that may wait: what is answered already must not wait for it. False: flush it first.
+  bool let_go_of_output() {
+    if (is_tls || out_.size() > gathered_output_bytes_max) return false;
+    flush_later();
+    return true;
+  }
+
+  Task<void> end() {
+    if (!out_.empty() && !failed_ && !send_now()) co_await flush();
+    if (!failed_) {
+      if constexpr (is_tls) {
+        begin_phase(Phase::linger);
+        co_await transport_.async_shutdown(use_task);
+      }
+      const bool has_unread = reader_ || !input_.empty();
+      if (has_unread) co_await linger();
+    }
+    close();
+  }
+
+  Task<bool> flush_parts(std::string_view body, std::string_view tail) override {
+    std::size_t sent = 0;
+    const auto total = out_.size() + body.size() + tail.size();
+    while (sent < total && !failed_) {
+      begin_phase(Phase::write);
+      const auto rest = rest_of(out_, body, tail, sent);
+      const auto [error, size] = co_await transport_.async_write_some(rest, use_task);
+      sent += size;
+      if (error) failed_ = true;
+    }
+    out_.clear();
+    if (out_.capacity() > kept_output_bytes_max) out_.shrink_to_fit();
+    co_return !failed_;
+  }
+
+  bool send_now() override {
+    if constexpr (is_tls) {
+      return false;
+    } else {
+      boost::system::error_code error;
+      const auto size = socket_.write_some(asio::buffer(out_), error);
+      if (error) {
+        failed_ = failed_ || (error != asio::error::would_block && error != asio::error::try_again);
+        return false;
+      }
+      if (size < out_.size()) {
+        out_.erase(0, size);
+        return false;
+      }
+      out_.clear();
+      return true;
+    }
+  }
+
+  Transport transport_;
+};
+
+Task<void> run(std::shared_ptr<Connection> connection) { co_await connection->serve(); }
+
+std::string peer_text(const asio::ip::tcp::endpoint& peer) {
+  auto address = peer.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  }
+  const auto text = address.to_string();
+  return (address.is_v6() ? "[" + text + "]:" : text + ":") + std::to_string(peer.port());
+}
+
+void log_failure(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& exception) {
+    log::error("a connection ended by an exception, which nothing here should raise: {}", exception.what());
+  }
+}
+
+}  // namespace
+
+void start_connection(const std::shared_ptr<ServerCore>& core, Socket socket,
+                      const asio::ip::tcp::endpoint& peer) {
+  boost::system::error_code ignored;
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket.non_blocking(true, ignored);
+  std::shared_ptr<Connection> connection;
+  if (core->tls) {
+    connection = std::make_shared<ConnectionOver<TlsStream>>(core, std::move(socket), peer_text(peer));
+  } else {
+    connection = std::make_shared<ConnectionOver<Socket&>>(core, std::move(socket), peer_text(peer));
+  }
+  core->connections.push_back(*connection);
+  ++core->connection_count;
+  const auto ended = [core, connection](const std::exception_ptr& failure) {
+    --core->connection_count;
+    connection->unlink();
+    if (failure) {
+      log_failure(failure);
+      connection->abort();
+    }
+  };
+  asio::co_spawn(core->io.get_executor(), run(connection), ended);
+}
+
+}  // namespace canopy::net

@@ -307,14 +307,16 @@ void Caller::cancel_all() {
   });
 }
 
-std::vector<Record> Caller::running(const std::optional<FunctionName>& function, std::size_t limit) const {
+std::vector<Record> Caller::running(const std::optional<FunctionName>& function,
+                                    std::uint64_t log_bytes_max) const {
   std::vector<Record> records;
   const Time now = core_.clock().now();
   running_.for_each([&](const Running& running) {
-    if (records.size() >= limit) return false;
-    if (!function || running.version->function->name == *function) {
-      records.push_back(record_of(running, now, true));
-    }
+    if (function && running.version->function->name != *function) return true;
+    const std::uint64_t log_bytes = running.log.text().size();
+    const bool with_log = log_bytes <= log_bytes_max;
+    if (with_log) log_bytes_max -= log_bytes;
+    records.push_back(record_of(running, now, with_log));
     return true;
   });
   return records;

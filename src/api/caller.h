@@ -40,8 +40,9 @@ class Caller {
   //   and what Runtime::prepare() and Instance::run() say
   net::Task<net::HttpResponse> call(net::HttpExchange& exchange, wire::Route route);
 
-  // What runs here now, newest first; with what it logged so far.
-  std::vector<Record> running(const std::optional<FunctionName>& function, std::size_t limit) const;
+  // What runs here now, newest first; with what it logged so far, as long as that is no more than
+  // `log_bytes_max` in all.
+  std::vector<Record> running(const std::optional<FunctionName>& function, std::uint64_t log_bytes_max) const;
   std::optional<Record> find_running(CallId id) const;
   std::size_t running_count() const { return running_.size(); }
 

@@ -79,7 +79,7 @@ void FunctionTable::unload(Version& version, exec::Core& core) {
   version.loaded = version.ready->resident_bytes(core) > 0;
 }
 
-std::size_t FunctionTable::unload_beyond(std::uint64_t bytes_max) {
+void FunctionTable::unload_beyond(std::uint64_t bytes_max) {
   std::vector<Version*> versions;
   std::vector<policy::Resident> residents;
   for (const auto& [name, entry] : entries_) {
@@ -92,7 +92,7 @@ std::size_t FunctionTable::unload_beyond(std::uint64_t bytes_max) {
   }
   const auto chosen = policy::choose_unloads(residents, bytes_max);
   for (const std::size_t index : chosen) unload(*versions[index], core_);
-  return chosen.size();
+  unload_count_ += chosen.size();
 }
 
 std::uint64_t FunctionTable::resident_bytes() const {

@@ -61,10 +61,10 @@ class FunctionTable {
   // `version` may be gone after this.
   void end_call(Version& version);
 
-  // Unloads what was not used for longest, until the modules on this core fit in `bytes_max`. Returns how many
-  // went.
-  std::size_t unload_beyond(std::uint64_t bytes_max);
+  // Unloads what was not used for longest, until the modules on this core fit in `bytes_max`.
+  void unload_beyond(std::uint64_t bytes_max);
   std::uint64_t resident_bytes() const;
+  std::uint64_t unload_count() const { return unload_count_; }
 
   // All functions this core has counters of.
   void for_each(const std::function<void(const Entry& entry)>& visit) const;
@@ -89,6 +89,7 @@ class FunctionTable {
   std::uint64_t seen_version_ = 0;
   std::shared_ptr<const store::Snapshot> snapshot_;
   std::unordered_map<FunctionName, std::unique_ptr<Entry>, NameHash> entries_;
+  std::uint64_t unload_count_ = 0;
   std::vector<std::unique_ptr<Entry>> removed_;  // Whose calls still run.
 };
 

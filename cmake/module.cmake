@@ -17,6 +17,10 @@ if(CANOPY_SANITIZE STREQUAL "thread")  # ThreadSanitizer does not know fences; A
   target_compile_definitions(canopy_flags INTERFACE BOOST_ASIO_DISABLE_FENCED_BLOCK)
 endif()
 
+if(CANOPY_FUZZ)  # The fuzzer steers by what it reaches inside our libraries, not just in the target's own file.
+  target_compile_options(canopy_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # One fuzz target: libFuzzer in the fuzz preset; elsewhere a program that replays tests/corpus/<name>.
 function(canopy_fuzz module source)
   get_filename_component(name ${source} NAME_WE)

@@ -16,6 +16,7 @@ FENCED = {
     "boost/asio": {"net", "exec"},
     "boost/asio/ssl": {"net"},
     "boost/json": {"wire", "api", "cli", "store"},
+    "yaml-cpp/": {"wire"},
     "wasmtime": {"wasm"},
     "hiredis/": {"store"},
     "sqlite3.h": {"store"},

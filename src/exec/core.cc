@@ -25,10 +25,12 @@ void Core::run() {
 
 void Core::stop() { io_.stop(); }
 
-std::size_t Core::poll() {
+std::size_t Core::poll(std::size_t count_max) {
   fire_timers();
   io_.restart();
-  return io_.poll();
+  std::size_t count = 0;
+  while (count < count_max && io_.poll_one() > 0) ++count;
+  return count;
 }
 
 void Core::post(std::function<void()> work) { net::asio::post(io_, std::move(work)); }
@@ -127,7 +129,8 @@ void Core::arm_timer() {
   const Time first = timers_.begin()->first;
   if (first >= armed_for_) return;
   armed_for_ = first;
-  timer_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(first));
+  timer_.expires_after(
+      std::max(first - clock_.now(), Duration::zero()));  // A fake clock differs from the timer's.
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;  // Armed anew for an earlier time.
     armed_for_ = never;

@@ -66,8 +66,8 @@ class Core {
   void run();
   // Any thread.
   void stop();
-  // Runs whatever is ready now and returns how much that was: for tests on a fake clock.
-  std::size_t poll();
+  // Runs what is ready now, at most `count_max` pieces, and returns how many: for tests on a fake clock.
+  std::size_t poll(std::size_t count_max = 10'000);
   // Any thread: runs `work` on the core.
   void post(std::function<void()> work);
 

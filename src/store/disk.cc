@@ -141,7 +141,9 @@ Result<Folder> Folder::child(const std::string& name, Missing missing) const {
     descriptor = Descriptor(openat(descriptor_.get(), name.c_str(), flags));
   }
   if (!descriptor) return tl::unexpected(disk_error("enter", path, errno));
-  return Folder(std::move(descriptor), std::move(path));
+  Folder child(std::move(descriptor), std::move(path));
+  child.syncs_ = syncs_;
+  return child;
 }
 
 Result<std::optional<FileFacts>> Folder::look(const std::string& name) const {
@@ -196,7 +198,7 @@ Result<void> Folder::write_new(const std::string& name, const NewFile& file) con
     const std::array<timespec, 2> times = {to_timespec(*file.changed), to_timespec(*file.changed)};
     if (futimens(opened.get(), times.data()) != 0) done = tl::unexpected(disk_error("date", path, errno));
   }
-  if (done) done = sync_file(opened, path);
+  if (done) done = bring_to_disk(opened, path);
   if (!done) unlinkat(descriptor_.get(), name.c_str(), 0);
   return done;
 }
@@ -241,9 +243,14 @@ Result<std::vector<std::string>> Folder::names() const {
 Result<void> Folder::sync_content(const std::string& name) const {
   CANOPY_TRY(const auto file, open_plain(name));
   if (!file) return fail(Code::not_found, "there is no file " + (path_ / name).string());
-  return sync_file(*file, path_ / name);
+  return bring_to_disk(*file, path_ / name);
 }
 
-Result<void> Folder::sync() const { return sync_file(descriptor_, path_); }
+Result<void> Folder::sync() const { return bring_to_disk(descriptor_, path_); }
+
+Result<void> Folder::bring_to_disk(const Descriptor& file, const fs::path& path) const {
+  if (!syncs_) return {};
+  return sync_file(file, path);
+}
 
 }  // namespace canopy::store

@@ -61,6 +61,10 @@ class Folder {
   const std::filesystem::path& path() const { return path_; }  // Absolute, without links.
   int descriptor() const { return descriptor_.get(); }
 
+  // For what need not outlive the process: from now on this folder, and children opened later, wait for no
+  // disk.
+  void do_not_sync() { syncs_ = false; }
+
   enum class Missing { fails, make };
   //   not_found    it is missing and shall not be made
   //   unavailable  it is no folder (a link is none), or may not be made or entered
@@ -108,12 +112,14 @@ class Folder {
  private:
   Folder(Descriptor descriptor, std::filesystem::path path)
       : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+  Result<void> bring_to_disk(const Descriptor& file, const std::filesystem::path& path) const;
 
   // A plain file for reading; nothing where it is missing.
   Result<std::optional<Descriptor>> open_plain(const std::string& name) const;
 
   Descriptor descriptor_;
   std::filesystem::path path_;
+  bool syncs_ = true;
 };
 
 }  // namespace canopy::store

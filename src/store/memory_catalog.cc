@@ -129,6 +129,7 @@ std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock) {
   CANOPY_CHECK(temp.has_value());  // A test that has no temporary folder can do nothing.
   auto code = Folder::open_or_make(temp->path() / "code");
   CANOPY_CHECK(code.has_value());
+  code->do_not_sync();
   return std::make_unique<MemoryCatalog>(*std::move(temp), *std::move(code), clock);
 }
 

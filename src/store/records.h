@@ -23,12 +23,12 @@ struct RecordsOptions {
 };
 
 struct RecordFilter {
-  std::optional<FunctionName> function;
-  std::optional<State> state;
+  std::optional<FunctionName> function = {};
+  std::optional<State> state = {};
   WallTime since{};         // Queued at or after.
   std::size_t limit = 100;  // At most record_limit_max.
-  std::optional<CallId>
-      after;  // Continue below this one. If it is gone, so is what was below: the list is empty.
+  // Continue below this one. If it is gone, so is what was below, and the list is empty.
+  std::optional<CallId> after = {};
 };
 
 inline constexpr std::size_t record_limit_max = 1000;

@@ -72,6 +72,7 @@ Result<pid_t> spawn(const CompileOptions& options, int job_pipe, int answer_pipe
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, job_pipe, STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, answer_pipe, STDOUT_FILENO);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);

@@ -21,7 +21,6 @@ ConfigHandle make_config() {
   wasmtime_config_wasm_simd_set(config.get(), true);
   wasmtime_config_wasm_relaxed_simd_set(config.get(), true);
   wasmtime_config_wasm_tail_call_set(config.get(), true);
-  wasmtime_config_wasm_exceptions_set(config.get(), true);
   return config;
 }
 
@@ -41,10 +40,12 @@ Result<EngineHandle> make_pooled_engine(const PoolOptions& options) {
   const PoolHandle pool(wasmtime_pooling_allocation_config_new());
   const std::uint32_t count = options.instances_max;
   wasmtime_pooling_allocation_config_total_core_instances_set(pool.get(), count);
-  wasmtime_pooling_allocation_config_total_memories_set(pool.get(), count);
+  // A guest that throws keeps its exceptions in a heap of the engine, which takes a second memory.
+  const std::uint32_t heap_count = count / 4 + 1;
+  wasmtime_pooling_allocation_config_total_memories_set(pool.get(), count + heap_count);
   wasmtime_pooling_allocation_config_total_tables_set(pool.get(), count);
   wasmtime_pooling_allocation_config_total_stacks_set(pool.get(), count);
-  wasmtime_pooling_allocation_config_total_gc_heaps_set(pool.get(), count);
+  canopy_pooling_gc_heaps(pool.get(), heap_count);
   wasmtime_pooling_allocation_config_max_memory_size_set(pool.get(), reservation_bytes);
   wasmtime_pooling_allocation_config_table_elements_set(pool.get(), options.table_elements_max);
   const bool scans = canopy_pooling_pagemap_scan(pool.get());

@@ -1,0 +1,254 @@
+#include "options/options.h"
+
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <ostream>
+
+#include "wire/values.h"
+#include "wire/yaml.h"
+
+namespace canopy {
+namespace {
+
+constexpr std::array<std::string_view, 6> log_levels = {"trace", "debug", "info", "warning", "error", "off"};
+constexpr Duration a_millisecond = std::chrono::milliseconds(1);
+constexpr Duration an_hour = std::chrono::hours(1);
+constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50U;
+
+DurationSetting timeout(Duration& value) {
+  return {.duration = &value, .min = a_millisecond, .max = an_hour};
+}
+
+void add_server_rows(Options& o, std::vector<OptionRow>& rows) {
+  constexpr std::string_view server = "Server";
+  rows.push_back(
+      {"listen", "HOST:PORT", &o.listen,
+       "Where to serve HTTP. `:8080` is every address of the machine; port 0 lets the kernel choose.",
+       server});
+  rows.push_back(
+      {"data", "FOLDER", &o.data, "Where functions and their code are kept. Made if missing.", server});
+  rows.push_back({"config", "FILE", &o.config,
+                  "A YAML file with settings, named as the flags are: `call-timeout: 5s`.", server});
+  rows.push_back({"cores", "N", CountSetting{.count = &o.core_count, .max = 1024},
+                  "Cores to run on, each with a thread of its own. 0 takes all there are.", server});
+  rows.push_back({"log-level", "LEVEL", ChoiceSetting{&o.log_level, log_levels},
+                  "What the server says of itself: trace, debug, info, warning, error or off.", server});
+  rows.push_back({"drain-timeout", "DURATION", DurationSetting{.duration = &o.drain_timeout, .max = an_hour},
+                  "How long running calls may take to end after SIGTERM.", server});
+
+  constexpr std::string_view access = "Access";
+  rows.push_back(
+      {"tls-cert", "FILE", &o.tls_cert, "A certificate chain in PEM; with --tls-key, speaks TLS.", access});
+  rows.push_back({"tls-key", "FILE", &o.tls_key, "The private key of the certificate, in PEM.", access});
+  rows.push_back(
+      {"insecure", "", &o.insecure,
+       "Allows an address that others can reach although there are no keys: anybody may then deploy.",
+       access});
+  rows.push_back({"cors-origin", "ORIGIN", &o.cors_origin,
+                  "The web pages that browsers let call: an origin such as `https://example.org`, or `*`.",
+                  access});
+}
+
+void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
+  constexpr std::string_view functions = "Functions";
+  rows.push_back({"memory-max", "SIZE",
+                  SizeSetting{.bytes = &o.memory_bytes, .min = 64 * KiB, .max = 4 * GiB},
+                  "The memory a call may have if its function does not say.", functions});
+  rows.push_back({"memory-limit", "SIZE",
+                  SizeSetting{.bytes = &o.memory_bytes_max, .min = 64 * KiB, .max = 4 * GiB},
+                  "The most memory that a function may ask for.", functions});
+  rows.push_back({"code-max", "SIZE", SizeSetting{.bytes = &o.code_bytes_max, .min = KiB, .max = 4 * GiB},
+                  "The largest upload of code.", functions});
+  rows.push_back({"body-max", "SIZE", SizeSetting{.bytes = &o.body_bytes_max, .max = 4 * GiB},
+                  "The largest body of a call.", functions});
+  rows.push_back({"call-timeout", "DURATION", timeout(o.call_timeout),
+                  "How long a call may take, from arrival to reply, if its function does not say.",
+                  functions});
+  rows.push_back({"call-timeout-max", "DURATION", timeout(o.call_timeout_max),
+                  "The longest time that a function or a caller may ask for.", functions});
+  rows.push_back(
+      {"slice", "DURATION",
+       DurationSetting{
+           .duration = &o.slice, .min = std::chrono::microseconds(100), .max = std::chrono::seconds(1)},
+       "How long a call runs before others on its core get a turn.", functions});
+
+  constexpr std::string_view load = "Load";
+  rows.push_back({"instances", "N", CountSetting{.count = &o.instances_max, .min = 1, .max = 1'000'000},
+                  "Instances alive at once on the machine, running or waiting.", load});
+  rows.push_back({"queue-max", "N", CountSetting{.count = &o.queue_max, .max = 10'000'000},
+                  "Calls that may wait for an instance; one more is refused with 429.", load});
+  rows.push_back({"queue-bytes", "SIZE", SizeSetting{.bytes = &o.queue_bytes_max, .max = most_bytes},
+                  "Memory that the bodies of waiting calls may take.", load});
+  rows.push_back({"templates-bytes", "SIZE", SizeSetting{.bytes = &o.templates_bytes_max, .max = most_bytes},
+                  "Memory for functions that are loaded; the least recently called are unloaded past it.",
+                  load});
+}
+
+void add_machine_rows(Options& o, std::vector<OptionRow>& rows) {
+  constexpr std::string_view connections = "Connections";
+  rows.push_back({"connections-max", "N",
+                  CountSetting{.count = &o.connections_max, .min = 1, .max = 10'000'000},
+                  "Connections at once; one more is closed at once.", connections});
+  rows.push_back({"head-max", "SIZE", SizeSetting{.bytes = &o.head_bytes_max, .min = KiB, .max = MiB},
+                  "The largest head of a request: its first line and headers.", connections});
+  rows.push_back({"head-timeout", "DURATION", timeout(o.head_timeout),
+                  "From the first byte of a request to its last header.", connections});
+  rows.push_back({"body-timeout", "DURATION", timeout(o.body_timeout),
+                  "Between two pieces of a request's body.", connections});
+  rows.push_back({"idle-timeout", "DURATION", timeout(o.idle_timeout),
+                  "Between two requests on a connection.", connections});
+  rows.push_back({"write-timeout", "DURATION", timeout(o.write_timeout),
+                  "For a client that does not read its reply.", connections});
+
+  constexpr std::string_view compiling = "Compiling";
+  rows.push_back({"compile-jobs", "N", CountSetting{.count = &o.compile_jobs, .min = 1, .max = 256},
+                  "Modules that are compiled at once, each in a process of its own.", compiling});
+  rows.push_back({"compile-timeout", "DURATION", timeout(o.compile_timeout),
+                  "How long a module may take to compile and initialise.", compiling});
+  rows.push_back({"compile-memory", "SIZE",
+                  SizeSetting{.bytes = &o.compile_memory_bytes, .min = 64 * MiB, .max = most_bytes},
+                  "How much memory a module may take to compile and initialise.", compiling});
+
+  constexpr std::string_view records = "Records";
+  rows.push_back({"records-max", "N", CountSetting{.count = &o.records_max, .max = 100'000'000},
+                  "Calls that are remembered; the oldest are forgotten first.", records});
+  rows.push_back({"records-bytes", "SIZE", SizeSetting{.bytes = &o.records_bytes_max, .max = most_bytes},
+                  "Memory for what is remembered of calls, their logs included.", records});
+}
+
+tl::unexpected<Error> refuse(std::string message) { return fail(Code::invalid, std::move(message)); }
+
+bool is_loopback(std::string_view host) {
+  if (host == "localhost" || host == "::1") return true;
+  // 127.0.0.0/8; a name such as 127.example.org is not in it.
+  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+}  // namespace
+
+std::vector<OptionRow> option_rows(Options& options) {
+  std::vector<OptionRow> rows;
+  add_server_rows(options, rows);
+  add_function_rows(options, rows);
+  add_machine_rows(options, rows);
+  return rows;
+}
+
+Result<ParsedOptions> parse_options(const OptionInput& input) {
+  ParsedOptions parsed;
+  CANOPY_TRY(parsed.reading, read_options(option_rows(parsed.options), input));
+  if (!parsed.reading.positional.empty()) {
+    return refuse(wire::in_quotes(parsed.reading.positional.front()) +
+                  " is not a flag: write --name=value (--help lists them)");
+  }
+  CANOPY_TRY_VOID(check_options(parsed.options));
+  return parsed;
+}
+
+Result<void> check_options(const Options& options) {
+  CANOPY_TRY_VOID(parse_listen(options.listen));
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return refuse(std::string("--tls-cert and --tls-key belong together: ") +
+                  (options.tls_cert.empty() ? "--tls-cert" : "--tls-key") + " is missing");
+  }
+  if (options.memory_bytes > options.memory_bytes_max) {
+    return refuse("--memory-max=" + size_text(options.memory_bytes) +
+                  " is more than --memory-limit=" + size_text(options.memory_bytes_max) + " allows");
+  }
+  if (options.call_timeout > options.call_timeout_max) {
+    return refuse("--call-timeout=" + duration_text(options.call_timeout) +
+                  " is more than --call-timeout-max=" + duration_text(options.call_timeout_max) + " allows");
+  }
+  if (options.data.empty()) return refuse("--data needs a folder: write --data=FOLDER");
+  return {};
+}
+
+std::vector<std::string> describe_changes(const ParsedOptions& parsed) {
+  Options defaults;
+  Options options = parsed.options;
+  const std::vector<OptionRow> before = option_rows(defaults);
+  const std::vector<OptionRow> after = option_rows(options);
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    const std::string value = show_setting(after[i]);
+    if (value == show_setting(before[i])) continue;
+    const std::string& origin = parsed.reading.origins.at(i);
+    lines.push_back(std::string(after[i].name) + " = " + value +
+                    (origin.empty() ? "" : " (from " + origin + ")"));
+  }
+  return lines;
+}
+
+Result<ListenAddress> parse_listen(std::string_view text) {
+  const auto wrong = [&](std::string_view why) {
+    return refuse("--listen=" + std::string(text.substr(0, 300)) + ": " + std::string(why) +
+                  "; write HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080");
+  };
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return wrong("the port is missing");
+  std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(colon + 1);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+    if (host.find(':') == std::string_view::npos) return wrong("what is in brackets is not an IPv6 address");
+  } else if (host.find(':') != std::string_view::npos) {
+    return wrong("an IPv6 address stands in brackets");
+  }
+  ListenAddress address{.host = host.empty() ? "0.0.0.0" : std::string(host), .loopback = is_loopback(host)};
+  const char* const end = port.data() + port.size();
+  const auto number = std::from_chars(port.data(), end, address.port);
+  if (port.empty() || number.ec != std::errc{} || number.ptr != end)
+    return wrong("the port is not 0 to 65535");
+  return address;
+}
+
+Result<void> check_exposure(const Options& options, bool has_keys) {
+  CANOPY_TRY(const ListenAddress address, parse_listen(options.listen));
+  if (address.loopback || has_keys || options.insecure) return {};
+  return refuse(
+      "--listen=" + options.listen +
+      " can be reached from other machines and there are no keys, so anybody could deploy: create a key, "
+      "listen on 127.0.0.1, or say --insecure");
+}
+
+void print_help(std::ostream& out) {
+  Options defaults;
+  print_help(option_rows(defaults), out);
+}
+
+void print_markdown(std::ostream& out) {
+  out << "# Settings of `canopy up`\n\n"
+         "Made from the table in `src/options/options.cc` by `canopy up --help=markdown`.\n\n"
+         "A flag wins over a variable, a variable over the file that `--config` names, the file over the "
+         "default. In\n"
+         "the file a setting has the name of its flag: `call-timeout: 5s`. What nobody knows is an error "
+         "that\n"
+         "suggests the nearest name. At its start the server prints each value that differs from its "
+         "default, with\n"
+         "where it came from. Sizes are written as `64MiB`, durations as `250ms`, `5s` or `2m`.\n";
+  Options defaults;
+  print_markdown(option_rows(defaults), out);
+}
+
+Result<std::string> read_options_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return refuse("--config=" + path + ": the file cannot be read; does it exist?");
+  // One byte more than is allowed, so that the parser refuses what is too long.
+  const std::size_t most = wire::YamlLimits().bytes_max + 1;
+  std::string text(most, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(most));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (file.bad()) return refuse("--config=" + path + ": the file cannot be read");
+  return text;
+}
+
+std::vector<std::string_view> environment_of(const char* const* environ_block) {
+  std::vector<std::string_view> all;
+  for (; environ_block != nullptr && *environ_block != nullptr; ++environ_block)
+    all.emplace_back(*environ_block);
+  return all;
+}
+
+}  // namespace canopy

@@ -1,0 +1,106 @@
+#pragma once
+// Every setting of `canopy up`, once: in this struct, and in a row of the table in options.cc. Flags,
+// CANOPY_* variables, the file, --help and docs/options.md all come from those rows.
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "options/table.h"
+
+namespace canopy {
+
+struct Options {
+  // Server
+  std::string listen = "127.0.0.1:8080";
+  std::string data = ".canopy";
+  std::string config;
+  std::uint64_t core_count = 0;  // 0: as many as there are.
+  std::string log_level = "info";
+  Duration drain_timeout = std::chrono::seconds(30);
+
+  // Access
+  std::string tls_cert;
+  std::string tls_key;
+  bool insecure = false;
+  std::string cors_origin;
+
+  // Functions
+  std::uint64_t memory_bytes = 64 * MiB;  // --memory-max: what a function has that does not say.
+  std::uint64_t memory_bytes_max = GiB;   // --memory-limit: what a function may ask for.
+  std::uint64_t code_bytes_max = 64 * MiB;
+  std::uint64_t body_bytes_max = 32 * MiB;
+  Duration call_timeout = std::chrono::seconds(10);
+  Duration call_timeout_max = std::chrono::hours(1);
+  Duration slice = std::chrono::milliseconds(1);
+
+  // Load
+  std::uint64_t instances_max = 16'384;
+  std::uint64_t queue_max = 10'000;
+  std::uint64_t queue_bytes_max = 256 * MiB;
+  std::uint64_t templates_bytes_max = GiB;
+
+  // Connections
+  std::uint64_t connections_max = 20'000;
+  std::uint64_t head_bytes_max = 16 * KiB;
+  Duration head_timeout = std::chrono::seconds(10);
+  Duration body_timeout = std::chrono::seconds(30);
+  Duration idle_timeout = std::chrono::seconds(75);
+  Duration write_timeout = std::chrono::seconds(30);
+
+  // Compiling
+  std::uint64_t compile_jobs = 1;
+  Duration compile_timeout = std::chrono::seconds(60);
+  std::uint64_t compile_memory_bytes = 2 * GiB;
+
+  // Records
+  std::uint64_t records_max = 100'000;
+  std::uint64_t records_bytes_max = 256 * MiB;
+};
+
+// The table, bound to `options`, which outlives it.
+std::vector<OptionRow> option_rows(Options& options);
+
+struct ParsedOptions {
+  Options options;
+  OptionReading reading;
+};
+
+// Reads and checks them all: each value by itself, and those that must fit together.
+//   invalid  as read_options() says; an argument that is no flag; values that contradict each other
+Result<ParsedOptions> parse_options(const OptionInput& input);
+
+// Whether what must fit together does: for options that were changed by other means.
+//   invalid
+Result<void> check_options(const Options& options);
+
+// One line for each value that differs from its default: "listen = 0.0.0.0:80 (from --listen)".
+std::vector<std::string> describe_changes(const ParsedOptions& parsed);
+
+// Where to listen, taken apart.
+struct ListenAddress {
+  std::string host;  // "127.0.0.1", "::1", "localhost", "0.0.0.0" for ":80"
+  std::uint16_t port = 0;
+  bool loopback = false;  // Only this machine can reach it.
+};
+
+// "host:port", "[::1]:port" or ":port"; port 0 lets the kernel choose.
+//   invalid
+Result<ListenAddress> parse_listen(std::string_view text);
+
+// Refuses to be open to everybody by accident.
+//   invalid  the address is not loopback, there are no keys, and --insecure was not said
+Result<void> check_exposure(const Options& options, bool has_keys);
+
+void print_help(std::ostream& out);
+void print_markdown(std::ostream& out);  // docs/options.md, whole.
+
+// What a program's `read_file` and `environment` usually are.
+Result<std::string> read_options_file(const std::string& path);
+std::vector<std::string_view> environment_of(const char* const* environ_block);
+
+}  // namespace canopy

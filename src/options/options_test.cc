@@ -1,0 +1,151 @@
+#include "options/options.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+namespace canopy {
+namespace {
+
+Result<ParsedOptions> parse(std::vector<std::string_view> arguments) {
+  OptionInput input;
+  input.arguments = std::move(arguments);
+  return parse_options(input);
+}
+
+std::string refusal(const auto& result) {
+  EXPECT_FALSE(result);
+  if (result) return "";
+  EXPECT_EQ(result.error().code, Code::invalid);
+  return result.error().message;
+}
+
+TEST(Options, AreGoodByDefault) {
+  const auto parsed = parse({});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->options.listen, "127.0.0.1:8080");
+  EXPECT_TRUE(describe_changes(*parsed).empty());
+  EXPECT_TRUE(check_exposure(parsed->options, false));
+}
+
+TEST(Options, AcceptEachOfTheirDefaultsAsAValue) {
+  Options defaults;
+  std::set<std::string_view> names;
+  for (const OptionRow& row : option_rows(defaults)) {
+    EXPECT_TRUE(names.insert(row.name).second) << row.name << " stands twice";
+    EXPECT_TRUE(row.help.ends_with('.')) << row.name;
+    const std::string value = show_setting(row);
+    if (value.empty() || row.name == "config") continue;
+    const auto parsed = parse({"--" + std::string(row.name) + "=" + value});
+    EXPECT_TRUE(parsed) << row.name << ": " << parsed.error().message;
+  }
+}
+
+TEST(Options, SayWhatDiffersAndWhereItCameFrom) {
+  OptionInput input;
+  input.arguments = {"--listen=127.0.0.1:80", "--config=c.yaml", "--data=.canopy"};
+  input.environment = {"CANOPY_INSECURE=1"};
+  input.read_file = [](const std::string&) { return Result<std::string>("call-timeout: 5s\n"); };
+  const auto parsed = parse_options(input);
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(describe_changes(*parsed),
+            (std::vector<std::string>{
+                "listen = 127.0.0.1:80 (from --listen)", "config = c.yaml (from --config)",
+                "insecure = true (from CANOPY_INSECURE)", "call-timeout = 5s (from c.yaml:1:15)"}));
+}
+
+TEST(Options, RefuseWhatContradicts) {
+  EXPECT_EQ(refusal(parse({"--tls-cert=c.pem"})),
+            "--tls-cert and --tls-key belong together: --tls-key is missing");
+  EXPECT_EQ(refusal(parse({"--tls-key=k.pem"})),
+            "--tls-cert and --tls-key belong together: --tls-cert is missing");
+  EXPECT_EQ(refusal(parse({"--memory-max=2GiB"})),
+            "--memory-max=2GiB is more than --memory-limit=1GiB allows");
+  EXPECT_TRUE(parse({"--memory-max=2GiB", "--memory-limit=2GiB"}));
+  EXPECT_EQ(refusal(parse({"--call-timeout-max=5s"})),
+            "--call-timeout=10s is more than --call-timeout-max=5s allows");
+  EXPECT_EQ(refusal(parse({"--data="})), "--data needs a folder: write --data=FOLDER");
+  EXPECT_EQ(refusal(parse({"up"})), "'up' is not a flag: write --name=value (--help lists them)");
+}
+
+TEST(ParseListen, ReadsHostsAndPorts) {
+  const auto loopback = parse_listen("127.0.0.1:8080");
+  ASSERT_TRUE(loopback);
+  EXPECT_EQ(loopback->host, "127.0.0.1");
+  EXPECT_EQ(loopback->port, 8080);
+  EXPECT_TRUE(loopback->loopback);
+  EXPECT_EQ(parse_listen("[::1]:0")->host, "::1");
+  EXPECT_TRUE(parse_listen("[::1]:0")->loopback);
+  EXPECT_TRUE(parse_listen("localhost:1")->loopback);
+  EXPECT_TRUE(parse_listen("127.1.2.3:1")->loopback);
+  EXPECT_EQ(parse_listen(":80")->host, "0.0.0.0");
+  for (const std::string_view text : {":80", "0.0.0.0:80", "[::]:80", "10.0.0.1:80", "127.example.org:80"}) {
+    EXPECT_FALSE(parse_listen(text)->loopback) << text;
+  }
+}
+
+TEST(ParseListen, RefusesTheRest) {
+  for (const std::string_view text : {"", "8080", "localhost", "a:", "a:x", "a:65536", "a:-1", "::1:80",
+                                      "[a]:80", "[::1]", "a: 80", "a:80 "}) {
+    const std::string words = refusal(parse_listen(text));
+    EXPECT_NE(words.find("write HOST:PORT"), std::string::npos) << text;
+  }
+  EXPECT_FALSE(parse({"--listen=nonsense"}));
+}
+
+TEST(CheckExposure, RefusesToBeOpenByAccident) {
+  Options options;
+  options.listen = ":8080";
+  EXPECT_NE(refusal(check_exposure(options, false)).find("or say --insecure"), std::string::npos);
+  EXPECT_TRUE(check_exposure(options, true));
+  options.insecure = true;
+  EXPECT_TRUE(check_exposure(options, false));
+}
+
+TEST(ReadOptionsFile, ReadsAFileOrSaysWhichItCannot) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "canopy_options_test.yaml";
+  std::ofstream(path) << "listen: :1\n";
+  EXPECT_EQ(read_options_file(path.string()), "listen: :1\n");
+  std::ofstream(path) << std::string(300 * KiB, '#');
+  EXPECT_EQ(read_options_file(path.string())->size(), 256 * KiB + 1);
+  std::filesystem::remove(path);
+  EXPECT_NE(
+      refusal(read_options_file(path.string())).find("canopy_options_test.yaml: the file cannot be read"),
+      std::string::npos);
+}
+
+TEST(EnvironmentOf, ListsABlock) {
+  const std::array<const char*, 3> block = {"A=1", "B=2", nullptr};
+  EXPECT_EQ(environment_of(block.data()), (std::vector<std::string_view>{"A=1", "B=2"}));
+  EXPECT_TRUE(environment_of(nullptr).empty());
+}
+
+TEST(OptionsHelp, NamesEveryFlag) {
+  std::ostringstream out;
+  print_help(out);
+  Options defaults;
+  for (const OptionRow& row : option_rows(defaults)) {
+    EXPECT_NE(out.str().find("  --" + std::string(row.name)), std::string::npos) << row.name;
+  }
+}
+
+// After a change to the table: UPDATE_DOCS=1 build/dev/src/options_test, or `canopy up --help=markdown`.
+TEST(OptionsDocs, AreWhatTheTableSays) {
+  std::ostringstream out;
+  print_markdown(out);
+  const auto path = std::filesystem::path(__FILE__).parent_path() / "../../docs/options.md";
+  const bool update = std::getenv("UPDATE_DOCS") != nullptr;  // NOLINT(concurrency-mt-unsafe): one thread.
+  if (update) std::ofstream(path) << out.str();
+  std::ifstream file(path);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(text, out.str())
+      << "docs/options.md is older than the table: UPDATE_DOCS=1 build/dev/src/options_test";
+}
+
+}  // namespace
+}  // namespace canopy

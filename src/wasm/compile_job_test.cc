@@ -1,0 +1,44 @@
+#include "wasm/compile_job.h"
+
+#include <gtest/gtest.h>
+
+namespace canopy::wasm {
+namespace {
+
+TEST(CompileJob, ReadsBackWhatItWrites) {
+  const CompileJob job{.code = "/a b/c%\n",
+                       .compiled = "/out",
+                       .code_folder = "/code",
+                       .memory_bytes = 7,
+                       .timeout = std::chrono::seconds(3),
+                       .function_memory_bytes = 9,
+                       .files = {{"dir/a file", "abc", 12}},
+                       .entry_names = {"_initialize", "odd name\x01"}};
+  const auto read = read_job(write_job(job));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->code, job.code);
+  EXPECT_EQ(read->files, job.files);
+  EXPECT_EQ(read->entry_names, job.entry_names);
+  EXPECT_EQ(read->timeout, job.timeout);
+}
+
+TEST(CompileJob, RefusesWhatMakesNoSense) {
+  for (const char* text :
+       {"", "code /a\n", "code /a\ncompiled /b\nentry x", "nonsense 1\n", "memory x\n", "code %4\n"}) {
+    EXPECT_FALSE(read_job(text)) << text;
+  }
+}
+
+TEST(ModulePlan, ReadsBackWhatItWrites) {
+  const ModulePlan plan{.entry_names = {"a", "b"}, .preinitialised = true, .note = "why not"};
+  const auto read = parse_plan(write_plan(plan));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->entry_names, plan.entry_names);
+  EXPECT_TRUE(read->preinitialised);
+  EXPECT_EQ(read->note, "why not");
+}
+
+TEST(ModulePlan, RefusesATornOne) { EXPECT_FALSE(parse_plan("preinitialised 1\nentry x")); }
+
+}  // namespace
+}  // namespace canopy::wasm

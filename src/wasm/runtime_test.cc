@@ -1,0 +1,355 @@
+// The WebAssembly runtime end to end, on modules written as text, with the compile child being this program.
+#include "wasm/runtime.h"
+
+#include <cstdio>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "wasm/test_host.h"
+
+namespace canopy::wasm {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::string_view imports = R"(
+  (import "test" "input_size" (func $input_size (result i32)))
+  (import "test" "output" (func $output (param i32 i32)))
+  (import "test" "log" (func $log (param i32 i32)))
+  (import "test" "exit" (func $exit (param i32)))
+  (import "test" "fail" (func $fail))
+  (import "test" "sleep_ms" (func $sleep_ms (param i32) (result i32)))
+  (import "test" "now" (func $now (result i64)))
+)";
+
+// A core on a fake clock, driven by the test; the pool and the compiler are real.
+class WasmRuntimeTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() /
+              ("canopy-wasm-test-" + std::to_string(getpid()) + "-" +
+               testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::create_directories(folder_);
+    RuntimeOptions options;
+    options.pool.instances_max = 16;
+    options.compile.code_folder = folder_;
+    options.compile.timeout = seconds(60);
+    options.compiled_folder = folder_ / "compiled";
+    options.code_path = [this](std::string_view digest) -> Result<std::filesystem::path> {
+      return folder_ / digest;
+    };
+    auto runtime = make_runtime(options, {&core_}, make_test_host(), pool_);
+    ASSERT_TRUE(runtime) << runtime.error().message;
+    runtime_ = *std::move(runtime);
+  }
+
+  void TearDown() override {
+    runtime_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  // Stores `wat` as the code of a function.
+  Function function(const std::string& wat) {
+    ByteVec wasm;
+    const std::string module = "(module " + std::string(imports) + wat + ")";
+    const ErrorHandle error(wasmtime_wat2wasm(module.data(), module.size(), wasm.get()));
+    EXPECT_FALSE(error) << message(*error);
+    Function made;
+    made.digest = "code" + std::to_string(++count_);
+    std::ofstream(folder_ / made.digest, std::ios::binary) << wasm.view();
+    return made;
+  }
+
+  std::shared_ptr<exec::Template> prepare(const Function& function) {
+    auto made = runtime_->prepare(function);
+    EXPECT_TRUE(made) << made.error().message;
+    return made ? *made : nullptr;
+  }
+
+  struct Run {
+    Call call;
+    CallLog log{1000};
+    std::unique_ptr<exec::Instance> instance;
+    std::optional<Reply> reply;
+  };
+
+  void start(Run& run, const Function& function, const std::shared_ptr<exec::Template>& from) {
+    run.call.function = &function;
+    run.call.log = &run.log;
+    run.call.queued = clock_.now();
+    if (run.call.deadline == never) run.call.deadline = clock_.now() + seconds(10);
+    run.instance = from->start(core_);
+    net::asio::co_spawn(core_.io(), run.instance->run(run.call),
+                        [&run](const std::exception_ptr&, Reply reply) { run.reply = std::move(reply); });
+  }
+
+  // Until the reply is there. The module is loaded by a thread of the pool, so polling alone could be too
+  // fast.
+  void finish(Run& run) {
+    const Time end = system_clock().now() + seconds(30);
+    while (!run.reply && system_clock().now() < end) {
+      if (core_.poll(100) == 0) core_.io().run_one_for(milliseconds(1));
+    }
+    ASSERT_TRUE(run.reply) << "no reply within 30 s";
+  }
+
+  Reply call(const Function& function, const std::string& input = "") {
+    const auto made = prepare(function);
+    if (!made) return {};
+    Run run;
+    run.call.input = input;
+    start(run, function, made);
+    finish(run);
+    last_log_ = run.log.text();
+    return *std::move(run.reply);
+  }
+
+  std::filesystem::path folder_;
+  FakeClock clock_;
+  exec::Core core_{0, clock_};
+  net::BlockingPool pool_{1, 16};
+  std::unique_ptr<exec::Runtime> runtime_;
+  std::string last_log_;
+  int count_ = 0;
+};
+
+TEST_F(WasmRuntimeTest, RunsACommand) {
+  const Function echo = function(R"((memory (export "memory") 1) (data (i32.const 8) "hello")
+      (func (export "_start") (call $output (i32.const 8) (call $input_size)) (call $log (i32.const 8) (i32.const 4))))");
+  const Reply reply = call(echo, "12345");
+  EXPECT_FALSE(reply.error) << reply.error->message;
+  EXPECT_EQ(reply.output, "hello");
+  EXPECT_EQ(last_log_, "hell");
+  EXPECT_EQ(reply.usage.memory_bytes, 64 * KiB);
+  EXPECT_TRUE(reply.usage.cold);
+}
+
+TEST_F(WasmRuntimeTest, GivesEachCallAFreshInstance) {
+  const Function counter = function(R"((memory (export "memory") 1) (global $g (mut i32) (i32.const 1))
+      (data (i32.const 8) "0123456789")
+      (func (export "canopy_handle") (result i32)
+        (call $output (i32.add (i32.const 8) (i32.load8_u (i32.const 100))) (global.get $g))
+        (i32.store8 (i32.const 100) (i32.const 5)) (global.set $g (i32.const 3)) (i32.const 0)))");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(call(counter).output, "0");
+}
+
+TEST_F(WasmRuntimeTest, FreezesTheStartUpOfAReactor) {
+  const Function reactor = function(R"((memory (export "memory") 1)
+      (func (export "_initialize") (i32.store8 (i32.const 8) (i32.add (i32.load8_u (i32.const 8)) (i32.const 65))))
+      (func (export "canopy_init") (i32.store8 (i32.const 9) (i32.const 66)))
+      (func (export "canopy_handle") (call $output (i32.const 8) (i32.const 2))))");
+  const auto plan =
+      compile({.program = "/proc/self/exe", .code_folder = folder_}, reactor, folder_ / reactor.digest,
+              folder_ / "out.cwasm", {"_initialize", "canopy_init", "canopy_handle"});
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_TRUE(plan->preinitialised) << plan->note;
+  EXPECT_EQ(plan->entry_names, std::vector<std::string>{"canopy_handle"});
+  EXPECT_EQ(call(reactor).output, "AB");
+  EXPECT_EQ(call(reactor).output, "AB");
+}
+
+TEST_F(WasmRuntimeTest, RunsAStartUpThatAsksForTheTimeInEachCall) {
+  const Function reactor = function(R"((memory (export "memory") 1)
+      (func (export "_initialize") (i64.store (i32.const 8) (call $now)))
+      (func (export "canopy_handle") (call $output (i32.const 8) (i32.const 8))))");
+  const Reply first = call(reactor);
+  ASSERT_FALSE(first.error) << first.error->message;
+  clock_.advance(seconds(1));
+  EXPECT_NE(call(reactor).output, first.output);
+}
+
+TEST_F(WasmRuntimeTest, RefusesAStartUpThatTraps) {
+  const auto made = runtime_->prepare(function(R"((memory (export "memory") 1)
+      (func $broken (unreachable)) (func (export "_initialize") (call $broken))
+      (func (export "canopy_handle")))"));
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Code::refused);
+  EXPECT_NE(made.error().message.find("in broken"), std::string::npos) << made.error().message;
+}
+
+TEST_F(WasmRuntimeTest, RefusesAnUnknownImportByName) {
+  const auto made =
+      runtime_->prepare(function(R"((import "nowhere" "nothing" (func)) (func (export "_start")))"));
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Code::refused);
+  EXPECT_NE(made.error().message.find("nothing"), std::string::npos);
+}
+
+TEST_F(WasmRuntimeTest, RefusesWhatDoesNotValidate) {
+  Function broken = function(R"((func (export "_start")))");
+  std::ofstream(folder_ / broken.digest, std::ios::binary)
+      << std::string("\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0\7\12\1\6_start\0\0\12\5\1\3\0\x6a\xb", 35);
+  const auto made = runtime_->prepare(broken);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Code::refused) << made.error().message;
+}
+
+TEST_F(WasmRuntimeTest, TrapsEndTheCallAlone) {
+  const Function bad = function(R"((memory (export "memory") 1)
+      (func $deep (drop (i32.load (i32.const -4)))) (func (export "_start") (call $deep)))");
+  const Reply reply = call(bad);
+  ASSERT_TRUE(reply.error);
+  EXPECT_EQ(reply.error->code, Code::died);
+  EXPECT_NE(reply.error->message.find("out of bounds memory access in deep"), std::string::npos)
+      << reply.error->message;
+  EXPECT_FALSE(call(function(R"((func (export "_start")))")).error);
+}
+
+TEST_F(WasmRuntimeTest, EndsARecursionWithoutEnd) {
+  const Reply reply = call(function(R"((func $f (call $f) (call $f)) (func (export "_start") (call $f)))"));
+  ASSERT_TRUE(reply.error);
+  EXPECT_NE(reply.error->message.find("stack overflow"), std::string::npos) << reply.error->message;
+}
+
+TEST_F(WasmRuntimeTest, SaysWithWhichCodeAGuestEnded) {
+  const Reply three = call(function(R"((func (export "_start") (call $exit (i32.const 3)) unreachable))"));
+  ASSERT_TRUE(three.error);
+  EXPECT_EQ(three.error->code, Code::function_failed);
+  EXPECT_EQ(three.exit_code, 3);
+  EXPECT_FALSE(call(function(R"((func (export "_start") (call $exit (i32.const 0)) unreachable))")).error);
+  const Reply result = call(function(R"((func (export "canopy_handle") (result i32) (i32.const 7)))"));
+  ASSERT_TRUE(result.error);
+  EXPECT_EQ(result.exit_code, 7);
+}
+
+TEST_F(WasmRuntimeTest, KeepsTheErrorOfAHostFunction) {
+  const Reply reply = call(function(R"((func (export "_start") (call $fail)))"));
+  ASSERT_TRUE(reply.error);
+  EXPECT_EQ(reply.error->code, Code::limit);
+  EXPECT_EQ(reply.error->message, "past a limit");
+}
+
+TEST_F(WasmRuntimeTest, RefusesMemoryBeyondTheLimit) {
+  Function greedy = function(R"((memory (export "memory") 1) (data (i32.const 0) "yn")
+      (func (export "_start") (call $output (i32.eq (memory.grow (i32.const 10)) (i32.const -1)) (i32.const 1))))");
+  EXPECT_EQ(call(greedy).output, "y");
+  greedy.limits.memory_bytes = 128 * KiB;
+  EXPECT_EQ(call(greedy).output, "n");
+}
+
+TEST_F(WasmRuntimeTest, SuspendsAGuestThatWaits) {
+  const Function sleeper = function(R"((memory (export "memory") 1)
+      (func (export "_start") (i32.store8 (i32.const 8) (call $sleep_ms (i32.const 500)))
+        (call $output (i32.const 8) (i32.const 1))))");
+  const auto made = prepare(sleeper);
+  std::array<Run, 10> runs;
+  for (Run& run : runs) start(run, sleeper, made);
+  while (core_.waiting_count() < runs.size()) core_.io().run_one_for(milliseconds(10));
+  for (const Run& run : runs) EXPECT_FALSE(run.reply);
+  clock_.advance(milliseconds(500));
+  for (Run& run : runs) {
+    finish(run);
+    EXPECT_EQ(run.reply->output, "*");
+  }
+}
+
+TEST_F(WasmRuntimeTest, EndsASleeperAtItsDeadline) {
+  const Function sleeper = function(R"((func (export "_start") (drop (call $sleep_ms (i32.const 60000)))))");
+  const auto made = prepare(sleeper);
+  Run run;
+  start(run, sleeper, made);
+  while (core_.waiting_count() == 0) core_.io().run_one_for(milliseconds(10));
+  clock_.advance(seconds(10));
+  finish(run);
+  ASSERT_TRUE(run.reply->error);
+  EXPECT_EQ(run.reply->error->code, Code::deadline);
+  EXPECT_EQ(run.reply->error->stage, Stage::run);
+}
+
+TEST_F(WasmRuntimeTest, EndsALoopAtItsDeadlineWhileOthersRun) {
+  const Function loop = function(R"((func (export "_start") (loop (br 0))))");
+  const Function quick = function(R"((func (export "_start")))");
+  const auto loops = prepare(loop);
+  Run endless;
+  start(endless, loop, loops);
+  while (core_.runnable_count() == 0) core_.io().run_one_for(milliseconds(10));
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(call(quick).error);
+  EXPECT_FALSE(endless.reply);
+  clock_.advance(seconds(10));
+  finish(endless);
+  ASSERT_TRUE(endless.reply->error);
+  EXPECT_EQ(endless.reply->error->code, Code::deadline);
+}
+
+TEST_F(WasmRuntimeTest, CancelsARunningCall) {
+  const Function loop = function(R"((func (export "_start") (loop (br 0))))");
+  const auto made = prepare(loop);
+  Run run;
+  start(run, loop, made);
+  while (core_.runnable_count() == 0) core_.io().run_one_for(milliseconds(10));
+  run.instance->cancel();
+  finish(run);
+  ASSERT_TRUE(run.reply->error);
+  EXPECT_EQ(run.reply->error->code, Code::canceled);
+}
+
+TEST_F(WasmRuntimeTest, RefusesOneInstanceMoreThanThereAreSlots) {
+  const Function sleeper = function(R"((func (export "_start") (drop (call $sleep_ms (i32.const 100)))))");
+  const auto made = prepare(sleeper);
+  std::array<Run, 17> runs;
+  for (Run& run : runs) start(run, sleeper, made);
+  while (core_.waiting_count() < 16 || core_.poll() > 0) core_.io().run_one_for(milliseconds(10));
+  std::size_t refused = 0;
+  for (const Run& run : runs) {
+    if (run.reply && run.reply->error && run.reply->error->code == Code::unavailable) ++refused;
+  }
+  EXPECT_EQ(refused, 1);
+  clock_.advance(seconds(1));
+  for (Run& run : runs) finish(run);
+}
+
+TEST_F(WasmRuntimeTest, EndsACompilationThatTakesTooLong) {
+  std::string wat = "(memory 1)";
+  for (int i = 0; i < 400; ++i) {
+    wat += "(func ";
+    for (int j = 0; j < 400; ++j)
+      wat += "(i32.store (i32.const 4) (i32.add (i32.load (i32.const 4)) (i32.const 9)))";
+    wat += ")";
+  }
+  const Function slow = function(wat + R"((func (export "_start")))");
+  CompileOptions options{.program = "/proc/self/exe", .code_folder = folder_};
+  options.timeout = milliseconds(20);
+  const auto plan = compile(options, slow, folder_ / slow.digest, folder_ / "out.cwasm", {"_start"});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, Code::limit);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out.cwasm"));
+}
+
+TEST_F(WasmRuntimeTest, EndsACompilationThatTakesTooMuchMemory) {
+  const Function any = function(R"((func (export "_start")))");
+  CompileOptions options{.program = "/proc/self/exe", .code_folder = folder_};
+  options.memory_bytes = 1 * MiB;
+  options.timeout = seconds(2);  // The compiler may hang on what it cannot allocate.
+  const auto plan = compile(options, any, folder_ / any.digest, folder_ / "out.cwasm", {"_start"});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, Code::limit) << plan.error().message;
+}
+
+TEST_F(WasmRuntimeTest, LoadsOnceForManyFirstCalls) {
+  const Function quick = function(R"((func (export "_start")))");
+  const auto made = prepare(quick);
+  std::array<Run, 8> runs;
+  for (Run& run : runs) start(run, quick, made);
+  for (Run& run : runs) {
+    finish(run);
+    EXPECT_FALSE(run.reply->error);
+  }
+  EXPECT_GT(made->resident_bytes(), 0);
+  made->unload(core_);
+  EXPECT_EQ(made->resident_bytes(), 0);
+  EXPECT_FALSE(call(quick).error) << "it loads again by itself";
+}
+
+}  // namespace
+}  // namespace canopy::wasm
+
+int main(int count, char** arguments) {
+  if (canopy::wasm::is_compile_child(count, arguments)) {
+    return canopy::wasm::compile_child(
+        count, arguments, [](const auto& /*code_folder*/) { return canopy::wasm::make_test_host(); });
+  }
+  testing::InitGoogleTest(&count, arguments);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,123 @@
+#include "wire/json.h"
+
+namespace canopy::wire {
+namespace {
+
+void write(JsonWriter& json, const Limits& limits) {
+  json.begin_object();
+  json.member("memory_bytes", limits.memory_bytes);
+  json.member("timeout_seconds", limits.timeout);
+  json.member("concurrency", limits.concurrency);
+  json.member("output_bytes", limits.output_bytes);
+  json.member("log_bytes", limits.log_bytes);
+  json.member("tmp_bytes", limits.tmp_bytes);
+  json.member("open_files", limits.open_files);
+  json.member("table_elements", limits.table_elements);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const Usage& usage) {
+  json.begin_object();
+  json.member("queue_seconds", usage.queue_time);
+  json.member("run_seconds", usage.run_time);
+  json.member("cpu_seconds", usage.cpu_time);
+  json.member("memory_bytes", usage.memory_bytes);
+  json.member("cold", usage.cold);
+  json.end_object();
+}
+
+bool has_ended(State state) { return state != State::queued && state != State::running; }
+
+}  // namespace
+
+void write(JsonWriter& json, const Function& function) {
+  json.begin_object();
+  json.member("function", to_text(function.name));
+  json.member("namespace", function.name.space);
+  json.member("name", function.name.name);
+  json.member("version", function.version);
+  json.member("digest", function.digest);
+  json.member("code_bytes", function.code_bytes);
+  json.member("runtime", function.runtime);
+  json.key("limits");
+  write(json, function.limits);
+  json.key("env");
+  json.begin_object();
+  for (const auto& [name, value] : function.env) json.member(name, value);
+  json.end_object();
+  json.key("files");
+  json.begin_array();
+  for (const FunctionFile& file : function.files) {
+    json.begin_object();
+    json.member("path", file.path);
+    json.member("digest", file.digest);
+    json.member("size_bytes", file.size_bytes);
+    json.end_object();
+  }
+  json.end_array();
+  json.member("created", function.created);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const Record& record) {
+  const bool ended = has_ended(record.state);
+  json.begin_object();
+  json.member("id", to_text(record.id));
+  json.member("function", to_text(record.function));
+  json.member("version", record.version);
+  json.member("state", name(record.state));
+  json.member("queued", record.queued);
+  json.member("started", record.started);
+  json.member("ended", record.ended);
+  json.member("attempt", record.attempt);
+  json.key("status");
+  ended&& record.status != 0 ? json.value(record.status) : json.null();
+  json.key("exit_code");
+  ended ? json.value(record.exit_code) : json.null();
+  json.key("usage");
+  write(json, record.usage);
+  json.member("input_bytes", record.input_bytes);
+  json.member("output_bytes", record.output_bytes);
+  json.member("log_bytes", record.log.size());
+  json.member("log_dropped_bytes", record.log_dropped_bytes);
+  json.key("error");
+  if (record.error) {
+    write(json, *record.error, record.id);
+  } else {
+    json.null();
+  }
+  json.end_object();
+}
+
+void write(JsonWriter& json, const Error& error, std::optional<CallId> call) {
+  json.begin_object();
+  json.member("code", name(error.code));
+  json.member("message", error.message);
+  json.member("origin", name(origin(error.code)));
+  if (call) json.member("call", to_text(*call));
+  if (error.stage != Stage::none) json.member("stage", name(error.stage));
+  json.end_object();
+}
+
+std::string to_json(const Function& function) {
+  JsonWriter json;
+  write(json, function);
+  return json.take_text();
+}
+
+std::string to_json(const Record& record) {
+  JsonWriter json;
+  write(json, record);
+  return json.take_text();
+}
+
+std::string error_json(const Error& error, std::optional<CallId> call) {
+  JsonWriter json;
+  json.begin_object();
+  json.key("error");
+  write(json, error, call);
+  json.end_object();
+  return json.take_text();
+}
+
+}  // namespace canopy::wire

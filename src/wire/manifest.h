@@ -1,0 +1,69 @@
+#pragma once
+// What a person says of a function besides its code: in a file beside it, or in the upload's part `manifest`.
+//
+//   name: demo/hello        memory: 64MiB      output: 6MiB      open_files: 64
+//   runtime: wasm           timeout: 10s       log: 256KiB       env:
+//                           concurrency: 1000  tmp: 16MiB          GREETING: hello
+//
+// YAML, or JSON with the same names. canopy.yaml may hold many, in a list `functions:`, each with where its
+// code is: `code:`, a file that is ready, or `path:`, what `canopy build` builds.
+//
+// An unknown name is an error, and every error says the file, the line and the column.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "model/function.h"
+
+namespace canopy::wire {
+
+// What was not said is empty, and leaves a function as it is.
+struct Manifest {
+  std::optional<FunctionName> name{};
+  std::optional<std::string> runtime{};
+  std::optional<std::uint64_t> memory_bytes{};  // 64KiB to 4GiB
+  std::optional<Duration> timeout{};            // 1ms to 1h
+  std::optional<std::uint32_t> concurrency{};   // 1 to 100000
+  std::optional<std::uint64_t> output_bytes{};  // up to 1GiB
+  std::optional<std::uint64_t> log_bytes{};     // up to 64MiB
+  std::optional<std::uint64_t> tmp_bytes{};     // up to 4GiB
+  std::optional<std::uint32_t> open_files{};    // up to 4096
+  std::optional<std::map<std::string, std::string>> env{};
+  std::optional<std::string> code{};  // A file, as seen from the manifest's folder.
+  std::optional<std::string> path{};  // A folder or a source file.
+};
+
+inline constexpr std::size_t env_count_max = 100;
+inline constexpr std::size_t env_bytes_max = 64 * KiB;  // Of names and values together.
+inline constexpr std::size_t manifest_functions_max = 1000;
+
+// One function, as it comes with an upload. `file` is what messages call it.
+//   invalid    not YAML; an unknown key; a value that is none or out of its range; `code`, `path` or
+//              `functions`, which have no meaning there
+//   too_large  more than 256KiB, or nested too deep
+Result<Manifest> parse_manifest(std::string_view text, std::string_view file);
+
+// canopy.yaml: one function, or `functions:` and a list. In a list each has a name, no two the same, and
+// either `code` or `path`.
+Result<std::vector<Manifest>> parse_project(std::string_view text, std::string_view file);
+
+// Reads "NAME=value" as flags give it, with the same rules as `env:`.
+Result<std::pair<std::string, std::string>> parse_env(std::string_view text);
+
+// Whether `env` is one that a function may have: for those that come from flags.
+Result<void> check_env(const std::map<std::string, std::string>& env);
+
+// Sets in `function` what `manifest` says. `env` replaces all that was there.
+void apply(const Manifest& manifest, Function& function);
+
+// As JSON that parse_manifest reads again; without `code` and `path`.
+std::string to_json(const Manifest& manifest);
+
+}  // namespace canopy::wire

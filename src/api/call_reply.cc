@@ -71,7 +71,8 @@ bool looks_like_text(std::string_view output) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x80) {
       ascii = false;
-    } else if ((byte < 0x20 && byte != '\n' && byte != '\t' && byte != '\r' && byte != 0x1b) || byte == 0x7f) {
+    } else if ((byte < 0x20 && byte != '\n' && byte != '\t' && byte != '\r' && byte != 0x1b) ||
+               byte == 0x7f) {
       return false;
     }
   }
@@ -80,10 +81,10 @@ bool looks_like_text(std::string_view output) {
 
 std::optional<Error> check_reply(const Reply& reply) {
   if (reply.status < 200 || reply.status > 599) {
-    return Error{Code::function_failed,
-                 "the function set the status " + std::to_string(reply.status) +
-                     "; a reply has one from 200 to 599",
-                 Stage::reply};
+    return Error{
+        Code::function_failed,
+        "the function set the status " + std::to_string(reply.status) + "; a reply has one from 200 to 599",
+        Stage::reply};
   }
   if (reply.headers.empty()) return std::nullopt;
   std::size_t bytes = 0;

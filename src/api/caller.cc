@@ -55,7 +55,7 @@ Caller::Caller(Platform& platform, exec::Core& core)
       core_(core),
       table_(core, platform.catalog, platform.places),
       watch_alarm_(core),
-      resident_bytes_max_(platform.options.templates_bytes / platform.cores.size()) {}
+      resident_bytes_max_(platform.options.templates_bytes_max / platform.cores.size()) {}
 
 net::Task<net::HttpResponse> Caller::call(net::HttpExchange& exchange, wire::Route route) {
   Duration retry_after = std::chrono::seconds(1);
@@ -108,8 +108,8 @@ Result<Running*> Caller::admit(net::HttpExchange& exchange, const wire::Route& r
   running.version = version;
   const Time now = core_.clock().now();
   running.call.queued = now;
-  running.call.deadline = policy::call_deadline(now, version->function->limits, asked,
-                                                platform_.options.call_timeout_max);
+  running.call.deadline =
+      policy::call_deadline(now, version->function->limits, asked, platform_.options.call_timeout_max);
   table_.begin_call(*version, now);
   fill(running, exchange, route);
   return &running;
@@ -172,9 +172,9 @@ net::Task<void> Caller::make_ready(Running& running) {
 
   if (running.stopped) co_return;
   if (!waiting->made) {
-    running.stopped = Error{Code::deadline,
-                            "the deadline passed while the function was made ready; try again, it goes on",
-                            Stage::start};
+    running.stopped =
+        Error{Code::deadline, "the deadline passed while the function was made ready; try again, it goes on",
+              Stage::start};
   } else if (!*waiting->made) {
     running.stopped = waiting->made->error();
     if (running.stopped->stage == Stage::none) running.stopped->stage = Stage::start;

@@ -120,7 +120,8 @@ net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exc
   std::vector<Record> records;
   if (may_run(*filter)) {
     auto running = co_await find_running(here, filter->function, 0);
-    const bool goes_on = filter->after && std::ranges::find(running, *filter->after, &Record::id) != running.end();
+    const bool goes_on =
+        filter->after && std::ranges::find(running, *filter->after, &Record::id) != running.end();
     records = page_of(std::move(running), *filter);
     if (goes_on) filter->after.reset();
   }
@@ -161,8 +162,9 @@ net::Task<net::HttpResponse> get_result(const Here& here, net::HttpExchange& exc
     response.status = 424;
     co_return response;
   }
-  const Error gone{Code::not_found, "the output of call " + to_text(id) +
-                                        " went to its caller and is not kept; only asynchronous calls keep it"};
+  const Error gone{Code::not_found,
+                   "the output of call " + to_text(id) +
+                       " went to its caller and is not kept; only asynchronous calls keep it"};
   co_return error_with_status(410, gone);
 }
 
@@ -178,8 +180,8 @@ net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& ex
   if (std::ranges::find(answers, true) != answers.end()) {
     co_return json_response(wire::to_json(*record), 202);
   }
-  const Error ended{Code::conflict, "the call " + to_text(id) + " has ended already, as " +
-                                        std::string(name(record->state))};
+  const Error ended{Code::conflict,
+                    "the call " + to_text(id) + " has ended already, as " + std::string(name(record->state))};
   co_return error_response(ended, id);
 }
 

@@ -23,7 +23,8 @@ net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& ex
 
 // What is known of that call on any core, running or ended; nothing where it is unknown, or forgotten.
 net::Task<std::optional<Record>> find_call(const Here& here, CallId id);
-// What runs on any core, newest first; with logs, as long as those of a core are no more than `log_bytes_max`.
+// What runs on any core, newest first; with logs, as long as those of a core are no more than
+// `log_bytes_max`.
 net::Task<std::vector<Record>> find_running(const Here& here, std::optional<FunctionName> function,
                                             std::uint64_t log_bytes_max);
 

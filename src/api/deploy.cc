@@ -13,8 +13,7 @@ namespace {
 
 // Where the client says that we are; our own word for it where it says something odd.
 std::string base_url(const Here& here, const net::HttpRequest& request) {
-  constexpr std::string_view plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
   const std::string_view host = request.header("Host");
   const bool usable = !host.empty() && host.find_first_not_of(plain) == std::string_view::npos;
   const std::string scheme = here.platform.options.tls_cert.empty() ? "http://" : "https://";
@@ -25,13 +24,13 @@ Result<Function> make_draft(const Here& here, const Upload& upload, FunctionName
   const Options& options = here.platform.options;
   Function draft;
   draft.name = std::move(name);
-  draft.limits.memory_bytes = std::min(options.memory_max, options.memory_limit);
+  draft.limits.memory_bytes = std::min(options.memory_bytes, options.memory_bytes_max);
   draft.limits.timeout = options.call_timeout;
   wire::apply(upload.manifest, draft);
   draft.code_bytes = upload.code.size();
-  if (draft.limits.memory_bytes > options.memory_limit) {
+  if (draft.limits.memory_bytes > options.memory_bytes_max) {
     return fail(Code::invalid, "the function asks for " + size_text(draft.limits.memory_bytes) +
-                                   " of memory, and may have " + size_text(options.memory_limit) +
+                                   " of memory, and may have " + size_text(options.memory_bytes_max) +
                                    " here; ask for less, or raise 'memory-limit'");
   }
   if (draft.limits.timeout > options.call_timeout_max) {
@@ -48,7 +47,8 @@ Result<std::shared_ptr<exec::Template>> store_code(store::Catalog& catalog, exec
   CANOPY_TRY(draft.digest, catalog.put_code(upload.code));
   for (const UploadedFile& file : upload.files) {
     CANOPY_TRY(std::string digest, catalog.put_code(file.content));
-    draft.files.push_back({.path = file.path, .digest = std::move(digest), .size_bytes = file.content.size()});
+    draft.files.push_back(
+        {.path = file.path, .digest = std::move(digest), .size_bytes = file.content.size()});
   }
   return runtime.find(draft);
 }

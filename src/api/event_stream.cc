@@ -29,6 +29,7 @@ net::Task<bool> EventStream::start() {
   head.content_type = "text/event-stream";
   head.headers.push_back({"Cache-Control", "no-store"});
   head.headers.push_back({"X-Accel-Buffering", "no"});  // Proxies shall not hold events back.
+  allow_origin(here_.platform.options, head);
   const bool started = co_await exchange_.start_stream(std::move(head));
   co_return started && !is_head(exchange_.request());
 }

@@ -6,12 +6,8 @@
 namespace canopy::api {
 
 std::string_view name(Happening::Kind kind) {
-  constexpr std::array<std::string_view, 6> names = {"log",
-                                                     "call.started",
-                                                     "call.ended",
-                                                     "function.deployed",
-                                                     "function.rolled_back",
-                                                     "function.removed"};
+  constexpr std::array<std::string_view, 6> names = {
+      "log", "call.started", "call.ended", "function.deployed", "function.rolled_back", "function.removed"};
   return names.at(static_cast<std::size_t>(kind));
 }
 
@@ -45,6 +41,13 @@ void Feed::leave(const std::shared_ptr<Follower::State>& state) {
   const std::lock_guard lock(mutex_);
   std::erase(followers_, state);
   follower_count_.store(followers_.size(), std::memory_order_relaxed);
+}
+
+void Feed::wake_all() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& state : followers_) {
+    state->core.post([state] { state->event.set(); });
+  }
 }
 
 void Feed::publish(Happening happening) {

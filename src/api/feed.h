@@ -80,6 +80,8 @@ class Feed {
   bool is_followed() const { return follower_count_.load(std::memory_order_relaxed) > 0; }
   std::size_t follower_count() const { return follower_count_.load(std::memory_order_relaxed); }
   void publish(Happening happening);
+  // Sets the event of every follower.
+  void wake_all();
 
  private:
   void leave(const std::shared_ptr<Follower::State>& state);

@@ -86,9 +86,8 @@ void FunctionTable::unload_beyond(std::uint64_t bytes_max) {
     Version& version = *entry->current;
     if (!version.loaded) continue;
     versions.push_back(&version);
-    residents.push_back({.bytes = version.ready->resident_bytes(core_),
-                         .used = entry->used,
-                         .busy = version.call_count > 0});
+    residents.push_back(
+        {.bytes = version.ready->resident_bytes(core_), .used = entry->used, .busy = version.call_count > 0});
   }
   const auto chosen = policy::choose_unloads(residents, bytes_max);
   for (const std::size_t index : chosen) unload(*versions[index], core_);

@@ -35,9 +35,9 @@ struct Version {
 struct Entry {
   FunctionName name;
   std::shared_ptr<Places> places;
-  std::unique_ptr<Version> current{};        // Null once the function is removed.
+  std::unique_ptr<Version> current{};           // Null once the function is removed.
   std::vector<std::unique_ptr<Version>> old{};  // Earlier ones whose calls still run.
-  std::uint32_t call_count = 0;              // Of all versions.
+  std::uint32_t call_count = 0;                 // Of all versions.
   Time used{};
   CallCounters counters{};
 };

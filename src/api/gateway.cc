@@ -36,8 +36,9 @@ net::HttpResponse wrong_method(const net::HttpRequest& request, const wire::Rout
 }
 
 net::HttpResponse not_built(std::string_view what) {
-  return error_with_status(501, {Code::unavailable, std::string(what) + "; call /function/{namespace}/{name}, which "
-                                                                        "answers with the output"});
+  return error_with_status(
+      501, {Code::unavailable, std::string(what) + "; call /function/{namespace}/{name}, which "
+                                                   "answers with the output"});
 }
 
 net::HttpResponse allowed_methods(const wire::Route& route) {
@@ -56,7 +57,8 @@ bool is_preflight(const net::HttpRequest& request) {
 net::HttpResponse preflight_answer(const net::HttpRequest& request) {
   net::HttpResponse response;
   response.status = 204;
-  response.headers.push_back({"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"});
+  response.headers.push_back(
+      {"Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"});
   if (const auto headers = request.header("Access-Control-Request-Headers"); !headers.empty()) {
     response.headers.push_back({"Access-Control-Allow-Headers", std::string(headers)});
   }
@@ -154,23 +156,21 @@ net::HttpResponse Gateway::readiness() const {
 
 net::Task<net::HttpResponse> Gateway::across_origins(net::HttpExchange& exchange) {
   net::HttpResponse response;
-  const std::string& allowed = platform_.options.cors_origin;
   if (is_preflight(exchange.request())) {
     response = preflight_answer(exchange.request());
   } else {
     response = co_await dispatch(exchange);
     response.headers.push_back({"Access-Control-Expose-Headers", std::string(exposed_headers)});
   }
-  response.headers.push_back({"Access-Control-Allow-Origin", allowed});
-  if (allowed != "*") response.headers.push_back({"Vary", "Origin"});
+  allow_origin(platform_.options, response);
   co_return response;
 }
 
 Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) const {
   CANOPY_TRY(const auto route, wire::parse_route(head.method, head.path));
   const Options& options = platform_.options;
-  if (route.target == wire::Target::call) return options.body_max;
-  if (route.target == wire::Target::function && head.method == "PUT") return options.code_max;
+  if (route.target == wire::Target::call) return options.body_bytes_max;
+  if (route.target == wire::Target::function && head.method == "PUT") return options.code_bytes_max;
   return small_body_bytes;
 }
 
@@ -188,7 +188,8 @@ CoreReport Gateway::report() const {
   report.resident_bytes = table.resident_bytes();
   report.unload_count = table.unload_count();
   report.functions.reserve(table.size());
-  table.for_each([&report](const Entry& entry) { report.functions.emplace_back(entry.name, entry.counters); });
+  table.for_each(
+      [&report](const Entry& entry) { report.functions.emplace_back(entry.name, entry.counters); });
   return report;
 }
 

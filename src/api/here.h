@@ -29,6 +29,13 @@ inline net::HttpResponse json_response(std::string json, int status = 200) {
   return response;
 }
 
+// Lets pages from elsewhere read the response, where that is allowed.
+inline void allow_origin(const Options& options, net::HttpResponse& response) {
+  if (options.cors_origin.empty()) return;
+  response.headers.push_back({"Access-Control-Allow-Origin", options.cors_origin});
+  if (options.cors_origin != "*") response.headers.push_back({"Vary", "Origin"});
+}
+
 // An error whose status is not the one of its code: 405, 410, 501.
 inline net::HttpResponse error_with_status(int status, const Error& error) {
   net::HttpResponse response = error_response(error);

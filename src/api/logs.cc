@@ -26,8 +26,8 @@ struct Asked {
   std::optional<Duration> since;
 };
 
-Result<Asked> read_asked(const net::HttpRequest& request) {
-  CANOPY_TRY(const auto parameters, Parameters::read(request.query, {"follow", "tail", "since"}));
+Result<Asked> read_asked(const net::HttpRequest& request, std::initializer_list<std::string_view> known) {
+  CANOPY_TRY(const auto parameters, Parameters::read(request.query, known));
   Asked asked;
   CANOPY_TRY(asked.follow, parameters.flag("follow"));
   CANOPY_TRY(asked.tail, parameters.count("tail", 0, tail_lines_max));
@@ -47,7 +47,8 @@ std::string piece_json(CallId call, std::uint64_t offset, std::string_view text)
 }
 
 std::string dropped_line(std::uint64_t bytes) {
-  return "[" + std::to_string(bytes) + " bytes more were not kept; raise the function's 'log' to keep them]\n";
+  return "[" + std::to_string(bytes) +
+         " bytes more were not kept; raise the function's 'log' to keep them]\n";
 }
 
 // The part of a live stream that was sent before it became live, so that nothing is sent twice.
@@ -243,7 +244,7 @@ void keep_tail(std::vector<Record>& records, std::uint64_t lines) {
 }
 
 net::Task<net::HttpResponse> call_logs(const Here& here, net::HttpExchange& exchange, CallId id) {
-  const auto asked = read_asked(exchange.request());
+  const auto asked = read_asked(exchange.request(), {"follow", "tail"});
   if (!asked) co_return error_response(asked.error());
   if (asked->follow) co_return co_await follow_call(here, exchange, id);
   const auto record = co_await find_call(here, id);
@@ -252,7 +253,7 @@ net::Task<net::HttpResponse> call_logs(const Here& here, net::HttpExchange& exch
 }
 
 net::Task<net::HttpResponse> function_logs(const Here& here, net::HttpExchange& exchange, FunctionName name) {
-  const auto asked = read_asked(exchange.request());
+  const auto asked = read_asked(exchange.request(), {"follow", "tail", "since"});
   if (!asked) co_return error_response(asked.error());
   const auto snapshot = here.platform.catalog.snapshot();
   if (!snapshot->functions.contains(name)) co_return error_response(no_such_function(name));

@@ -85,7 +85,8 @@ void add_calls(Text& text, const Report& report) {
     text.sample(label + "ok\"", counters.ok_count);
     for (std::size_t i = 0; i < code_count; ++i) {
       if (counters.failed_counts.at(i) == 0) continue;
-      text.sample(label + std::string(canopy::name(static_cast<Code>(i))) + "\"", counters.failed_counts.at(i));
+      text.sample(label + std::string(canopy::name(static_cast<Code>(i))) + "\"",
+                  counters.failed_counts.at(i));
     }
   }
   text.family("canopy_call_run_seconds", "histogram",
@@ -115,7 +116,8 @@ void add_calls(Text& text, const Report& report) {
 }
 
 void add_cores(Text& text, const Report& report) {
-  const auto per_core = [&](std::string_view family, std::string_view type, std::string_view help, auto value) {
+  const auto per_core = [&](std::string_view family, std::string_view type, std::string_view help,
+                            auto value) {
     text.family(family, type, help);
     for (const CoreReport& core : report.cores) {
       text.sample("core=\"" + std::to_string(core.index) + "\"", value(core));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/units.h"
 #include "wire/headers.h"
 #include "wire/percent.h"
 #include "wire/values.h"
@@ -65,9 +66,11 @@ Result<std::optional<std::uint64_t>> Parameters::count(std::string_view name, st
 Result<std::optional<Duration>> Parameters::duration(std::string_view name, Duration max) const {
   const auto value = text(name);
   if (!value) return std::nullopt;
-  const auto duration = wire::read_duration(*value, {.min = Duration::zero(), .max = max});
-  if (!duration) return bad(name, duration.error());
-  return *duration;
+  const auto duration = parse_duration(*value);
+  if (!duration) {
+    return bad(name, {Code::invalid, wire::quoted(*value) + " is not a duration; write 250ms, 30s or 10m"});
+  }
+  return std::min(*duration, max);
 }
 
 Result<std::optional<FunctionName>> Parameters::function(std::string_view name) const {
@@ -83,8 +86,8 @@ Result<std::optional<CallId>> Parameters::call(std::string_view name) const {
   if (!value) return std::nullopt;
   const auto id = parse_call_id(*value);
   if (!id) {
-    return bad(name, {Code::invalid, wire::quoted(*value) +
-                                         " is not the id of a call, which has 32 hexadecimal digits"});
+    return bad(name, {Code::invalid,
+                      wire::quoted(*value) + " is not the id of a call, which has 32 hexadecimal digits"});
   }
   return *id;
 }
@@ -95,8 +98,8 @@ Result<std::optional<State>> Parameters::state(std::string_view name) const {
   for (const State state : states) {
     if (wire::same_word(*value, canopy::name(state))) return state;
   }
-  return bad(name, {Code::invalid, wire::quoted(*value) +
-                                       " is none of QUEUED, RUNNING, COMPLETED, FAILED and CANCELLED"});
+  return bad(name, {Code::invalid,
+                    wire::quoted(*value) + " is none of QUEUED, RUNNING, COMPLETED, FAILED and CANCELLED"});
 }
 
 Result<bool> Parameters::flag(std::string_view name) const {

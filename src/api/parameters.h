@@ -23,7 +23,9 @@ class Parameters {
 
   // Each: nothing where it is absent; invalid where its value is none.
   std::optional<std::string> text(std::string_view name) const;
-  Result<std::optional<std::uint64_t>> count(std::string_view name, std::uint64_t min, std::uint64_t max) const;
+  Result<std::optional<std::uint64_t>> count(std::string_view name, std::uint64_t min,
+                                             std::uint64_t max) const;
+  // Longer than `max` counts as `max`.
   Result<std::optional<Duration>> duration(std::string_view name, Duration max) const;
   Result<std::optional<FunctionName>> function(std::string_view name) const;
   Result<std::optional<CallId>> call(std::string_view name) const;

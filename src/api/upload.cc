@@ -43,7 +43,8 @@ Result<void> read_parts(const net::HttpRequest& request, const FunctionName& nam
   CANOPY_TRY(const wire::Part* const manifest, wire::find_part(parts, "manifest"));
   CANOPY_TRY(const wire::Part* const code, wire::find_part(parts, "code"));
   if (manifest != nullptr) {
-    CANOPY_TRY(upload.manifest, wire::parse_manifest(manifest->body, manifest->filename.value_or("manifest")));
+    CANOPY_TRY(upload.manifest,
+               wire::parse_manifest(manifest->body, manifest->filename.value_or("manifest")));
     if (upload.manifest.name && *upload.manifest.name != name) {
       return fail(Code::invalid, "the manifest is of " + to_text(*upload.manifest.name) +
                                      ", and the path says " + to_text(name) + "; make them the same");

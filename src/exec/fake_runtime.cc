@@ -150,6 +150,11 @@ void FakeRuntime::hold_prepare(bool hold) {
   state_->changed.notify_all();
 }
 
+void FakeRuntime::forget() {
+  const std::lock_guard lock(state_->mutex);
+  state_->made.clear();
+}
+
 void FakeRuntime::set_resident_bytes(std::uint64_t bytes) { state_->resident_bytes = bytes; }
 
 std::size_t FakeRuntime::waiting_count() const {

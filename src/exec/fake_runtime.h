@@ -39,6 +39,8 @@ class FakeRuntime final : public Runtime {
   void release();
   // prepare() blocks until this is called with false.
   void hold_prepare(bool hold);
+  // Nothing was made before: find() finds nothing.
+  void forget();
   // What each loaded template pretends to hold in memory, per core.
   void set_resident_bytes(std::uint64_t bytes);
 

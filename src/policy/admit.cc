@@ -9,7 +9,8 @@ Admission admit(const Occupancy& occupancy) {
   constexpr auto least = std::chrono::seconds(1);
   constexpr auto most = std::chrono::seconds(60);
   // Places become free one by one, spread over the time that a call takes.
-  const auto places = static_cast<Duration::rep>(std::clamp<std::uint64_t>(occupancy.running_max, 1, 1U << 31));
+  const auto places =
+      static_cast<Duration::rep>(std::clamp<std::uint64_t>(occupancy.running_max, 1, 1U << 31));
   const auto wait = std::chrono::ceil<std::chrono::seconds>(occupancy.mean_run_time / places);
   return {.admitted = false, .retry_after = std::clamp(wait, least, most)};
 }

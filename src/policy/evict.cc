@@ -1,6 +1,7 @@
 #include "policy/evict.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace canopy::policy {
 
@@ -12,7 +13,7 @@ std::vector<std::size_t> choose_unloads(std::span<const Resident> residents, std
     if (!residents[i].busy && residents[i].bytes > 0) idle.push_back(i);
   }
   if (bytes <= bytes_max) return {};
-  std::ranges::stable_sort(idle, {}, [residents](std::size_t i) { return residents[i].used; });
+  std::ranges::sort(idle, {}, [residents](std::size_t i) { return std::pair(residents[i].used, i); });
   std::size_t count = 0;
   while (count < idle.size() && bytes > bytes_max) bytes -= residents[idle[count++]].bytes;
   idle.resize(count);

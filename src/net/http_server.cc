@@ -184,7 +184,7 @@ Duration period_for(const HttpServerOptions& options) {
   const auto shortest =
       std::min({options.head_timeout, options.body_timeout, options.idle_timeout, options.write_timeout});
   if (options.sweep_period == Duration::zero()) return Duration::zero();
-  return std::clamp<Duration>(shortest / 2, std::chrono::milliseconds(1), options.sweep_period);
+  return std::min(options.sweep_period, std::max<Duration>(shortest / 2, std::chrono::milliseconds(1)));
 }
 
 }  // namespace

@@ -6,12 +6,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <arpa/inet.h>
+#include <boost/asio/steady_timer.hpp>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -113,6 +115,14 @@ inline Task<HttpResponse> echo(HttpExchange& exchange) {
   return reply(std::move(response));
 }
 
+// Answers with an empty 200 once `go_on`, which it sets, is called.
+inline Task<HttpResponse> wait_for(HttpExchange& exchange, std::function<void()>& go_on) {
+  auto timer = std::make_shared<asio::steady_timer>(exchange.io(), asio::steady_timer::time_point::max());
+  go_on = [timer] { timer->cancel(); };
+  co_await timer->async_wait(use_task);
+  co_return HttpResponse();
+}
+
 class Loopback {
  public:
   static HttpServerOptions default_options() {
@@ -157,7 +167,7 @@ class Loopback {
   // Until nothing more happens by itself.
   void settle() {
     int quiet = 0;
-    while (quiet < 3) {
+    for (int events = 0; quiet < 3 && events < 100'000; ++events) {
       if (io.stopped()) io.restart();
       quiet = io.run_one_for(std::chrono::milliseconds(2)) == 0 ? quiet + 1 : 0;
     }

@@ -184,10 +184,12 @@ void RequestReader::Parser::on_chunk_header_impl(std::uint64_t size, string_view
                 error);
   }
   body_size += size;
+  chunk_left = size;
 }
 
-std::size_t RequestReader::Parser::on_chunk_body_impl(std::uint64_t, string_view body, error_code&) {
+std::size_t RequestReader::Parser::on_chunk_body_impl(std::uint64_t left, string_view body, error_code&) {
   request.body.append(body.data(), body.size());
+  chunk_left = left - body.size();
   return body.size();
 }
 
@@ -289,17 +291,20 @@ std::size_t RequestReader::put_body(std::string_view bytes) {
     const auto rest = bytes.substr(taken);
     // Less than the shortest end of a chunked body cannot end it, and Beast counts on being given that much.
     if (rest.empty() || (parser_.facts.chunked && rest.size() < shortest_end)) break;
+    const bool at_chunk_header = parser_.facts.chunked && parser_.chunk_left == 0;
     beast::error_code error;
     parser_.head = rest;
     const auto step = parser_.put({rest.data(), rest.size()}, error);
     taken += step;
-    if (error == http::error::need_more) {
-      if (rest.size() - step >= parser_.head_bytes_max) {
-        refuse({431, Error{Code::too_large, "a chunk's header or the trailers are larger than the limit of " +
-                                                size_text(parser_.head_bytes_max)}});
-      }
+    const bool needs_more = error == http::error::need_more;
+    const auto header_size = needs_more ? rest.size() : step;
+    if (at_chunk_header &&
+        (header_size > parser_.head_bytes_max || (needs_more && header_size == parser_.head_bytes_max))) {
+      refuse({431, Error{Code::too_large, "a chunk's header or the trailers are larger than the limit of " +
+                                              size_text(parser_.head_bytes_max)}});
       break;
     }
+    if (needs_more) break;
     if (error) {
       const auto value = static_cast<http::error>(error.value());
       if (!parser_.refusal) {

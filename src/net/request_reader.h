@@ -74,7 +74,8 @@ class RequestReader {
     std::string_view head;  // Where the head's bytes are: a value from elsewhere was folded.
     RequestFacts facts;
     std::optional<Refusal> refusal;
-    std::uint64_t body_size = 0;
+    std::uint64_t body_size = 0;   // By the chunks' headers.
+    std::uint64_t chunk_left = 0;  // 0: at a chunk's header.
     std::uint64_t body_size_max = 0;
     std::size_t extension_bytes = 0;
 

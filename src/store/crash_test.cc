@@ -16,6 +16,7 @@
 #include "store/sample.h"
 #include "store/sha256.h"
 #include "store/temp_folder.h"
+#include "store/visible.h"
 
 namespace canopy::store {
 namespace {
@@ -48,23 +49,6 @@ bool change(Catalog& catalog, std::uint32_t seed, std::uint32_t step) {
   if (!digest) return false;
   function.files = {{.path = "data", .digest = *digest, .size_bytes = file.size()}};
   return deploy(catalog, std::move(function), code_of(seed, step)).has_value();
-}
-
-// Everything one can see, as text, for comparing.
-std::string visible(const Catalog& catalog) {
-  std::string text;
-  const auto snapshot = catalog.snapshot();
-  for (const auto& [name, function] : snapshot->functions) {
-    text += to_text(name) + " at " + std::to_string(function->version) + ":";
-    const auto versions = catalog.versions(name);
-    if (!versions) return "unreadable: " + versions.error().message;
-    for (const Function& one : *versions) {
-      text += " " + std::to_string(one.version) + "=" + one.digest + "/" + one.env.at("STEP") + "/" +
-              one.files.at(0).digest;
-    }
-    text += "\n";
-  }
-  return text;
 }
 
 void expect_whole_code(const Catalog& catalog) {
@@ -115,7 +99,7 @@ TEST(Crash, NothingAcknowledgedIsLostAndNothingIsHalfVisible) {
   const FakeClock clock;
   std::mt19937 random(seed);
   int found_unreported = 0;
-  for (int history = 0; history < 3; ++history) {
+  for (int history = 0; history < 4; ++history) {
     const TempFolder temp = *TempFolder::make();
     const auto model = make_memory_catalog(clock);
     const std::uint32_t own_seed = seed + static_cast<std::uint32_t>(history);

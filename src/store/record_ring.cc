@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::size_t ring_count_max = std::size_t{1} << 30;  // Places fit in 32 bits.
 
+// Ids are random; the mixing is for those of tests.
+std::uint32_t hash_of(CallId id) {
+  return static_cast<std::uint32_t>((id.low ^ id.high * 0x9e3779b97f4a7c15) * 0xff51afd7ed558ccd >> 32);
+}
+
 // The memory behind the texts: a log that grew piece by piece has more of it than it fills.
 std::size_t size_of(const Record& record) {
   return record.log.capacity() + (record.error ? record.error->message.size() : 0);
@@ -45,12 +50,7 @@ const Record* RecordRing::at(std::uint64_t number) const {
 
 void RecordRing::add(Record record) {
   cut(record, bytes_max_);
-  if (const auto entry = find_entry(record.id)) {
-    const std::size_t place = entries_[*entry] - 1;
-    // The number of that place: the only one between begin and end that falls on it.
-    const std::uint64_t ahead = (place + count_max_ - begin_ % count_max_) % count_max_;
-    drop(begin_ + ahead);
-  }
+  if (const auto place = find_place(record.id)) drop(number_at(*place));
   const std::size_t size = size_of(record);
   while (begin_ < end_ && (end_ - begin_ == count_max_ || bytes_ + size > bytes_max_)) drop(begin_++);
 
@@ -63,14 +63,14 @@ void RecordRing::add(Record record) {
   free.live = true;
   bytes_ += size;
   ++live_count_;
-  insert_entry(end_);
+  insert_entry(free.record.id, end_ % count_max_);
   ++end_;
 }
 
 void RecordRing::drop(std::uint64_t number) {
   Slot& old = slot(number);
   if (!old.live) return;
-  if (const auto entry = find_entry(old.record.id)) erase_entry(*entry);
+  erase_entry(old.record.id, number % count_max_);
   bytes_ -= size_of(old.record);
   --live_count_;
   old.live = false;
@@ -78,40 +78,45 @@ void RecordRing::drop(std::uint64_t number) {
 }
 
 std::optional<std::uint64_t> RecordRing::find(CallId id) const {
-  const auto entry = find_entry(id);
-  if (!entry) return std::nullopt;
-  const std::size_t place = entries_[*entry] - 1;
+  const auto place = find_place(id);
+  if (!place) return std::nullopt;
+  return number_at(*place);
+}
+
+// The only number from begin() on that falls on that place of the ring.
+std::uint64_t RecordRing::number_at(std::size_t place) const {
   return begin_ + (place + count_max_ - begin_ % count_max_) % count_max_;
 }
 
-std::size_t RecordRing::home(CallId id) const {
-  return (id.low ^ id.high * 0x9e3779b97f4a7c15) & (entries_.size() - 1);
-}
-
-std::optional<std::size_t> RecordRing::find_entry(CallId id) const {
-  for (std::size_t entry = home(id);; entry = (entry + 1) & (entries_.size() - 1)) {
-    if (entries_[entry] == 0) return std::nullopt;
-    if (slot(entries_[entry] - 1).record.id == id) return entry;
+std::optional<std::size_t> RecordRing::find_place(CallId id) const {
+  const std::uint32_t hash = hash_of(id);
+  for (std::size_t at = hash & (entries_.size() - 1); entries_[at].place != 0; at = after(at)) {
+    if (entries_[at].hash != hash) continue;
+    const std::size_t place = entries_[at].place - 1;
+    if (slot(place).record.id == id) return place;
   }
+  return std::nullopt;
 }
 
-void RecordRing::insert_entry(std::uint64_t number) {
-  std::size_t entry = home(slot(number).record.id);
-  while (entries_[entry] != 0) entry = (entry + 1) & (entries_.size() - 1);
-  entries_[entry] = static_cast<std::uint32_t>(number % count_max_ + 1);
+void RecordRing::insert_entry(CallId id, std::size_t place) {
+  const std::uint32_t hash = hash_of(id);
+  std::size_t at = hash & (entries_.size() - 1);
+  while (entries_[at].place != 0) at = after(at);
+  entries_[at] = {.place = static_cast<std::uint32_t>(place + 1), .hash = hash};
 }
 
 // Moves later entries of the same run into the gap, so that no search ends early at it.
-void RecordRing::erase_entry(std::size_t entry) {
+void RecordRing::erase_entry(CallId id, std::size_t place) {
   const std::size_t mask = entries_.size() - 1;
-  std::size_t gap = entry;
-  for (std::size_t next = (gap + 1) & mask; entries_[next] != 0; next = (next + 1) & mask) {
-    const std::size_t wanted = home(slot(entries_[next] - 1).record.id);
-    if (((next - wanted) & mask) < ((next - gap) & mask)) continue;  // It may not go before its home.
+  std::size_t gap = hash_of(id) & mask;
+  while (entries_[gap].place != place + 1) gap = after(gap);
+  for (std::size_t next = after(gap); entries_[next].place != 0; next = after(next)) {
+    const std::size_t home = entries_[next].hash & mask;
+    if (((next - home) & mask) < ((next - gap) & mask)) continue;  // It may not go before its home.
     entries_[gap] = entries_[next];
     gap = next;
   }
-  entries_[gap] = 0;
+  entries_[gap] = {};
 }
 
 }  // namespace canopy::store

@@ -42,12 +42,18 @@ class RecordRing {
   static constexpr std::size_t piece_size = 128;
   using Piece = std::array<Slot, piece_size>;
 
+  struct Entry {
+    std::uint32_t place = 0;  // In the ring, plus one; 0 is free.
+    std::uint32_t hash = 0;   // Of the id: so that a search looks at no record but the one it wants.
+  };
+
   Slot& slot(std::uint64_t number) const;
+  std::uint64_t number_at(std::size_t place) const;
   void drop(std::uint64_t number);
-  std::size_t home(CallId id) const;
-  std::optional<std::size_t> find_entry(CallId id) const;
-  void insert_entry(std::uint64_t number);
-  void erase_entry(std::size_t entry);
+  std::size_t after(std::size_t entry) const { return (entry + 1) & (entries_.size() - 1); }
+  std::optional<std::size_t> find_place(CallId id) const;
+  void insert_entry(CallId id, std::size_t place);
+  void erase_entry(CallId id, std::size_t place);
 
   const std::size_t count_max_;
   const std::size_t bytes_max_;
@@ -57,8 +63,7 @@ class RecordRing {
   std::size_t live_count_ = 0;
   std::size_t bytes_ = 0;
 
-  // Open addressing, at most half full: place in the ring plus one; 0 is free.
-  std::vector<std::uint32_t> entries_;
+  std::vector<Entry> entries_;  // Open addressing, at most half full.
 };
 
 }  // namespace canopy::store

@@ -216,7 +216,7 @@ TEST(Records, ManyThreadsAtOnce) {
   EXPECT_TRUE(records.find(id(10'001)));
 }
 
-// Against the simplest thing that could be right, with ids that fall on the same places of the index.
+// Against the simplest thing that could be right, with so few ids that each comes again and again.
 TEST(RecordRing, ActsAsAListWould) {
   constexpr std::size_t count_max = 37;
   std::mt19937 random(4);

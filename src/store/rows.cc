@@ -15,22 +15,22 @@ class Sealer {
  public:
   Sealer& add(std::string_view text) {
     add(text.size());  // So that no two lists of texts run into the same bytes.
-    hash_.update(text);
+    bytes_ += text;
     return *this;
   }
   Sealer& add(std::uint64_t value) {
-    std::string bytes;
-    for (int shift = 0; shift < 64; shift += 8) bytes += static_cast<char>(value >> shift & 0xff);
-    hash_.update(bytes);
+    for (int shift = 0; shift < 64; shift += 8) bytes_ += static_cast<char>(value >> shift & 0xff);
     return *this;
   }
-  std::string finish() {
-    const Sha256Digest digest = hash_.finish();
+  std::string finish() const {
+    Sha256 hash;
+    hash.update(bytes_);
+    const Sha256Digest digest = hash.finish();
     return {reinterpret_cast<const char*>(digest.data()), digest.size()};
   }
 
  private:
-  Sha256 hash_;
+  std::string bytes_;
 };
 
 std::string seal(const Function& function) {
@@ -53,13 +53,16 @@ std::string seal(const FunctionName& name, const NameRow& row) {
   return Sealer().add(name.space).add(name.name).add(row.current).add(row.last_version).finish();
 }
 
-Error damaged(Database& database, const FunctionName& name, std::uint32_t version) {
+tl::unexpected<Error> damaged(Database& database, const std::string& what) {
+  const auto file = database.text("SELECT file FROM pragma_database_list WHERE name = 'main'");
+  return fail(Code::refused, (file ? *file : "catalog.db") + " is damaged: " + what +
+                                 "; the file is kept as it is: restore it from a backup");
+}
+
+tl::unexpected<Error> damaged_row(Database& database, const FunctionName& name, std::uint32_t version) {
   std::string what = log_safe(to_text(name));
   if (version != 0) what += " version " + std::to_string(version);
-  const auto file = database.text("SELECT file FROM pragma_database_list WHERE name = 'main'");
-  return {.code = Code::refused,
-          .message = (file ? *file : "catalog.db") + " is damaged: the row of " + what +
-                     " does not match its checksum; the file is kept as it is: restore it from a backup"};
+  return damaged(database, "the row of " + what + " does not match its checksum");
 }
 
 // SQLite has no unsigned 64-bit numbers; the bits are kept.
@@ -168,7 +171,7 @@ Result<std::vector<Function>> read(Database& database, const Selection& selectio
   functions.reserve(found.size());
   for (auto& [key, sealed] : found) {
     std::ranges::sort(sealed.function.files, {}, &FunctionFile::path);
-    if (seal(sealed.function) != sealed.seal) return tl::unexpected(damaged(database, key.name, key.version));
+    if (seal(sealed.function) != sealed.seal) return damaged_row(database, key.name, key.version);
     functions.push_back(std::move(sealed.function));
   }
   return functions;
@@ -217,7 +220,7 @@ Result<std::optional<NameRow>> read_name(Database& database, const FunctionName&
   if (!found) return std::optional<NameRow>{};
   const NameRow known{.current = row.is_null(0) ? 0 : narrow(row.number(0)),
                       .last_version = narrow(row.number(1))};
-  if (seal(name, known) != row.bytes(2)) return tl::unexpected(damaged(database, name, 0));
+  if (seal(name, known) != row.bytes(2)) return damaged_row(database, name, 0);
   return known;
 }
 
@@ -231,15 +234,15 @@ Result<std::vector<Function>> read_current(Database& database) {
     const FunctionName name{.space = row.text(0), .name = row.text(1)};
     const NameRow known{.current = row.is_null(2) ? 0 : narrow(row.number(2)),
                         .last_version = narrow(row.number(3))};
-    if (seal(name, known) != row.bytes(4)) return tl::unexpected(damaged(database, name, 0));
+    if (seal(name, known) != row.bytes(4)) return damaged_row(database, name, 0);
     if (known.current != 0) ++expected;
   }
   CANOPY_TRY(auto functions,
              read(database, {.sql = "JOIN functions f ON f.space = r.space AND f.name = r.name AND "
                                     "f.current = r.version ORDER BY r.space, r.name, r.version"}));
   if (functions.size() == expected) return functions;
-  return fail(Code::refused, "catalog.db is damaged: " + std::to_string(expected - functions.size()) +
-                                 " functions lack their current version; restore the file from a backup");
+  return damaged(database,
+                 std::to_string(expected - functions.size()) + " functions lack their current version");
 }
 
 Result<std::vector<Function>> read_versions(Database& database, const FunctionName& name) {

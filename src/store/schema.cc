@@ -18,6 +18,7 @@ namespace {
 constexpr std::int64_t version_of_format_0 = 1;
 constexpr std::int64_t version_of_format_1 = 2;
 constexpr std::string_view magic("SQLite format 3\0", 16);
+constexpr std::size_t header_size = 100;
 const char* const file_name = "catalog.db";
 const char* const copy_name = "catalog.db.before-format-1";
 const char* const keep_words =
@@ -25,6 +26,18 @@ const char* const keep_words =
 
 tl::unexpected<Error> refuse(const Folder& folder, const std::string& why) {
   return fail(Code::refused, (folder.path() / file_name).string() + " " + why + keep_words);
+}
+
+// What a database says its size is (https://www.sqlite.org/fileformat.html, section 1.3). SQLite takes
+// missing bytes at the end for zeros.
+std::uint64_t size_by_header(std::string_view head) {
+  const auto number = [head](std::size_t at, std::size_t size) {
+    std::uint64_t value = 0;
+    for (const char byte : head.substr(at, size)) value = value << 8 | static_cast<unsigned char>(byte);
+    return value;
+  };
+  const std::uint64_t page_size = number(16, 2) == 1 ? 65'536 : number(16, 2);
+  return page_size * number(28, 4);
 }
 
 // What must hold before the file is given to SQLite, which would take an empty one for a new one.
@@ -36,8 +49,14 @@ Result<void> check_before_opening(const Folder& folder, bool in_use) {
                               ", but the folder was in use; Canopy does not start empty");
   }
   if (!facts->plain) return refuse(folder, "is no plain file");
-  CANOPY_TRY(const std::string head, folder.read_head(file_name, magic.size()));
-  if (head != magic) return refuse(folder, "is not a database");
+  CANOPY_TRY(const std::string head, folder.read_head(file_name, header_size));
+  if (!head.starts_with(magic)) return refuse(folder, "is not a database");
+  CANOPY_TRY(const auto log, folder.look("catalog.db-wal"));
+  CANOPY_TRY(const auto journal, folder.look("catalog.db-journal"));
+  if ((log && log->size_bytes != 0) || journal) return {};  // The missing pages may be in there.
+  if (head.size() < header_size || facts->size_bytes < size_by_header(head)) {
+    return refuse(folder, "is cut off: it has " + std::to_string(facts->size_bytes) + " bytes");
+  }
   return {};
 }
 
@@ -78,8 +97,11 @@ Result<void> check_tables(Database& database, const Folder& folder) {
 Result<void> check_pages(Database& database, const Folder& folder) {
   CANOPY_TRY(const auto facts, folder.look(file_name));
   if (facts && facts->size_bytes > full_check_bytes_max) return {};
-  CANOPY_TRY(const std::string problem, database.text("PRAGMA quick_check(1)"));
+  // Not quick_check: that one overlooks rows in the wrong order, which a search then does not find.
+  CANOPY_TRY(const std::string problem, database.text("PRAGMA integrity_check(1)"));
   if (problem != "ok") return refuse(folder, "is damaged: " + problem);
+  // It was writable before its first page was read, so that page says so.
+  if (database.is_read_only()) return refuse(folder, "is damaged: its header asks for a newer SQLite");
   return {};
 }
 
@@ -216,9 +238,10 @@ Result<Database> open_database(const Folder& folder, std::optional<int> format, 
   database.set_checkpoint_on_close(false);  // Until the file is known to be sound, nothing moves into it.
   CANOPY_TRY_VOID(database.execute("PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL"));
   CANOPY_TRY_VOID(check_pages(database, folder));
-  CANOPY_TRY_VOID(database.execute("PRAGMA journal_mode = WAL"));
   CANOPY_TRY_VOID(bring_to_format_1(database, folder, format, in_use));
-  CANOPY_TRY_VOID(database.execute("PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 4194304"));
+  CANOPY_TRY_VOID(
+      database.execute("PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 4194304; "
+                       "PRAGMA foreign_keys = ON"));
   return database;
 }
 

@@ -26,7 +26,7 @@ Meaning meaning(int sqlite_code) {
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
-      return {Code::unavailable, "; its file and folder must be writable by this user"};
+      return {Code::unavailable, "; the file must be there, no symbolic link, and writable like its folder"};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return {Code::unavailable, "; end the other program that has it open"};
@@ -40,21 +40,23 @@ Meaning meaning(int sqlite_code) {
   }
 }
 
-Error sqlite_error(sqlite3* connection, int sqlite_code) {
-  const char* file = connection == nullptr ? nullptr : sqlite3_db_filename(connection, "main");
-  std::string message = std::string(file == nullptr ? "catalog" : file) + ": " + sqlite3_errstr(sqlite_code);
+Error sqlite_error(sqlite3* connection, int sqlite_code, std::string file = {}) {
+  const char* const own_name = connection == nullptr ? nullptr : sqlite3_db_filename(connection, "main");
+  if (file.empty() && own_name != nullptr) file = own_name;
+  std::string what = sqlite3_errstr(sqlite_code);
   // The connection's own words say more, where they are of this error.
   if (connection != nullptr && sqlite3_extended_errcode(connection) == sqlite_code) {
-    message = std::string(file == nullptr ? "catalog" : file) + ": " + sqlite3_errmsg(connection);
+    what = sqlite3_errmsg(connection);
     const int system_error = sqlite3_system_errno(connection);
-    if (system_error != 0 &&
-        ((sqlite_code & 0xff) == SQLITE_IOERR || (sqlite_code & 0xff) == SQLITE_CANTOPEN)) {
-      message += " (" + std::generic_category().message(system_error) + ")";
+    const int kind = sqlite_code & 0xff;
+    if (system_error != 0 && (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN)) {
+      what += " (" + std::generic_category().message(system_error) + ")";
     }
   }
-  const Meaning what = meaning(sqlite_code);
-  message += what.advice;
-  return Error{.code = what.code, .message = std::move(message)};
+  const Meaning found = meaning(sqlite_code);
+  std::string message = std::move(file);
+  message.append(": ").append(what).append(found.advice);
+  return Error{.code = found.code, .message = std::move(message)};
 }
 
 }  // namespace
@@ -134,9 +136,9 @@ Result<Database> Database::open(const std::filesystem::path& file) {
       file.c_str(), &raw,
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, nullptr);
   Database database(raw);
-  if (code != SQLITE_OK) return tl::unexpected(sqlite_error(raw, code));
+  if (code != SQLITE_OK) return tl::unexpected(sqlite_error(raw, code, file.string()));
   // Where it may not write, SQLite quietly opens for reading.
-  if (sqlite3_db_readonly(raw, "main") != 0) return tl::unexpected(sqlite_error(raw, SQLITE_READONLY));
+  if (database.is_read_only()) return tl::unexpected(sqlite_error(raw, SQLITE_READONLY, file.string()));
   sqlite3_busy_timeout(raw, busy_wait_ms);
   sqlite3_limit(raw, SQLITE_LIMIT_LENGTH,
                 static_cast<int>(64 * MiB));  // No damaged size makes us ask for more.
@@ -172,6 +174,8 @@ Result<std::string> Database::text(std::string_view sql) {
   CANOPY_TRY(const bool row, statement.step());
   return row ? statement.text(0) : std::string();
 }
+
+bool Database::is_read_only() const { return sqlite3_db_readonly(connection_.get(), "main") != 0; }
 
 void Database::set_checkpoint_on_close(bool on) {
   sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);

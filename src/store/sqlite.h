@@ -67,6 +67,7 @@ class Database {
   Result<std::int64_t> number(std::string_view sql);
   Result<std::string> text(std::string_view sql);
 
+  bool is_read_only() const;
   // While off, closing leaves the write-ahead log as it is and the file untouched.
   void set_checkpoint_on_close(bool on);
 

@@ -73,6 +73,8 @@ class SqliteCatalog final : public Catalog {
     if (find(name) == nullptr) return tl::unexpected(no_function(name));
     auto found = read_versions(database_, name);
     if (!found) return explain("read the versions of", name, found.error());
+    if (found->empty())
+      return fail(Code::internal, "the rows of " + to_text(name) + " are gone from catalog.db");
     return found;
   }
 

@@ -48,6 +48,8 @@ class Template {
 
   // What it holds in memory on all cores, but for its running instances.
   virtual std::uint64_t resident_bytes() const = 0;
+  // The part of it on `core`, on its thread.
+  virtual std::uint64_t resident_bytes(const Core& core) const = 0;
 
   // Gives back what it holds on `core`, on its thread, if no call of it runs there. It loads again by itself.
   virtual void unload(Core& core) = 0;
@@ -64,6 +66,10 @@ class Runtime {
   virtual ~Runtime() = default;
 
   virtual std::string_view name() const = 0;  // "wasm"
+
+  // The template of `function` if all that is slow about it was done before, else null. Reads a small file at
+  // most, so that a call need not wait behind others' compilations. Any thread but a core's.
+  virtual std::shared_ptr<Template> find(const Function& function) = 0;
 
   // Makes `function` ready, or finds it made already on disk. Blocks: milliseconds to the compile limit.
   // Any thread.

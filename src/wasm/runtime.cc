@@ -49,27 +49,18 @@ class WasmRuntime final : public exec::Runtime {
 
   std::string_view name() const override { return "wasm"; }
 
-  Result<std::shared_ptr<exec::Template>> prepare(const Function& function) override {
+  std::shared_ptr<exec::Template> find(const Function& function) override {
     const std::string key = compiled_name(function);
-    {
-      const std::lock_guard lock(mutex_);
-      if (auto kept = templates_[key].lock()) return kept;
-    }
-    const std::filesystem::path compiled = options_.compiled_folder / engine_version() / (key + ".cwasm");
-    Result<ModulePlan> plan = read_plan(compiled);
-    if (!plan) {
-      plan = make(function, compiled);
-      if (!plan) return tl::unexpected(std::move(plan).error());
-    }
-    WasmTemplate::Parts parts{
-        .compiled = compiled, .plan = *std::move(plan), .engines = {}, .host = &host_, .pool = &pool_};
-    for (const auto& engine : engines_) parts.engines.push_back(engine.get());
-    auto made = std::make_shared<WasmTemplate>(std::move(parts));
-    const std::lock_guard lock(mutex_);
-    std::erase_if(templates_, [](const auto& entry) { return entry.second.expired(); });
-    if (auto kept = templates_[key].lock()) return kept;  // Somebody else was as fast.
-    templates_[key] = made;
-    return made;
+    if (auto kept = find_made(key)) return kept;
+    Result<ModulePlan> plan = read_plan(compiled_path(key));
+    return plan ? keep(key, *std::move(plan)) : nullptr;
+  }
+
+  Result<std::shared_ptr<exec::Template>> prepare(const Function& function) override {
+    if (auto found = find(function)) return found;
+    const std::string key = compiled_name(function);
+    CANOPY_TRY(ModulePlan plan, make(function, compiled_path(key)));
+    return keep(key, std::move(plan));
   }
 
  private:
@@ -81,6 +72,31 @@ class WasmRuntime final : public exec::Runtime {
       files = files * 31 + std::hash<std::string>{}(file.path + '\n' + file.digest);
     }
     return function.files.empty() ? name : name + "-" + std::to_string(files);
+  }
+
+  std::filesystem::path compiled_path(const std::string& key) const {
+    return options_.compiled_folder / engine_version() / (key + ".cwasm");
+  }
+
+  std::shared_ptr<exec::Template> find_made(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    const auto at = templates_.find(key);
+    return at == templates_.end() ? nullptr : at->second.lock();
+  }
+
+  std::shared_ptr<exec::Template> keep(const std::string& key, ModulePlan plan) {
+    WasmTemplate::Parts parts{.compiled = compiled_path(key),
+                              .plan = std::move(plan),
+                              .engines = {},
+                              .host = &host_,
+                              .pool = &pool_};
+    for (const auto& engine : engines_) parts.engines.push_back(engine.get());
+    auto made = std::make_shared<WasmTemplate>(std::move(parts));
+    const std::lock_guard lock(mutex_);
+    std::erase_if(templates_, [](const auto& entry) { return entry.second.expired(); });
+    if (auto kept = templates_[key].lock()) return kept;  // Somebody else was as fast.
+    templates_[key] = made;
+    return made;
   }
 
   Result<ModulePlan> make(const Function& function, const std::filesystem::path& compiled) {

@@ -10,6 +10,11 @@ std::unique_ptr<exec::Instance> WasmTemplate::start(exec::Core& core) {
 
 std::uint64_t WasmTemplate::resident_bytes() const { return resident_bytes_.load(std::memory_order_relaxed); }
 
+std::uint64_t WasmTemplate::resident_bytes(const exec::Core& core) const {
+  const auto& module = loaded(core);
+  return module ? module->image_bytes : 0;
+}
+
 void WasmTemplate::unload(exec::Core& core) {
   auto& module = cores_.at(core.index()).module;
   if (!module || module.use_count() > 1) return;  // A call of it runs here.

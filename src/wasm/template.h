@@ -35,6 +35,7 @@ class WasmTemplate final : public exec::Template, public std::enable_shared_from
 
   std::unique_ptr<exec::Instance> start(exec::Core& core) override;
   std::uint64_t resident_bytes() const override;
+  std::uint64_t resident_bytes(const exec::Core& core) const override;
   void unload(exec::Core& core) override;
 
   const ModulePlan& plan() const { return parts_.plan; }

@@ -1,0 +1,331 @@
+#include "api/caller.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/call_reply.h"
+#include "base/check.h"
+#include "policy/admit.h"
+#include "wire/headers.h"
+#include "wire/json.h"
+
+namespace canopy::api {
+namespace {
+
+constexpr Duration unwatched_time = std::chrono::milliseconds(5);
+
+// Headers that belong to the connection and not to the call.
+bool is_hop_by_hop(std::string_view name) {
+  switch (name.size()) {
+    case 2:
+      return wire::same_word(name, "TE");
+    case 6:
+      return wire::same_word(name, "Expect");
+    case 7:
+      return wire::same_word(name, "Trailer") || wire::same_word(name, "Upgrade");
+    case 10:
+      return wire::same_word(name, "Connection") || wire::same_word(name, "Keep-Alive");
+    case 16:
+      return wire::same_word(name, "Proxy-Connection");
+    case 17:
+      return wire::same_word(name, "Transfer-Encoding");
+    case 19:
+      return wire::same_word(name, "Proxy-Authorization");
+    default:
+      return false;
+  }
+}
+
+constexpr std::string_view timeout_header = "X-Canopy-Timeout";
+
+State end_state(const std::optional<Error>& error) {
+  if (!error) return State::completed;
+  return error->code == Code::canceled ? State::canceled : State::failed;
+}
+
+Duration mean_run_time(const CallCounters& counters) {
+  const auto count = static_cast<Duration::rep>(counters.run_time.count());
+  return count == 0 ? Duration::zero() : counters.run_time.sum() / count;
+}
+
+}  // namespace
+
+Caller::Caller(Platform& platform, exec::Core& core)
+    : platform_(platform),
+      core_(core),
+      table_(core, platform.catalog, platform.places),
+      watch_alarm_(core),
+      resident_bytes_max_(platform.options.templates_bytes_max / platform.cores.size()) {}
+
+net::Task<net::HttpResponse> Caller::call(net::HttpExchange& exchange, wire::Route route) {
+  Duration retry_after = std::chrono::seconds(1);
+  const auto admitted = admit(exchange, route, retry_after);
+  if (!admitted) co_return error_response(admitted.error(), std::nullopt, retry_after);
+
+  Running& running = **admitted;
+  Reply reply;
+  if (!running.version->ready) {
+    co_await make_ready(running);
+    reply.usage.cold = true;
+  }
+  if (!running.stopped) {
+    const bool made_now = reply.usage.cold;
+    const auto instance = running.version->ready->start(core_);
+    running.version->loaded = true;
+    running.instance = instance.get();
+    reply = co_await instance->run(running.call);
+    running.instance = nullptr;
+    reply.usage.cold = reply.usage.cold || made_now;
+  }
+  co_return finish(running, reply);
+}
+
+Result<Running*> Caller::admit(net::HttpExchange& exchange, const wire::Route& route, Duration& retry_after) {
+  Version* const version = table_.find(route.function);
+  if (version == nullptr) {
+    return fail(Code::not_found, "there is no function " + to_text(route.function) + "; deploy it first");
+  }
+  std::optional<Duration> asked;
+  const auto& request = exchange.request();
+  for (const auto& [name, value] : request.headers) {
+    if (name.size() != timeout_header.size() || !wire::same_word(name, timeout_header)) continue;
+    CANOPY_TRY(asked, wire::parse_timeout(value));
+    break;
+  }
+  Entry& entry = version->entry;
+  if (!entry.places->take(core_.index())) {
+    const policy::Occupancy occupancy{.running = entry.places->count(),
+                                      .running_max = entry.places->count(),
+                                      .mean_run_time = mean_run_time(entry.counters)};
+    retry_after = policy::admit(occupancy).retry_after;
+    ++entry.counters.failed_counts[static_cast<std::size_t>(Code::exhausted)];
+    return fail(Code::exhausted,
+                "as many calls of " + to_text(entry.name) + " run as may: " +
+                    std::to_string(entry.places->count()) + "; try again, or raise its 'concurrency'",
+                Stage::queue);
+  }
+  Running& running = running_.begin(ids_.next());
+  running.version = version;
+  const Time now = core_.clock().now();
+  running.call.queued = now;
+  running.call.deadline =
+      policy::call_deadline(now, version->function->limits, asked, platform_.options.call_timeout_max);
+  table_.begin_call(*version, now);
+  fill(running, exchange, route);
+  return &running;
+}
+
+void Caller::fill(Running& running, net::HttpExchange& exchange, const wire::Route& route) {
+  const auto& request = exchange.request();
+  Call& call = running.call;
+  running.exchange = &exchange;
+  running.queued = core_.clock().wall_now();
+  running.log = CallLog(running.version->function->limits.log_bytes);
+  running.log.on_write = [this, &running](std::string_view piece) {
+    if (!platform_.feed.is_followed()) return;
+    platform_.feed.publish({.kind = Happening::Kind::log_piece,
+                            .function = running.version->function->name,
+                            .call = running.call.id,
+                            .log_offset = running.log.text().size() - piece.size(),
+                            .text = std::string(piece)});
+  };
+  call.function = running.version->function.get();
+  call.method = request.method;
+  call.path = route.rest;
+  call.query = request.query;
+  call.input = request.body;
+  call.log = &running.log;
+  for (const auto& [name, value] : request.headers) {
+    if (!is_hop_by_hop(name)) call.headers.push_back({name, value});
+  }
+  if (!watch_planned_) {
+    watch_planned_ = true;
+    watch_alarm_.set(call.queued + unwatched_time, [this] { watch_clients(); });
+  }
+  if (platform_.feed.is_followed()) {
+    platform_.feed.publish({.kind = Happening::Kind::call_started,
+                            .function = call.function->name,
+                            .call = call.id,
+                            .text = wire::to_json(record_of(running, call.queued, false))});
+  }
+}
+
+// The call's own deadline holds while others compile.
+net::Task<void> Caller::make_ready(Running& running) {
+  struct Waiting {
+    std::optional<Templates::Made> made;
+    net::Event event;
+  };
+  const auto waiting = std::make_shared<Waiting>();
+  const auto done = [waiting, &core = core_](const Templates::Made& made) {
+    core.post([waiting, made] {
+      waiting->made = made;
+      waiting->event.set();
+    });
+  };
+  running.waits_for_template = &waiting->event;
+  platform_.templates.get(running.version->function, done);
+  Alarm alarm(core_);
+  alarm.set(running.call.deadline, [waiting] { waiting->event.set(); });
+  co_await waiting->event.wait();
+  running.waits_for_template = nullptr;
+
+  if (running.stopped) co_return;
+  if (!waiting->made) {
+    running.stopped =
+        Error{Code::deadline, "the deadline passed while the function was made ready; try again, it goes on",
+              Stage::start};
+  } else if (!*waiting->made) {
+    running.stopped = waiting->made->error();
+    if (running.stopped->stage == Stage::none) running.stopped->stage = Stage::start;
+  } else {
+    running.version->ready = **waiting->made;
+  }
+}
+
+net::HttpResponse Caller::finish(Running& running, Reply& reply) {
+  const CallId id = running.call.id;
+  if (running.stopped && (!reply.error || reply.error->code == Code::canceled)) {
+    reply.error = std::move(running.stopped);
+  }
+  if (!reply.error) reply.error = check_reply(reply);
+  if (reply.usage.queue_time == Duration::zero() && reply.error && reply.error->stage != Stage::run) {
+    reply.usage.queue_time = core_.clock().now() - running.call.queued;
+  }
+  if (running.watched) running.exchange->on_client_gone(nullptr);
+
+  Entry& entry = running.version->entry;
+  count(running, reply, entry);
+  const bool cold = reply.usage.cold;
+  const std::size_t output_bytes = reply.error ? 0 : reply.output.size();
+  Record record = make_record(running, reply, output_bytes);
+  net::HttpResponse response;
+  if (reply.error) {
+    response = error_response(*reply.error, id);
+    add_usage_headers(reply.usage, id, response);
+    record.error = std::move(reply.error);
+  } else {
+    response = call_response(reply, id);
+  }
+  record.status = response.status;
+  if (platform_.feed.is_followed()) {
+    platform_.feed.publish({.kind = Happening::Kind::call_ended,
+                            .function = record.function,
+                            .call = id,
+                            .text = wire::to_json(record)});
+  }
+  platform_.records.add(core_.index(), std::move(record));
+
+  entry.places->give(core_.index());
+  Version& version = *running.version;
+  running_.end(running);
+  table_.end_call(version);
+  if (cold) table_.unload_beyond(resident_bytes_max_);
+  return response;
+}
+
+void Caller::count(const Running& running, const Reply& reply, Entry& entry) const {
+  CallCounters& counters = entry.counters;
+  if (reply.error) {
+    ++counters.failed_counts[static_cast<std::size_t>(reply.error->code)];
+  } else {
+    ++counters.ok_count;
+    counters.output_bytes += reply.output.size();
+  }
+  if (reply.usage.cold) ++counters.cold_count;
+  counters.input_bytes += running.call.input.size();
+  counters.log_dropped_bytes += running.log.dropped_bytes();
+  counters.cpu_time += reply.usage.cpu_time;
+  counters.run_time.add(reply.usage.run_time);
+  counters.queue_time.add(reply.usage.queue_time);
+}
+
+Record Caller::make_record(Running& running, const Reply& reply, std::size_t output_bytes) {
+  const Function& function = *running.version->function;
+  Record record;
+  record.id = running.call.id;
+  record.function = function.name;
+  record.version = function.version;
+  record.state = end_state(reply.error);
+  record.queued = running.queued;
+  record.started = running.queued + reply.usage.queue_time;
+  record.ended = record.started + reply.usage.run_time;
+  record.attempt = running.call.attempt;
+  record.exit_code = reply.exit_code;
+  record.usage = reply.usage;
+  record.input_bytes = running.call.input.size();
+  record.output_bytes = output_bytes;
+  record.log = running.log.take_text();
+  record.log_dropped_bytes = running.log.dropped_bytes();
+  return record;
+}
+
+void Caller::watch_clients() {
+  const Time now = core_.clock().now();
+  watch_planned_ = false;
+  Time next = never;
+  running_.for_each([this, now, &next](Running& running) {
+    if (running.watched) return false;  // As are all older ones.
+    const Time due = running.call.queued + unwatched_time;
+    if (due > now) {
+      next = due;
+      return true;
+    }
+    running.watched = true;
+    const CallId id = running.call.id;
+    running.exchange->on_client_gone([this, id] {
+      if (Running* const left = running_.find(id)) stop(*left, "the client went away");
+    });
+    return true;
+  });
+  if (next == never) return;
+  watch_planned_ = true;
+  watch_alarm_.set(next, [this] { watch_clients(); });
+}
+
+void Caller::stop(Running& running, std::string_view why) {
+  if (running.stopped) return;
+  const Stage stage = running.instance != nullptr ? Stage::run : Stage::start;
+  running.stopped = Error{Code::canceled, std::string(why) + " before the call had ended", stage};
+  if (running.instance != nullptr) {
+    running.instance->cancel();
+  } else if (running.waits_for_template != nullptr) {
+    running.waits_for_template->set();
+  }
+}
+
+bool Caller::cancel(CallId id) {
+  Running* const running = running_.find(id);
+  if (running != nullptr) stop(*running, "it was cancelled");
+  return running != nullptr;
+}
+
+void Caller::cancel_all() {
+  running_.for_each([this](Running& running) {
+    stop(running, "the server stopped");
+    return true;
+  });
+}
+
+std::vector<Record> Caller::running(const std::optional<FunctionName>& function,
+                                    std::uint64_t log_bytes_max) const {
+  std::vector<Record> records;
+  const Time now = core_.clock().now();
+  running_.for_each([&](const Running& running) {
+    if (function && running.version->function->name != *function) return true;
+    const std::uint64_t log_bytes = running.log.text().size();
+    const bool with_log = log_bytes <= log_bytes_max;
+    if (with_log) log_bytes_max -= log_bytes;
+    records.push_back(record_of(running, now, with_log));
+    return true;
+  });
+  return records;
+}
+
+std::optional<Record> Caller::find_running(CallId id) const {
+  const Running* const running = running_.find(id);
+  if (running == nullptr) return std::nullopt;
+  return record_of(*running, core_.clock().now(), true);
+}
+
+}  // namespace canopy::api

@@ -1,0 +1,75 @@
+#pragma once
+// THE HOT PATH: runs the calls that come in on one core, on that core.
+//
+//   request ─▶ find function ─▶ admit ─▶ template ─▶ instance ─▶ reply
+//                                 429    (make it)      │
+//                          Records, counters, feed ◀────┘
+//
+// A call of a function whose template is ready touches no lock and no memory that other cores write; what it
+// costs beyond its instance is well below a microsecond.
+//
+// A client that leaves ends its call: it is looked after from a few milliseconds on, since watching a client
+// costs a system call.
+//
+// Threads: its core's.
+// Life:    no call runs when it dies.
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "api/alarm.h"
+#include "api/function_table.h"
+#include "api/platform.h"
+#include "api/running.h"
+#include "base/id.h"
+#include "net/http.h"
+#include "net/task.h"
+#include "wire/route.h"
+
+namespace canopy::api {
+
+class Caller {
+ public:
+  Caller(Platform& platform, exec::Core& core);
+
+  // Runs the call that the request is, and answers it.
+  //   not_found  no such function
+  //   invalid    an X-Canopy-Timeout that is none
+  //   exhausted  as many of its calls run as may
+  //   and what Runtime::prepare() and Instance::run() say
+  net::Task<net::HttpResponse> call(net::HttpExchange& exchange, wire::Route route);
+
+  // What runs here now, newest first; with what it logged so far, as long as that is no more than
+  // `log_bytes_max` in all.
+  std::vector<Record> running(const std::optional<FunctionName>& function, std::uint64_t log_bytes_max) const;
+  std::optional<Record> find_running(CallId id) const;
+  std::size_t running_count() const { return running_.size(); }
+
+  // Ends that call, or all; false where it does not run here.
+  bool cancel(CallId id);
+  void cancel_all();
+
+  const FunctionTable& table() const { return table_; }
+
+ private:
+  Result<Running*> admit(net::HttpExchange& exchange, const wire::Route& route, Duration& retry_after);
+  void fill(Running& running, net::HttpExchange& exchange, const wire::Route& route);
+  net::Task<void> make_ready(Running& running);
+  void stop(Running& running, std::string_view why);
+  net::HttpResponse finish(Running& running, Reply& reply);
+  void count(const Running& running, const Reply& reply, Entry& entry) const;
+  Record make_record(Running& running, const Reply& reply, std::size_t output_bytes);
+  void watch_clients();
+
+  Platform& platform_;
+  exec::Core& core_;
+  FunctionTable table_;
+  RunningCalls running_;
+  IdSource ids_;
+  Alarm watch_alarm_;
+  bool watch_planned_ = false;
+  const std::uint64_t resident_bytes_max_;
+};
+
+}  // namespace canopy::api

@@ -1,0 +1,188 @@
+#include "api/calls.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/ask.h"
+#include "api/gateway.h"
+#include "api/parameters.h"
+#include "wire/json.h"
+
+namespace canopy::api {
+namespace {
+
+constexpr std::uint64_t list_limit = 100;
+constexpr Duration since_max = std::chrono::hours(24 * 366);
+
+bool is_newer(const Record& a, const Record& b) {
+  return std::pair(a.queued, a.id) > std::pair(b.queued, b.id);
+}
+
+Result<store::RecordFilter> read_filter(std::string_view query, WallTime now) {
+  CANOPY_TRY(const auto parameters,
+             Parameters::read(query, {"function", "state", "since", "limit", "after"}));
+  store::RecordFilter filter;
+  CANOPY_TRY(filter.function, parameters.function("function"));
+  CANOPY_TRY(filter.state, parameters.state("state"));
+  CANOPY_TRY(filter.after, parameters.call("after"));
+  CANOPY_TRY(const auto since, parameters.duration("since", since_max));
+  if (since) filter.since = now - *since;
+  CANOPY_TRY(const auto limit, parameters.count("limit", 1, store::record_limit_max));
+  filter.limit = static_cast<std::size_t>(limit.value_or(list_limit));
+  return filter;
+}
+
+// Of the calls that run, the page that `filter` asks for. They come before all that ended; so where `after`
+// names none of them, their part is over.
+std::vector<Record> page_of(std::vector<Record> running, const store::RecordFilter& filter) {
+  if (filter.after) {
+    const auto at = std::ranges::find(running, *filter.after, &Record::id);
+    if (at == running.end()) return {};
+    running.erase(running.begin(), at + 1);
+  }
+  std::erase_if(running, [&filter](const Record& record) {
+    return record.queued < filter.since || (filter.state && record.state != *filter.state);
+  });
+  if (running.size() > filter.limit) running.resize(filter.limit);
+  return running;
+}
+
+bool may_run(const store::RecordFilter& filter) {
+  return !filter.state || *filter.state == State::running || *filter.state == State::queued;
+}
+
+std::string page_json(const std::vector<Record>& records, std::size_t limit) {
+  std::string json = wire::list_json("calls", records);
+  json.pop_back();
+  json += ",\"next\":";
+  json += records.size() == limit ? "\"" + to_text(records.back().id) + "\"" : "null";
+  return json + "}";
+}
+
+// Waits until that call has ended, the client went away, or `until`.
+net::Task<void> wait_for_end(const Here& here, net::HttpExchange& exchange, CallId id, Time until) {
+  const auto is_it = [id](const Happening& happening) {
+    return happening.kind == Happening::Kind::call_ended && happening.call == id;
+  };
+  const auto follower = here.platform.feed.follow(here.core, is_it);
+  if (!follower) co_return;
+  const auto before = co_await find_call(here, id);  // It may have ended before somebody followed.
+  if (!before || has_ended(*before)) co_return;
+  exchange.on_client_gone([&follower] { follower->event().set(); });
+  Alarm alarm(here.core);
+  alarm.set(until, [&follower] { follower->event().set(); });
+  co_await follower->event().wait();
+  exchange.on_client_gone(nullptr);
+}
+
+}  // namespace
+
+bool has_ended(const Record& record) {
+  return record.state != State::queued && record.state != State::running;
+}
+
+Error no_such_call(CallId id) {
+  return {Code::not_found, "there is no call " + to_text(id) +
+                               ", or it was so long ago that it is forgotten; /v1/calls lists the last ones"};
+}
+
+net::Task<std::vector<Record>> find_running(const Here& here, std::optional<FunctionName> function,
+                                            std::uint64_t log_bytes_max) {
+  using Records = std::vector<Record>;
+  const std::function<Records(exec::Core&)> question = [&platform = here.platform, function,
+                                                        log_bytes_max](exec::Core& core) {
+    return platform.gateways[core.index()]->caller().running(function, log_bytes_max);
+  };
+  const auto answers = co_await ask_all<Records>(here.core, here.platform.cores, question);
+  Records all;
+  for (const Records& answer : answers) all.insert(all.end(), answer.begin(), answer.end());
+  std::ranges::sort(all, is_newer);
+  co_return all;
+}
+
+net::Task<std::optional<Record>> find_call(const Here& here, CallId id) {
+  using Found = std::optional<Record>;
+  const std::function<Found(exec::Core&)> question = [&platform = here.platform, id](exec::Core& core) {
+    return platform.gateways[core.index()]->caller().find_running(id);
+  };
+  if (auto record = here.platform.records.find(id)) co_return record;
+  auto answers = co_await ask_all<Found>(here.core, here.platform.cores, question);
+  for (Found& answer : answers) {
+    if (answer) co_return std::move(answer);
+  }
+  co_return here.platform.records.find(id);  // It may have ended while the cores were asked.
+}
+
+net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exchange) {
+  auto filter = read_filter(exchange.request().query, here.platform.clock.wall_now());
+  if (!filter) co_return error_response(filter.error());
+  const std::size_t limit = filter->limit;
+  std::vector<Record> records;
+  if (may_run(*filter)) {
+    auto running = co_await find_running(here, filter->function, 0);
+    const bool goes_on =
+        filter->after && std::ranges::find(running, *filter->after, &Record::id) != running.end();
+    records = page_of(std::move(running), *filter);
+    if (goes_on) filter->after.reset();
+  }
+  if (records.size() < limit) {
+    filter->limit = limit - records.size();
+    for (Record& record : here.platform.records.list(*filter)) {
+      // One that has ended since it was seen running is listed once.
+      const bool listed = std::ranges::find(records, record.id, &Record::id) != records.end();
+      if (!listed) records.push_back(std::move(record));
+    }
+  }
+  co_return json_response(page_json(records, limit));
+}
+
+net::Task<net::HttpResponse> get_call(const Here& here, net::HttpExchange& exchange, CallId id) {
+  const auto parameters = Parameters::read(exchange.request().query, {"wait"});
+  if (!parameters) co_return error_response(parameters.error());
+  const auto wait = parameters->duration("wait", here.platform.options.call_timeout_max);
+  if (!wait) co_return error_response(wait.error());
+  auto record = co_await find_call(here, id);
+  if (record && !has_ended(*record) && *wait) {
+    const Time until = here.platform.clock.now() + **wait;
+    co_await wait_for_end(here, exchange, id, until);
+    record = co_await find_call(here, id);
+  }
+  if (!record) co_return error_response(no_such_call(id));
+  co_return json_response(wire::to_json(*record));
+}
+
+net::Task<net::HttpResponse> get_result(const Here& here, net::HttpExchange& exchange, CallId id) {
+  const auto parameters = Parameters::read(exchange.request().query, {});
+  if (!parameters) co_return error_response(parameters.error());
+  const auto record = co_await find_call(here, id);
+  if (!record) co_return error_response(no_such_call(id));
+  if (!has_ended(*record)) co_return json_response(wire::to_json(*record), 202);
+  if (record->error) {
+    net::HttpResponse response = error_response(*record->error, id);
+    response.status = 424;
+    co_return response;
+  }
+  const Error gone{Code::not_found,
+                   "the output of call " + to_text(id) +
+                       " went to its caller and is not kept; only asynchronous calls keep it"};
+  co_return error_with_status(410, gone);
+}
+
+net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& exchange, CallId id) {
+  const auto parameters = Parameters::read(exchange.request().query, {});
+  if (!parameters) co_return error_response(parameters.error());
+  const std::function<bool(exec::Core&)> question = [&platform = here.platform, id](exec::Core& core) {
+    return platform.gateways[core.index()]->caller().cancel(id);
+  };
+  const auto answers = co_await ask_all<bool>(here.core, here.platform.cores, question);
+  const auto record = co_await find_call(here, id);
+  if (!record) co_return error_response(no_such_call(id));
+  if (std::ranges::find(answers, true) != answers.end()) {
+    co_return json_response(wire::to_json(*record), 202);
+  }
+  const Error ended{Code::conflict,
+                    "the call " + to_text(id) + " has ended already, as " + std::string(name(record->state))};
+  co_return error_response(ended, id);
+}
+
+}  // namespace canopy::api

@@ -1,0 +1,34 @@
+#pragma once
+// Looking at calls, those that run and those that ran, and ending one.
+
+#include "api/feed.h"
+#include "api/here.h"
+#include "net/task.h"
+
+namespace canopy::api {
+
+// GET /v1/calls?function=&state=&since=&limit=&after=. {"calls": […], "next": id or null}: those that run
+// first, then those that ran; each newest first.
+net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exchange);
+
+// GET /v1/calls/{id}?wait=30s. With `wait`, answers when the call has ended, or as it is after that time.
+net::Task<net::HttpResponse> get_call(const Here& here, net::HttpExchange& exchange, CallId id);
+
+// GET /v1/calls/{id}/result. The output of a call went to its caller, so: 202 while it runs, 410 where it
+// completed, 424 with the error where it failed.
+net::Task<net::HttpResponse> get_result(const Here& here, net::HttpExchange& exchange, CallId id);
+
+// DELETE /v1/calls/{id}. 202 where it ran and is being ended; 409 where it had ended.
+net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& exchange, CallId id);
+
+// What is known of that call on any core, running or ended; nothing where it is unknown, or forgotten.
+net::Task<std::optional<Record>> find_call(const Here& here, CallId id);
+// What runs on any core, newest first; with logs, as long as those of a core are no more than
+// `log_bytes_max`.
+net::Task<std::vector<Record>> find_running(const Here& here, std::optional<FunctionName> function,
+                                            std::uint64_t log_bytes_max);
+
+bool has_ended(const Record& record);
+Error no_such_call(CallId id);
+
+}  // namespace canopy::api

@@ -1,0 +1,161 @@
+#include "api/deploy.h"
+
+#include <memory>
+#include <utility>
+
+#include "api/upload.h"
+#include "base/log.h"
+#include "wire/json.h"
+#include "wire/json_read.h"
+
+namespace canopy::api {
+namespace {
+
+// Where the client says that we are; our own word for it where it says something odd.
+std::string base_url(const Here& here, const net::HttpRequest& request) {
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
+  const std::string_view host = request.header("Host");
+  const bool usable = !host.empty() && host.find_first_not_of(plain) == std::string_view::npos;
+  const std::string scheme = here.platform.options.tls_cert.empty() ? "http://" : "https://";
+  return scheme + (usable ? std::string(host) : here.platform.options.listen);
+}
+
+Result<Function> make_draft(const Here& here, const Upload& upload, FunctionName name) {
+  const Options& options = here.platform.options;
+  Function draft;
+  draft.name = std::move(name);
+  draft.limits.memory_bytes = std::min(options.memory_bytes, options.memory_bytes_max);
+  draft.limits.timeout = options.call_timeout;
+  wire::apply(upload.manifest, draft);
+  draft.code_bytes = upload.code.size();
+  if (draft.limits.memory_bytes > options.memory_bytes_max) {
+    return fail(Code::invalid, "the function asks for " + size_text(draft.limits.memory_bytes) +
+                                   " of memory, and may have " + size_text(options.memory_bytes_max) +
+                                   " here; ask for less, or raise 'memory-limit'");
+  }
+  if (draft.limits.timeout > options.call_timeout_max) {
+    return fail(Code::invalid, "the function asks for a timeout of " + duration_text(draft.limits.timeout) +
+                                   ", and calls may take " + duration_text(options.call_timeout_max) +
+                                   " here; ask for less, or raise 'call-timeout-max'");
+  }
+  return draft;
+}
+
+// On the disk pool: stores what was uploaded, and looks whether it was compiled before.
+Result<std::shared_ptr<exec::Template>> store_code(store::Catalog& catalog, exec::Runtime& runtime,
+                                                   const Upload& upload, Function& draft) {
+  CANOPY_TRY(draft.digest, catalog.put_code(upload.code));
+  for (const UploadedFile& file : upload.files) {
+    CANOPY_TRY(std::string digest, catalog.put_code(file.content));
+    draft.files.push_back(
+        {.path = file.path, .digest = std::move(digest), .size_bytes = file.content.size()});
+  }
+  return runtime.find(draft);
+}
+
+// For who deploys, all that is wrong with the code is a refusal of the code.
+Error deploy_error(Error error) {
+  const bool about_code = error.code == Code::limit || error.code == Code::deadline ||
+                          error.code == Code::died || error.code == Code::function_failed;
+  if (about_code) error.code = Code::refused;
+  error.stage = Stage::none;
+  return error;
+}
+
+void announce(const Here& here, Happening::Kind kind, const FunctionName& name, std::string json) {
+  here.platform.feed.publish({.kind = kind, .function = name, .call = {}, .text = std::move(json)});
+}
+
+}  // namespace
+
+std::string function_json(const Function& function, const Here& here, const net::HttpRequest& request) {
+  std::string json = wire::to_json(function);
+  json.pop_back();
+  json += ",\"url\":";
+  wire::append_json_string(base_url(here, request) + "/function/" + to_text(function.name), json);
+  return json + "}";
+}
+
+Result<std::uint32_t> read_rollback(std::string_view body) {
+  const auto bad = [](const std::string& what) {
+    return fail(Code::invalid, what + R"(; send {"version": N}, or nothing for the version before)");
+  };
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return 0;
+  CANOPY_TRY(const auto json, wire::parse_json(body, {.bytes_max = 4 * KiB}));
+  const auto* const object = json.if_object();
+  if (object == nullptr) return bad("the body is not an object");
+  for (const auto& member : *object) {
+    const std::string_view key(member.key().data(), member.key().size());
+    if (key != "version") return bad("the body has an unknown key '" + log_safe(key, 80) + "'");
+  }
+  const auto* const version = object->if_contains("version");
+  if (version == nullptr) return 0;
+  const auto* const number = version->if_int64();
+  if (number == nullptr || *number < 1 || *number > 0xffff'ffff) {
+    return bad("'version' is not a number from 1 to 4294967295");
+  }
+  return static_cast<std::uint32_t>(*number);
+}
+
+net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& exchange, FunctionName name) {
+  Platform& platform = here.platform;
+  const auto upload = read_upload(exchange.request(), name);
+  if (!upload) co_return error_response(upload.error());
+  auto draft = make_draft(here, *upload, std::move(name));
+  if (!draft) co_return error_response(draft.error());
+  const auto runtime = platform.templates.find_runtime(draft->runtime);
+  if (!runtime) co_return error_response(runtime.error());
+
+  using Made = std::shared_ptr<exec::Template>;
+  const std::function<Result<Made>()> store = [&] {
+    return store_code(platform.catalog, **runtime, *upload, *draft);
+  };
+  Result<Made> made = co_await net::run_blocking(platform.disk, store);
+  if (made && *made == nullptr) {
+    const std::function<Result<Made>()> prepare = [&] { return (*runtime)->prepare(*draft); };
+    made = co_await net::run_blocking(platform.compile, prepare);
+  }
+  if (!made) co_return error_response(deploy_error(std::move(made).error()));
+
+  const std::function<Result<store::PutResult>()> put = [&] { return platform.catalog.put(*draft); };
+  const Result<store::PutResult> result = co_await net::run_blocking(platform.disk, put);
+  if (!result) co_return error_response(result.error());
+  const Function& function = *result->function;
+  std::string json = function_json(function, here, exchange.request());
+  announce(here, Happening::Kind::deployed, function.name, json);
+  log::info("deployed {} version {}", to_text(function.name), function.version);
+  net::HttpResponse response = json_response(std::move(json), result->created ? 201 : 200);
+  if (result->created) response.headers.push_back({"Location", "/v1/functions/" + to_text(function.name)});
+  co_return response;
+}
+
+net::Task<net::HttpResponse> roll_back(const Here& here, net::HttpExchange& exchange, FunctionName name) {
+  const auto to = read_rollback(exchange.request().body);
+  if (!to) co_return error_response(to.error());
+  using Current = std::shared_ptr<const Function>;
+  const std::function<Result<Current>()> work = [&] { return here.platform.catalog.rollback(name, *to); };
+  const Result<Current> current = co_await net::run_blocking(here.platform.disk, work);
+  if (!current) co_return error_response(current.error());
+  std::string json = function_json(**current, here, exchange.request());
+  announce(here, Happening::Kind::rolled_back, name, json);
+  log::info("rolled {} back to version {}", to_text(name), (*current)->version);
+  co_return json_response(std::move(json));
+}
+
+net::Task<net::HttpResponse> remove_function(const Here& here, net::HttpExchange& /*exchange*/,
+                                             FunctionName name) {
+  const std::function<Result<bool>()> work = [&]() -> Result<bool> {
+    CANOPY_TRY_VOID(here.platform.catalog.remove(name));
+    return true;
+  };
+  const Result<bool> removed = co_await net::run_blocking(here.platform.disk, work);
+  if (!removed) co_return error_response(removed.error());
+  std::string json = "{\"removed\":";
+  wire::append_json_string(to_text(name), json);
+  json += "}";
+  announce(here, Happening::Kind::removed, name, json);
+  log::info("removed {}", to_text(name));
+  co_return json_response(std::move(json));
+}
+
+}  // namespace canopy::api

@@ -1,0 +1,31 @@
+#pragma once
+// Deploying a function. The code is stored, validated and compiled before the catalog shows the version: who
+// reads "201" can call it, and who reads an error has changed nothing.
+
+#include "api/here.h"
+#include "net/task.h"
+
+namespace canopy::api {
+
+// PUT /v1/functions/{ns}/{fn}. 201 new, 200 a new version (or the same again), with the function as JSON.
+//   refused      the code does not validate, link or compile: in full words
+//   invalid      a manifest, setting or path that is none; more memory than a function may have here
+//   unavailable  the disk is full, or too many deployments wait
+net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& exchange, FunctionName name);
+
+// POST /v1/functions/{ns}/{fn}/rollback, with {"version": N} or nothing. The function as JSON.
+//   not_found, conflict  as Catalog::rollback()
+net::Task<net::HttpResponse> roll_back(const Here& here, net::HttpExchange& exchange, FunctionName name);
+
+// DELETE /v1/functions/{ns}/{fn}. Its calls that run go on to their end.
+net::Task<net::HttpResponse> remove_function(const Here& here, net::HttpExchange& exchange,
+                                             FunctionName name);
+
+// The function as JSON, with the "url" that calls it: below the address that the client used.
+std::string function_json(const Function& function, const Here& here, const net::HttpRequest& request);
+
+// Reads {"version": N}; 0 for an empty body.
+//   invalid
+Result<std::uint32_t> read_rollback(std::string_view body);
+
+}  // namespace canopy::api

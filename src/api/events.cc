@@ -1,0 +1,31 @@
+#include "api/events.h"
+
+#include <utility>
+
+#include "api/event_stream.h"
+#include "api/parameters.h"
+
+namespace canopy::api {
+
+net::Task<net::HttpResponse> follow_events(const Here& here, net::HttpExchange& exchange) {
+  const auto parameters = Parameters::read(exchange.request().query, {"function"});
+  if (!parameters) co_return error_response(parameters.error());
+  const auto function = parameters->function("function");
+  if (!function) co_return error_response(function.error());
+  const auto wanted = [name = *function](const Happening& happening) {
+    return happening.kind != Happening::Kind::log_piece && (!name || happening.function == *name);
+  };
+  auto follower = here.platform.feed.follow(here.core, wanted);
+  if (!follower) co_return too_many_followers();
+  EventStream stream(here, exchange, std::move(follower));
+  const bool started = co_await stream.start();
+  if (!started) co_return net::HttpResponse();
+  const EventStream::Show show = [](const Happening& happening, std::string& out) {
+    append_event(name(happening.kind), happening.text, out);
+    return true;
+  };
+  co_await stream.follow(show);
+  co_return net::HttpResponse();
+}
+
+}  // namespace canopy::api

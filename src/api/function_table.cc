@@ -1,0 +1,109 @@
+#include "api/function_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "policy/evict.h"
+
+namespace canopy::api {
+
+FunctionTable::~FunctionTable() {
+  CANOPY_CHECK(removed_.empty());
+  for (const auto& [name, entry] : entries_) CANOPY_CHECK(entry->call_count == 0);
+}
+
+Version* FunctionTable::find(const FunctionName& name) {
+  if (catalog_.version() != seen_version_) refresh();
+  const auto at = entries_.find(name);
+  return at == entries_.end() ? add(name) : at->second->current.get();
+}
+
+Version* FunctionTable::add(const FunctionName& name) {
+  const auto at = snapshot_->functions.find(name);
+  if (at == snapshot_->functions.end()) return nullptr;
+  auto entry = std::make_unique<Entry>(Entry{.name = name, .places = places_.get(*at->second)});
+  entry->current.reset(new Version{.entry = *entry, .function = at->second});
+  return entries_.emplace(name, std::move(entry)).first->second->current.get();
+}
+
+void FunctionTable::refresh() {
+  seen_version_ = catalog_.version();  // Before the snapshot: a change in between is seen next time.
+  snapshot_ = catalog_.snapshot();
+  for (auto at = entries_.begin(); at != entries_.end();) {
+    Entry& entry = *at->second;
+    const auto now = snapshot_->functions.find(entry.name);
+    const bool removed = now == snapshot_->functions.end();
+    if (!removed && now->second == entry.current->function) {
+      ++at;
+      continue;
+    }
+    retire(entry);
+    if (removed) {
+      if (entry.call_count > 0) removed_.push_back(std::move(at->second));
+      at = entries_.erase(at);
+      continue;
+    }
+    entry.current.reset(new Version{.entry = entry, .function = now->second});
+    entry.places = places_.get(*now->second);
+    ++at;
+  }
+}
+
+// The current version is no longer it.
+void FunctionTable::retire(Entry& entry) {
+  unload(*entry.current, core_);
+  if (entry.current->call_count > 0) {
+    entry.old.push_back(std::move(entry.current));
+  } else {
+    entry.current.reset();
+  }
+}
+
+void FunctionTable::end_call(Version& version) {
+  Entry& entry = version.entry;
+  --version.call_count;
+  --entry.call_count;
+  if (version.call_count == 0 && &version != entry.current.get()) {
+    unload(version, core_);
+    std::erase_if(entry.old, [&version](const auto& old) { return old.get() == &version; });
+  }
+  if (entry.call_count == 0 && !entry.current) {
+    std::erase_if(removed_, [&entry](const auto& gone) { return gone.get() == &entry; });
+  }
+}
+
+void FunctionTable::unload(Version& version, exec::Core& core) {
+  if (!version.loaded) return;
+  version.ready->unload(core);
+  version.loaded = version.ready->resident_bytes(core) > 0;
+}
+
+void FunctionTable::unload_beyond(std::uint64_t bytes_max) {
+  std::vector<Version*> versions;
+  std::vector<policy::Resident> residents;
+  for (const auto& [name, entry] : entries_) {
+    Version& version = *entry->current;
+    if (!version.loaded) continue;
+    versions.push_back(&version);
+    residents.push_back(
+        {.bytes = version.ready->resident_bytes(core_), .used = entry->used, .busy = version.call_count > 0});
+  }
+  const auto chosen = policy::choose_unloads(residents, bytes_max);
+  for (const std::size_t index : chosen) unload(*versions[index], core_);
+  unload_count_ += chosen.size();
+}
+
+std::uint64_t FunctionTable::resident_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [name, entry] : entries_) {
+    if (entry->current->loaded) bytes += entry->current->ready->resident_bytes(core_);
+  }
+  return bytes;
+}
+
+void FunctionTable::for_each(const std::function<void(const Entry& entry)>& visit) const {
+  for (const auto& [name, entry] : entries_) visit(*entry);
+}
+
+}  // namespace canopy::api

@@ -1,0 +1,47 @@
+#pragma once
+// The front door of one core: finds out what a request wants and has it answered by who can.
+//
+//   /function/… ─▶ Caller        /v1/functions ─▶ functions, deploy      /v1/calls ─▶ calls, logs
+//   /v1/events ─▶ events         /metrics, /debug/state ─▶ report        /docs, /openapi.json ─▶ pages
+//
+// Threads: its core's; but made and destroyed elsewhere, when the core does not run.
+
+#include "api/here.h"
+#include "api/report.h"
+#include "net/http.h"
+#include "net/http_server.h"
+#include "net/task.h"
+
+namespace canopy::api {
+
+class Gateway {
+ public:
+  Gateway(Platform& platform, exec::Core& core);
+
+  // Answers one request.
+  net::Task<net::HttpResponse> handle(net::HttpExchange& exchange);
+
+  // What body that request may have: code for a deployment, input for a call, little elsewhere.
+  Result<std::uint64_t> body_limit(const net::HttpRequest& head) const;
+
+  Caller& caller() { return caller_; }
+  CoreReport report() const;
+
+  // Whose connections the report counts; null for none.
+  void set_server(const net::HttpServer* server) { server_ = server; }
+
+ private:
+  net::Task<net::HttpResponse> dispatch(net::HttpExchange& exchange);
+  net::Task<net::HttpResponse> serve(net::HttpExchange& exchange, wire::Route route);
+  net::Task<net::HttpResponse> across_origins(net::HttpExchange& exchange);
+  net::HttpResponse answer(const net::HttpRequest& request, const wire::Route& route) const;
+  net::HttpResponse readiness() const;
+
+  Platform& platform_;
+  exec::Core& core_;
+  Caller caller_;
+  const Here here_;
+  const net::HttpServer* server_ = nullptr;
+};
+
+}  // namespace canopy::api

@@ -1,0 +1,179 @@
+// The text that Prometheus scrapes: one family of metrics after the other, each with its help and type.
+
+#include <array>
+#include <charconv>
+#include <string>
+#include <string_view>
+
+#include "api/call_reply.h"
+#include "api/parameters.h"
+#include "api/report.h"
+
+namespace canopy::api {
+namespace {
+
+class Text {
+ public:
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    out_ += "# HELP ";
+    out_ += name;
+    out_ += ' ';
+    out_ += help;
+    out_ += "\n# TYPE ";
+    out_ += name;
+    out_ += ' ';
+    out_ += type;
+    out_ += '\n';
+  }
+
+  // `labels` is `a="b",c="d"` or nothing. Names of functions need no escaping: model/function.h.
+  template <class Value>
+  void sample(std::string_view labels, Value value, std::string_view suffix = {}) {
+    out_ += name_;
+    out_ += suffix;
+    if (!labels.empty()) {
+      out_ += '{';
+      out_ += labels;
+      out_ += '}';
+    }
+    out_ += ' ';
+    number(value);
+    out_ += '\n';
+  }
+
+  void histogram(const std::string& labels, const Histogram& histogram) {
+    const std::string before = labels.empty() ? "" : labels + ",";
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i < Histogram::ends.size(); ++i) {
+      count += histogram.bucket(i);
+      sample(before + "le=\"" + seconds(Histogram::ends.at(i)) + "\"", count, "_bucket");
+    }
+    count += histogram.bucket(Histogram::ends.size());
+    sample(before + "le=\"+Inf\"", count, "_bucket");
+    sample(labels, histogram.sum(), "_sum");
+    sample(labels, count, "_count");
+  }
+
+  std::string take() { return std::move(out_); }
+
+ private:
+  static std::string seconds(Duration duration) {
+    std::array<char, 32> digits{};
+    const double value = static_cast<double>(duration.count()) / 1e9;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    return {digits.data(), end};
+  }
+  void number(Duration duration) { append_seconds(duration, out_); }
+  template <std::integral Integer>
+  void number(Integer value) {
+    std::array<char, 24> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    out_.append(digits.data(), end);
+  }
+
+  std::string out_;
+  std::string name_;
+};
+
+std::string label_of(const FunctionName& name) { return "function=\"" + to_text(name) + "\""; }
+
+void add_calls(Text& text, const Report& report) {
+  text.family("canopy_calls_total", "counter", "Calls that ended, by function and outcome.");
+  for (const auto& [name, counters] : report.functions) {
+    const std::string label = label_of(name) + ",outcome=\"";
+    text.sample(label + "ok\"", counters.ok_count);
+    for (std::size_t i = 0; i < code_count; ++i) {
+      if (counters.failed_counts.at(i) == 0) continue;
+      text.sample(label + std::string(canopy::name(static_cast<Code>(i))) + "\"",
+                  counters.failed_counts.at(i));
+    }
+  }
+  text.family("canopy_call_run_seconds", "histogram",
+              "From the first instruction of a call to its reply, by function.");
+  for (const auto& [name, counters] : report.functions) text.histogram(label_of(name), counters.run_time);
+
+  const auto per_function = [&](std::string_view family, std::string_view help, auto value) {
+    text.family(family, "counter", help);
+    for (const auto& [name, counters] : report.functions) text.sample(label_of(name), value(counters));
+  };
+  per_function("canopy_call_cpu_seconds_total", "Time of calls on a core.",
+               [](const CallCounters& counters) { return counters.cpu_time; });
+  per_function("canopy_cold_starts_total", "Calls whose function had to be made ready or loaded first.",
+               [](const CallCounters& counters) { return counters.cold_count; });
+  per_function("canopy_input_bytes_total", "Bytes of input to calls.",
+               [](const CallCounters& counters) { return counters.input_bytes; });
+  per_function("canopy_output_bytes_total", "Bytes of output of calls.",
+               [](const CallCounters& counters) { return counters.output_bytes; });
+  per_function("canopy_log_dropped_bytes_total", "Bytes that calls logged beyond what is kept.",
+               [](const CallCounters& counters) { return counters.log_dropped_bytes; });
+
+  Histogram queue_time;
+  for (const auto& [name, counters] : report.functions) queue_time.add(counters.queue_time);
+  text.family("canopy_call_queue_seconds", "histogram",
+              "From the arrival of a call to its first instruction.");
+  text.histogram("", queue_time);
+}
+
+void add_cores(Text& text, const Report& report) {
+  const auto per_core = [&](std::string_view family, std::string_view type, std::string_view help,
+                            auto value) {
+    text.family(family, type, help);
+    for (const CoreReport& core : report.cores) {
+      text.sample("core=\"" + std::to_string(core.index) + "\"", value(core));
+    }
+  };
+  per_core("canopy_instances", "gauge", "Calls under way, each with an instance of its own.",
+           [](const CoreReport& core) { return core.running_count; });
+  per_core("canopy_instances_runnable", "gauge", "Instances that stand in line for a turn.",
+           [](const CoreReport& core) { return core.runnable_count; });
+  per_core("canopy_connections", "gauge", "Open connections.",
+           [](const CoreReport& core) { return core.connection_count; });
+  per_core("canopy_connections_total", "counter", "Connections accepted.",
+           [](const CoreReport& core) { return core.http.connections_accepted; });
+  per_core("canopy_connections_refused_total", "counter", "Connections closed at once, being too many.",
+           [](const CoreReport& core) { return core.http.connections_refused; });
+  per_core("canopy_requests_total", "counter", "Requests of any kind.",
+           [](const CoreReport& core) { return core.http.requests; });
+  per_core("canopy_templates_resident_bytes", "gauge", "Memory of the modules that are loaded.",
+           [](const CoreReport& core) { return core.resident_bytes; });
+  per_core("canopy_templates_unloaded_total", "counter", "Modules unloaded to make room for others.",
+           [](const CoreReport& core) { return core.unload_count; });
+}
+
+}  // namespace
+
+std::string metrics_text(const Report& report, std::string_view program_version) {
+  Text text;
+  add_calls(text, report);
+  add_cores(text, report);
+  text.family("canopy_functions", "gauge", "Functions deployed.");
+  text.sample("", report.deployed_count);
+  text.family("canopy_records", "gauge", "Records of ended calls that are kept.");
+  text.sample("", report.record_count);
+  text.family("canopy_followers", "gauge", "Clients that follow logs or events.");
+  text.sample("", report.follower_count);
+  text.family("canopy_uptime_seconds", "gauge", "Time since the start.");
+  text.sample("", report.uptime);
+  text.family("canopy_draining", "gauge", "1 while the server finishes what runs before it stops.");
+  text.sample("", report.draining ? 1 : 0);
+  text.family("canopy_build_info", "gauge", "1, with the version of the program.");
+  std::string version;
+  for (const char c : program_version) {
+    if (c != '"' && c != '\\' && c != '\n') version += c;
+  }
+  text.sample("version=\"" + version + "\"", 1);
+  return text.take();
+}
+
+net::Task<net::HttpResponse> metrics(const Here& here, net::HttpExchange& exchange) {
+  const auto parameters = Parameters::read(exchange.request().query, {});
+  if (!parameters) co_return error_response(parameters.error());
+  const Report report = co_await make_report(here);
+  net::HttpResponse response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.body = metrics_text(report, here.platform.program_version);
+  co_return response;
+}
+
+}  // namespace canopy::api

@@ -1,0 +1,24 @@
+#include "api/openapi.h"
+
+#include "wire/json_writer.h"
+
+namespace canopy::api {
+
+std::string openapi_json(std::string_view program_version) {
+  std::string json = R"({"openapi":"3.1.0","info":{"title":"Canopy","version":)";
+  wire::append_json_string(program_version, json);
+  json += R"(,"description":"Functions in WebAssembly, each call in a fresh isolated instance. )"
+          R"(Every error has the same body; its code says what to do."},)"
+          R"("tags":[{"name":"functions"},{"name":"calls"},{"name":"server"}],"paths":{)";
+  json += openapi_function_paths;
+  json += ',';
+  json += openapi_call_paths;
+  json += ',';
+  json += openapi_server_paths;
+  json += R"(},"components":{)";
+  json += openapi_schemas;
+  json += "}}";
+  return json;
+}
+
+}  // namespace canopy::api

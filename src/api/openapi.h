@@ -1,0 +1,18 @@
+#pragma once
+// The description of the API that programs read: OpenAPI 3.1.
+
+#include <string>
+#include <string_view>
+
+namespace canopy::api {
+
+// The whole description as JSON.
+std::string openapi_json(std::string_view program_version);
+
+// Its parts, each the inside of a JSON object: `"name": {…}, …`.
+extern const std::string_view openapi_function_paths;
+extern const std::string_view openapi_call_paths;
+extern const std::string_view openapi_server_paths;
+extern const std::string_view openapi_schemas;
+
+}  // namespace canopy::api

@@ -1,0 +1,137 @@
+// What the API's JSON looks like: the keys are those of wire/json.h.
+
+#include "api/openapi.h"
+
+namespace canopy::api {
+
+const std::string_view openapi_schemas = R"json("parameters":{
+"Namespace":{"name":"namespace","in":"path","required":true,"schema":{"$ref":"#/components/schemas/NamePart"}},
+"Name":{"name":"name","in":"path","required":true,"schema":{"$ref":"#/components/schemas/NamePart"}},
+"Id":{"name":"id","in":"path","required":true,"schema":{"$ref":"#/components/schemas/CallId"}},
+"Limit":{"name":"limit","in":"query","description":"The most that are listed.",
+  "schema":{"type":"integer","minimum":1,"maximum":1000}},
+"Since":{"name":"since","in":"query","description":"Only what is not older than that.",
+  "schema":{"$ref":"#/components/schemas/Duration"}},
+"Tail":{"name":"tail","in":"query","description":"Only the last lines.",
+  "schema":{"type":"integer","minimum":0,"maximum":1000000}},
+"Follow":{"name":"follow","in":"query","description":"Server-sent events instead, as it happens.",
+  "schema":{"type":"string","enum":["true","false"]}}
+},"headers":{
+"CallId":{"description":"The call's id.","schema":{"$ref":"#/components/schemas/CallId"}},
+"Seconds":{"description":"Seconds.","schema":{"type":"number","minimum":0}},
+"Cold":{"description":"Whether the function had to be made ready or loaded first.","schema":{"type":"boolean"}},
+"Bytes":{"description":"The most linear memory the call had.","schema":{"type":"integer","minimum":0}},
+"RetryAfter":{"description":"Seconds until trying again makes sense.","schema":{"type":"integer","minimum":1}},
+"Allow":{"description":"The methods that mean something here.","schema":{"type":"string"}},
+"Location":{"description":"Where the function is.","schema":{"type":"string"}}
+},"responses":{
+"Invalid":{"description":"The request is malformed; the message says where.",
+  "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+"NotFound":{"description":"There is no such thing.",
+  "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+"WrongMethod":{"description":"The method means nothing here.","headers":{"Allow":{"$ref":"#/components/headers/Allow"}},
+  "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+"SlowClient":{"description":"The request took too long to come.",
+  "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+"TooLarge":{"description":"The body is past a limit, which the message names.",
+  "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+"Unavailable":{"description":"Nothing can do it now; try again.",
+  "headers":{"Retry-After":{"$ref":"#/components/headers/RetryAfter"}},
+  "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+"Error":{"description":"Any other error.",
+  "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+"Function":{"description":"The function.",
+  "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Function"}}}},
+"Call":{"description":"The call.",
+  "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Call"}}}},
+"Reply":{"description":"What the function answered; or the error that took its place, as application/json.",
+  "headers":{"X-Call-Id":{"$ref":"#/components/headers/CallId"},
+    "X-Duration-Seconds":{"$ref":"#/components/headers/Seconds"},
+    "X-Queue-Seconds":{"$ref":"#/components/headers/Seconds"},
+    "X-Cold-Start":{"$ref":"#/components/headers/Cold"},
+    "X-Memory-Bytes":{"$ref":"#/components/headers/Bytes"},
+    "Retry-After":{"$ref":"#/components/headers/RetryAfter"}},
+  "content":{"*/*":{}}}
+},"requestBodies":{
+"Input":{"required":false,"description":"The function's input.",
+  "content":{"application/octet-stream":{"schema":{"type":"string","format":"binary"}}}}
+},"schemas":{
+"NamePart":{"type":"string","minLength":1,"maxLength":63,"pattern":"^[A-Za-z0-9](\\.?[A-Za-z0-9_-])*\\.?$"},
+"FunctionName":{"type":"string","description":"namespace/name",
+  "pattern":"^[A-Za-z0-9](\\.?[A-Za-z0-9_-]){0,30}/[A-Za-z0-9](\\.?[A-Za-z0-9_-]){0,30}$"},
+"CallId":{"type":"string","pattern":"^[0-9a-f]{32}$"},
+"Duration":{"type":"string","pattern":"^[0-9]{1,4}(\\.[0-9]{1,3})?(ns|us|ms|s|m|h|d)$"},
+"Time":{"type":["string","null"],"format":"date-time"},
+"Count":{"type":"integer","minimum":0},
+"State":{"type":"string","enum":["QUEUED","RUNNING","COMPLETED","FAILED","CANCELLED"]},
+"Error":{"type":"object","required":["code","message","origin"],"additionalProperties":false,"properties":{
+  "code":{"type":"string","enum":["invalid","unauthorized","forbidden","not_found","slow_client","conflict",
+    "too_large","refused","function_failed","exhausted","canceled","internal","died","limit","unavailable",
+    "deadline"]},
+  "message":{"type":"string","description":"For a person: what was tried, and what to do."},
+  "origin":{"type":"string","enum":["platform","function","limit","client"],"description":"Who has to act."},
+  "call":{"$ref":"#/components/schemas/CallId"},
+  "stage":{"type":"string","enum":["queue","start","run","reply"],"description":"How far the call had come."}}},
+"ErrorBody":{"type":"object","required":["error"],"additionalProperties":false,
+  "properties":{"error":{"$ref":"#/components/schemas/Error"}}},
+"Limits":{"type":"object","required":["memory_bytes","timeout_seconds","concurrency","output_bytes","log_bytes",
+  "tmp_bytes","open_files","table_elements"],"properties":{
+  "memory_bytes":{"$ref":"#/components/schemas/Count"},
+  "timeout_seconds":{"type":"number","minimum":0},
+  "concurrency":{"$ref":"#/components/schemas/Count"},
+  "output_bytes":{"$ref":"#/components/schemas/Count"},
+  "log_bytes":{"$ref":"#/components/schemas/Count"},
+  "tmp_bytes":{"$ref":"#/components/schemas/Count"},
+  "open_files":{"$ref":"#/components/schemas/Count"},
+  "table_elements":{"$ref":"#/components/schemas/Count"}}},
+"Version":{"type":"object","required":["function","namespace","name","version","digest","code_bytes","runtime",
+  "limits","env","files","created"],"properties":{
+  "function":{"type":"string"},"namespace":{"type":"string"},"name":{"type":"string"},
+  "version":{"type":"integer","minimum":1},
+  "digest":{"type":"string","pattern":"^[0-9a-f]{64}$","description":"SHA-256 of the code."},
+  "code_bytes":{"$ref":"#/components/schemas/Count"},
+  "runtime":{"type":"string"},
+  "limits":{"$ref":"#/components/schemas/Limits"},
+  "env":{"type":"object","additionalProperties":{"type":"string"}},
+  "files":{"type":"array","items":{"type":"object","required":["path","digest","size_bytes"],"properties":{
+    "path":{"type":"string"},"digest":{"type":"string"},"size_bytes":{"$ref":"#/components/schemas/Count"}}}},
+  "created":{"$ref":"#/components/schemas/Time"}}},
+"Function":{"allOf":[{"$ref":"#/components/schemas/Version"},
+  {"type":"object","required":["url"],"properties":{"url":{"type":"string","description":"Where it is called."}}}]},
+"Functions":{"type":"object","required":["functions","next"],"properties":{
+  "functions":{"type":"array","items":{"$ref":"#/components/schemas/Function"}},
+  "next":{"type":["string","null"],"description":"What to give as `after` for those that follow."}}},
+"Versions":{"type":"object","required":["function","current","versions"],"properties":{
+  "function":{"type":"string"},"current":{"type":"integer","minimum":1},
+  "versions":{"type":"array","items":{"$ref":"#/components/schemas/Version"},"description":"Newest first."}}},
+"Usage":{"type":"object","required":["queue_seconds","run_seconds","cpu_seconds","memory_bytes","cold"],"properties":{
+  "queue_seconds":{"type":"number","minimum":0},"run_seconds":{"type":"number","minimum":0},
+  "cpu_seconds":{"type":"number","minimum":0},"memory_bytes":{"$ref":"#/components/schemas/Count"},
+  "cold":{"type":"boolean"}}},
+"Call":{"type":"object","required":["id","function","version","state","queued","started","ended","attempt","status",
+  "exit_code","usage","input_bytes","output_bytes","log_bytes","log_dropped_bytes","error"],"properties":{
+  "id":{"$ref":"#/components/schemas/CallId"},"function":{"type":"string"},"version":{"type":"integer","minimum":1},
+  "state":{"$ref":"#/components/schemas/State"},
+  "queued":{"$ref":"#/components/schemas/Time"},"started":{"$ref":"#/components/schemas/Time"},
+  "ended":{"$ref":"#/components/schemas/Time"},"attempt":{"type":"integer","minimum":1},
+  "status":{"type":["integer","null"]},"exit_code":{"type":["integer","null"]},
+  "usage":{"$ref":"#/components/schemas/Usage"},
+  "input_bytes":{"$ref":"#/components/schemas/Count"},"output_bytes":{"$ref":"#/components/schemas/Count"},
+  "log_bytes":{"$ref":"#/components/schemas/Count"},"log_dropped_bytes":{"$ref":"#/components/schemas/Count"},
+  "error":{"anyOf":[{"$ref":"#/components/schemas/Error"},{"type":"null"}]}}},
+"Calls":{"type":"object","required":["calls","next"],"properties":{
+  "calls":{"type":"array","items":{"$ref":"#/components/schemas/Call"},
+    "description":"Those that run, then those that ran; each newest first."},
+  "next":{"anyOf":[{"$ref":"#/components/schemas/CallId"},{"type":"null"}]}}},
+"Logs":{"type":"object","required":["function","logs"],"properties":{
+  "function":{"type":"string"},
+  "logs":{"type":"array","description":"Oldest first.","items":{"type":"object",
+    "required":["call","version","queued","state","text","dropped_bytes"],"properties":{
+    "call":{"$ref":"#/components/schemas/CallId"},"version":{"type":"integer","minimum":1},
+    "queued":{"$ref":"#/components/schemas/Time"},"state":{"$ref":"#/components/schemas/State"},
+    "text":{"type":"string"},"dropped_bytes":{"$ref":"#/components/schemas/Count"}}}}}},
+"Size":{"type":"string","pattern":"^[1-9][0-9]{0,2}(KiB|MiB)$","examples":["64MiB"]},
+"Timeout":{"type":"string","pattern":"^[1-9][0-9]{0,2}(ms|s)$","examples":["10s"]}
+})json";
+
+}  // namespace canopy::api

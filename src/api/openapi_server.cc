@@ -1,0 +1,49 @@
+// The paths of the server itself.
+
+#include "api/openapi.h"
+
+namespace canopy::api {
+
+const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
+  "tags":["server"],"operationId":"followEvents","summary":"What happens, as server-sent events",
+  "description":"function.deployed, function.rolled_back and function.removed with the function; call.started and call.ended with the call; `lost` with a count where the client was too slow. Never ends by itself.",
+  "parameters":[{"name":"function","in":"query","description":"Only of this one.",
+    "schema":{"$ref":"#/components/schemas/FunctionName"}}],
+  "responses":{"200":{"description":"The events.","content":{"text/event-stream":{"schema":{"type":"string"}}}},
+    "400":{"$ref":"#/components/responses/Invalid"},"503":{"$ref":"#/components/responses/Unavailable"},
+    "default":{"$ref":"#/components/responses/Error"}}}},
+
+"/healthz":{"get":{"tags":["server"],"operationId":"health","summary":"Whether the server lives",
+  "responses":{"200":{"description":"It does.","content":{"application/json":{"schema":{
+    "type":"object","required":["status"],"properties":{"status":{"const":"ok"}}}}}}}}},
+
+"/readyz":{"get":{"tags":["server"],"operationId":"readiness","summary":"Whether it takes calls",
+  "responses":{"200":{"description":"It does.","content":{"application/json":{"schema":{
+    "type":"object","required":["status"],"properties":{"status":{"const":"ready"}}}}}},
+    "503":{"$ref":"#/components/responses/Unavailable"}}}},
+
+"/metrics":{"get":{"tags":["server"],"operationId":"metrics","summary":"Numbers for Prometheus",
+  "responses":{"200":{"description":"The text format of Prometheus.",
+      "content":{"text/plain":{"schema":{"type":"string"}}}},
+    "400":{"$ref":"#/components/responses/Invalid"}}}},
+
+"/debug/state":{"get":{"tags":["server"],"operationId":"debugState","summary":"Numbers for people",
+  "responses":{"200":{"description":"What each core does.","content":{"application/json":{"schema":{
+      "type":"object","required":["version","uptime_seconds","draining","functions_deployed","records","followers",
+        "runtimes","cores"],"properties":{
+      "version":{"type":"string"},"uptime_seconds":{"type":"number"},"draining":{"type":"boolean"},
+      "functions_deployed":{"$ref":"#/components/schemas/Count"},"records":{"$ref":"#/components/schemas/Count"},
+      "followers":{"$ref":"#/components/schemas/Count"},"runtimes":{"type":"array","items":{"type":"string"}},
+      "cores":{"type":"array","items":{"type":"object","additionalProperties":{"type":"integer"}}}}}}}},
+    "400":{"$ref":"#/components/responses/Invalid"}}}},
+
+"/openapi.json":{"get":{"tags":["server"],"operationId":"openapi","summary":"This description",
+  "responses":{"200":{"description":"OpenAPI 3.1.","content":{"application/json":{"schema":{"type":"object"}}}}}}},
+
+"/docs":{"get":{"tags":["server"],"operationId":"docs","summary":"This description, for people",
+  "responses":{"200":{"description":"A page.","content":{"text/html":{"schema":{"type":"string"}}}}}}},
+
+"/":{"get":{"tags":["server"],"operationId":"home","summary":"Where to go from here",
+  "responses":{"200":{"description":"A page.","content":{"text/html":{"schema":{"type":"string"}}}}}}})json";
+
+}  // namespace canopy::api

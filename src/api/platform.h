@@ -1,0 +1,44 @@
+#pragma once
+// What every handler of the API is given: the parts of one running server.
+//
+// Threads: each part says for itself.
+// Life:    outlives every handler.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/feed.h"
+#include "api/places.h"
+#include "api/templates.h"
+#include "base/clock.h"
+#include "exec/core.h"
+#include "net/blocking_pool.h"
+#include "options/options.h"
+#include "store/catalog.h"
+#include "store/records.h"
+
+namespace canopy::api {
+
+class Gateway;
+
+struct Platform {
+  const Options& options;
+  const Clock& clock;
+  const std::string& program_version;
+  store::Catalog& catalog;
+  store::Records& records;
+  const Runtimes& runtimes;
+  net::BlockingPool& disk;     // For what waits for the disk.
+  net::BlockingPool& compile;  // For compiling; few threads and a short queue.
+  Templates& templates;
+  PlacesByName& places;
+  Feed& feed;
+  std::vector<exec::Core*> cores{};
+  std::vector<Gateway*> gateways{};  // By core index; each belongs to its core.
+  std::atomic<bool> draining = false;
+  Time started{};
+};
+
+}  // namespace canopy::api

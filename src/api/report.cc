@@ -1,0 +1,72 @@
+#include "api/report.h"
+
+#include <utility>
+
+#include "api/ask.h"
+#include "api/gateway.h"
+#include "api/parameters.h"
+#include "wire/json.h"
+
+namespace canopy::api {
+namespace {
+
+void write_core(wire::JsonWriter& json, const CoreReport& core) {
+  json.begin_object();
+  json.member("core", core.index);
+  json.member("calls_running", core.running_count);
+  json.member("turns_waiting", core.waiting_count);
+  json.member("turns_runnable", core.runnable_count);
+  json.member("connections", core.connection_count);
+  json.member("connections_accepted", core.http.connections_accepted);
+  json.member("connections_refused", core.http.connections_refused);
+  json.member("requests", core.http.requests);
+  json.member("templates_resident_bytes", core.resident_bytes);
+  json.member("templates_unloaded", core.unload_count);
+  json.member("functions_called", core.functions.size());
+  json.end_object();
+}
+
+}  // namespace
+
+net::Task<Report> make_report(const Here& here) {
+  const std::function<CoreReport(exec::Core&)> question = [&platform = here.platform](exec::Core& core) {
+    return platform.gateways[core.index()]->report();
+  };
+  Report report;
+  report.cores = co_await ask_all<CoreReport>(here.core, here.platform.cores, question);
+  for (const CoreReport& core : report.cores) {
+    for (const auto& [name, counters] : core.functions) report.functions[name].add(counters);
+  }
+  report.deployed_count = here.platform.catalog.snapshot()->functions.size();
+  report.record_count = here.platform.records.size();
+  report.follower_count = here.platform.feed.follower_count();
+  report.uptime = here.platform.clock.now() - here.platform.started;
+  report.draining = here.platform.draining;
+  co_return report;
+}
+
+net::Task<net::HttpResponse> debug_state(const Here& here, net::HttpExchange& exchange) {
+  const auto parameters = Parameters::read(exchange.request().query, {});
+  if (!parameters) co_return error_response(parameters.error());
+  const Report report = co_await make_report(here);
+  wire::JsonWriter json;
+  json.begin_object();
+  json.member("version", here.platform.program_version);
+  json.member("uptime_seconds", report.uptime);
+  json.member("draining", report.draining);
+  json.member("functions_deployed", report.deployed_count);
+  json.member("records", report.record_count);
+  json.member("followers", report.follower_count);
+  json.key("runtimes");
+  json.begin_array();
+  for (const auto& [name, runtime] : here.platform.runtimes) json.value(name);
+  json.end_array();
+  json.key("cores");
+  json.begin_array();
+  for (const CoreReport& core : report.cores) write_core(json, core);
+  json.end_array();
+  json.end_object();
+  co_return json_response(json.take_text());
+}
+
+}  // namespace canopy::api

@@ -1,0 +1,248 @@
+#include "api/server.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "api/alarm.h"
+#include "api/gateway.h"
+#include "base/log.h"
+#include "net/http_server.h"
+
+namespace canopy::api {
+namespace {
+
+constexpr std::size_t disk_thread_count = 4;
+constexpr std::size_t compile_queue_max = 64;
+constexpr Duration sweep_period = std::chrono::hours(1);
+constexpr Duration idle_check_period = std::chrono::milliseconds(2);
+constexpr Duration stop_timeout = std::chrono::seconds(10);
+
+std::size_t count_cores(const Options& options) {
+  if (options.core_count > 0) return static_cast<std::size_t>(options.core_count);
+  return std::max<std::size_t>(std::thread::hardware_concurrency(), 1);
+}
+
+net::HttpServerOptions server_options(const Options& options, const ListenAddress& address) {
+  net::HttpServerOptions made;
+  made.host = address.host;
+  made.port = address.port;
+  made.head_bytes_max = static_cast<std::size_t>(options.head_bytes_max);
+  made.head_timeout = options.head_timeout;
+  made.body_timeout = options.body_timeout;
+  made.idle_timeout = options.idle_timeout;
+  made.write_timeout = options.write_timeout;
+  made.certificate_file = options.tls_cert;
+  made.key_file = options.tls_key;
+  return made;
+}
+
+// What one core does, and how the server's own thread learns that it has nothing left to do.
+struct Lane {
+  Lane(Platform& platform, exec::Core& own) : core(own), gateway(platform, own), alarm(own) {}
+
+  exec::Core& core;
+  Gateway gateway;
+  Alarm alarm;
+  std::unique_ptr<net::HttpServer> server;
+
+  bool is_idle() { return server->connection_count() == 0 && gateway.caller().running_count() == 0; }
+
+  // On the core: calls `idle` once when it is.
+  void tell_when_idle(const std::function<void()>& idle) {
+    if (is_idle()) return idle();
+    alarm.set(core.clock().now() + idle_check_period, [this, idle] { tell_when_idle(idle); });
+  }
+};
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(ServerParts parts, const Clock& clock_in)
+      : clock(clock_in),
+        options(std::move(parts.options)),
+        program_version(std::move(parts.program_version)),
+        catalog(std::move(parts.catalog)),
+        records({.shard_count = count_cores(options),
+                 .count_max = static_cast<std::size_t>(options.records_max),
+                 .bytes_max = static_cast<std::size_t>(options.records_bytes_max)}),
+        places(count_cores(options)) {}
+
+  ~Impl() { stop(); }
+
+  Result<void> start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes);
+  Result<void> listen();
+  void plan_sweep();
+  bool wait_until_idle(Duration timeout);
+  void stop();
+
+  template <class Work>
+  void on_each_lane(const Work& work) {
+    for (const auto& lane : lanes) {
+      lane->core.post([lane = lane.get(), work] { work(*lane); });
+    }
+  }
+
+  const Clock& clock;
+  const Options options;
+  const std::string program_version;
+  std::unique_ptr<store::Catalog> catalog;
+  store::Records records;
+  Feed feed;
+  PlacesByName places;
+  std::vector<std::unique_ptr<exec::Core>> cores;
+  std::vector<exec::Core*> core_pointers;
+  Runtimes runtimes;
+  std::optional<Templates> templates;
+  std::optional<net::BlockingPool> disk;
+  std::optional<net::BlockingPool> compile;
+  std::unique_ptr<Platform> platform;
+  std::vector<std::unique_ptr<Lane>> lanes;
+  std::unique_ptr<Alarm> sweep_alarm;
+  std::vector<std::jthread> threads;
+  bool stopped = false;
+};
+
+Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes) {
+  if (!catalog) {
+    CANOPY_TRY(catalog, store::open_catalog(options.data, clock));
+  }
+  for (std::size_t i = 0; i < count_cores(options); ++i) {
+    cores.push_back(std::make_unique<exec::Core>(i, clock));
+    core_pointers.push_back(cores.back().get());
+  }
+  disk.emplace(disk_thread_count, static_cast<std::size_t>(options.queue_max));
+  compile.emplace(static_cast<std::size_t>(std::max<std::uint64_t>(options.compile_jobs, 1)),
+                  compile_queue_max);
+  CANOPY_TRY(runtimes, make_runtimes({options, core_pointers, *disk, *catalog}));
+  templates.emplace(runtimes, *disk, *compile, clock);
+  platform.reset(new Platform{.options = options,
+                              .clock = clock,
+                              .program_version = program_version,
+                              .catalog = *catalog,
+                              .records = records,
+                              .runtimes = runtimes,
+                              .disk = *disk,
+                              .compile = *compile,
+                              .templates = *templates,
+                              .places = places,
+                              .feed = feed,
+                              .cores = core_pointers,
+                              .gateways = {},
+                              .started = clock.now()});
+  for (exec::Core* const core : core_pointers) lanes.push_back(std::make_unique<Lane>(*platform, *core));
+  for (const auto& lane : lanes) platform->gateways.push_back(&lane->gateway);
+  CANOPY_TRY_VOID(listen());
+  sweep_alarm = std::make_unique<Alarm>(*cores.front());
+  plan_sweep();
+  for (exec::Core* const core : core_pointers) {
+    threads.emplace_back([core]() noexcept { core->run(); });
+  }
+  return {};
+}
+
+Result<void> Server::Impl::listen() {
+  CANOPY_TRY(const ListenAddress address, parse_listen(options.listen));
+  net::HttpServerOptions settings = server_options(options, address);
+  settings.connections_max = std::max<std::size_t>(options.connections_max / lanes.size(), 1);
+  settings.exclusive = true;
+  for (const auto& lane : lanes) {
+    Gateway& gateway = lane->gateway;
+    CANOPY_TRY(lane->server,
+               net::make_http_server(
+                   lane->core.io(), settings, clock,
+                   [&gateway](const net::HttpRequest& head) { return gateway.body_limit(head); },
+                   [&gateway](net::HttpExchange& exchange) { return gateway.handle(exchange); }));
+    gateway.set_server(lane->server.get());
+    settings.port = lane->server->port();
+    settings.exclusive = false;
+  }
+  return {};
+}
+
+void Server::Impl::plan_sweep() {
+  sweep_alarm->set(clock.now() + sweep_period, [this] {
+    const auto sweep = [this] {
+      const auto freed = catalog->sweep();
+      if (!freed) log::warn("cannot sweep unused code: {}", freed.error().message);
+      if (freed && *freed > 0) log::info("swept {} of code that no version names", size_text(*freed));
+    };
+    disk->post(sweep);  // If the queue is full there is another time.
+    plan_sweep();
+  });
+}
+
+bool Server::Impl::wait_until_idle(Duration timeout) {
+  struct Waiting {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t busy_count = 0;
+  };
+  const auto waiting = std::make_shared<Waiting>();
+  waiting->busy_count = lanes.size();
+  const auto idle = [waiting] {
+    const std::lock_guard lock(waiting->mutex);
+    --waiting->busy_count;
+    waiting->changed.notify_all();
+  };
+  on_each_lane([idle](Lane& lane) { lane.tell_when_idle(idle); });
+  std::unique_lock lock(waiting->mutex);
+  return waiting->changed.wait_for(lock, timeout, [&waiting] { return waiting->busy_count == 0; });
+}
+
+void Server::Impl::stop() {
+  if (std::exchange(stopped, true) || !platform) return;
+  platform->draining = true;
+  if (!threads.empty()) {
+    on_each_lane([](Lane& lane) {
+      lane.server->stop();
+      lane.server->abort();
+      lane.gateway.caller().cancel_all();
+    });
+    feed.wake_all();
+    if (!wait_until_idle(stop_timeout)) log::error("some calls did not end when the server stopped");
+  }
+  for (exec::Core* const core : core_pointers) core->stop();
+  threads.clear();
+  // Their last work refers to what is destroyed after them.
+  compile.reset();
+  disk.reset();
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::start(ServerParts parts, const Clock& clock) {
+  CANOPY_TRY_VOID(check_options(parts.options));
+  const auto make_runtimes = std::move(parts.make_runtimes);
+  auto impl = std::make_unique<Impl>(std::move(parts), clock);
+  CANOPY_TRY_VOID(impl->start(make_runtimes));
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+std::uint16_t Server::port() const { return impl_->lanes.front()->server->port(); }
+
+std::string Server::url() const {
+  const std::string scheme = impl_->options.tls_cert.empty() ? "http://" : "https://";
+  const auto address = parse_listen(impl_->options.listen);
+  std::string host = address ? address->host : "127.0.0.1";
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  return scheme + host + ":" + std::to_string(port());
+}
+
+std::size_t Server::core_count() const { return impl_->cores.size(); }
+std::size_t Server::function_count() const { return impl_->catalog->snapshot()->functions.size(); }
+
+bool Server::drain(Duration timeout) {
+  impl_->platform->draining = true;
+  impl_->on_each_lane([](Lane& lane) { lane.server->stop(); });
+  impl_->feed.wake_all();
+  return impl_->wait_until_idle(timeout);
+}
+
+void Server::stop() { impl_->stop(); }
+
+}  // namespace canopy::api

@@ -134,11 +134,23 @@ TEST(OptionsHelp, NamesEveryFlag) {
   }
 }
 
+// docs/options.md, looked for from where the test runs and from where it was compiled, upwards.
+std::filesystem::path find_docs() {
+  for (auto folder : {std::filesystem::current_path() / "here", std::filesystem::absolute(__FILE__)}) {
+    while (folder != folder.parent_path()) {
+      folder = folder.parent_path();
+      if (std::filesystem::exists(folder / "src/options/options.cc")) return folder / "docs/options.md";
+    }
+  }
+  return {};
+}
+
 // After a change to the table: UPDATE_DOCS=1 build/dev/src/options_test, or `canopy up --help=markdown`.
 TEST(OptionsDocs, AreWhatTheTableSays) {
   std::ostringstream out;
   print_markdown(out);
-  const auto path = std::filesystem::path(__FILE__).parent_path() / "../../docs/options.md";
+  const std::filesystem::path path = find_docs();
+  ASSERT_FALSE(path.empty()) << "run this inside the source tree";
   const bool update = std::getenv("UPDATE_DOCS") != nullptr;  // NOLINT(concurrency-mt-unsafe): one thread.
   if (update) std::ofstream(path) << out.str();
   std::ifstream file(path);

@@ -62,7 +62,7 @@ TEST(Json, WritesAFunction) {
   EXPECT_EQ(limits.at("log_bytes"), 256 * KiB);
   EXPECT_EQ(limits.at("tmp_bytes"), 16 * MiB);
   EXPECT_EQ(limits.at("open_files"), 64);
-  EXPECT_EQ(limits.at("table_elements"), 20'000);
+  EXPECT_EQ(limits.at("table_elements"), Limits().table_elements);
 }
 
 TEST(Json, WritesACallThatEnded) {

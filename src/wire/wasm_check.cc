@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
+#include <functional>
 #include <string>
+#include <unordered_set>
 #include <utility>
-#include <vector>
 
 #include "base/log.h"
 #include "base/units.h"
@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t name_shown_max = 120;
 constexpr std::size_t exports_shown_max = 20;
+constexpr std::size_t missing_counted_max = 10'000;
 
 tl::unexpected<Error> refuse(std::string message) { return fail(Code::refused, std::move(message)); }
 
@@ -52,25 +53,41 @@ std::string show(const WasmImport& import) {
   return text + log_safe(import.module, name_shown_max) + "." + log_safe(import.name, name_shown_max);
 }
 
+struct Key {
+  std::string_view module;
+  std::string_view name;
+  bool operator==(const Key&) const = default;
+};
+
+struct KeyHash {
+  std::size_t operator()(const Key& key) const {
+    const std::hash<std::string_view> hash;
+    return hash(key.module) * 31 + hash(key.name);
+  }
+};
+
 Result<void> check_imports(const WasmModule& module, std::span<const OfferedImport> offered) {
-  std::set<std::pair<std::string_view, std::string_view>> known;
-  for (const OfferedImport& import : offered) known.emplace(import.module, import.name);
-  std::set<std::pair<std::string_view, std::string_view>> missing;
+  std::unordered_set<Key, KeyHash> known;
+  for (const OfferedImport& import : offered) known.insert({import.module, import.name});
+  std::unordered_set<Key, KeyHash> missing;
   std::string list;
   std::string_view advice;
   for (const WasmImport& import : module.imports) {
-    const std::pair key(import.module, import.name);
+    const Key key{import.module, import.name};
     if (import.kind == ExternKind::function && known.contains(key)) continue;
     if (!missing.insert(key).second) continue;
+    if (missing.size() > missing_counted_max) break;
     if (missing.size() <= missing_imports_named_max) list += (list.empty() ? "" : ", ") + show(import);
     if (advice.empty()) advice = advice_for(import);
   }
   if (missing.empty()) return {};
-  std::string message = missing.size() == 1 ? "the module imports what Canopy does not offer: " + list
-                                            : "the module imports " + std::to_string(missing.size()) +
-                                                  " things that Canopy does not offer: " + list;
-  if (missing.size() > missing_imports_named_max) {
-    message += " and " + std::to_string(missing.size() - missing_imports_named_max) + " more";
+  const std::size_t count = std::min(missing.size(), missing_counted_max);
+  const std::string things =
+      (missing.size() > count ? "more than " : "") + std::to_string(count) + " things that";
+  std::string message =
+      "the module imports " + (count == 1 ? "what" : things) + " Canopy does not offer: " + list;
+  if (count > missing_imports_named_max) {
+    message += " and " + std::to_string(count - missing_imports_named_max) + " more";
   }
   if (!advice.empty()) message += "; " + std::string(advice);
   return refuse(message);

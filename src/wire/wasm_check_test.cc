@@ -58,6 +58,14 @@ TEST(CheckDeployable, BoundsTheList) {
   EXPECT_EQ(message.find("env.f50"), std::string::npos);
 }
 
+TEST(CheckDeployable, StopsCountingSomewhere) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 10'001; ++i) names.push_back("f" + std::to_string(i));
+  WasmModule module = command();
+  for (const std::string& name : names) module.imports.push_back({.module = "env", .name = name});
+  expect_refusal(module, "imports more than 10000 things that Canopy does not offer: env.f0, ");
+}
+
 TEST(CheckDeployable, BoundsEachName) {
   const std::string long_name(100'000, 'x');
   WasmModule module = command();
@@ -127,11 +135,13 @@ TEST(CheckDeployable, RefusesMemoriesOfKindsItDoesNotRun) {
 }
 
 TEST(CheckDeployable, RefusesLargeTables) {
+  Limits limits;
+  limits.table_elements = 10;
   WasmModule module = command();
-  module.tables.push_back({.elements = 20'001});
-  expect_refusal(module, "a table of 20001 elements; a function may have 20000");
-  module.tables[0].elements = 20'000;
-  EXPECT_EQ(refusal(module), "");
+  module.tables.push_back({.elements = 11});
+  EXPECT_EQ(refusal(module, limits), "the module starts with a table of 11 elements; a function may have 10");
+  module.tables[0].elements = 10;
+  EXPECT_EQ(refusal(module, limits), "");
 }
 
 TEST(CheckDeployable, KnowsObjectFilesAndSharedLibraries) {

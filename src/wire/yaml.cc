@@ -6,6 +6,7 @@
 #include <optional>
 #include <streambuf>
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
@@ -24,12 +25,17 @@ struct Problem {
   YamlPlace place;
   std::string text;
   Code code = Code::invalid;
+  bool firm = true;  // Not to be explained by a mistake that the parser finds later.
 };
 
 YamlPlace place_of(const YAML::Mark& mark) {
   if (mark.is_null()) return {};
   return {static_cast<std::size_t>(std::max(mark.line, 0)) + 1,
           static_cast<std::size_t>(std::max(mark.column, 0)) + 1};
+}
+
+std::string too_deep(const YamlLimits& limits) {
+  return "nested deeper than " + std::to_string(limits.depth_max) + " levels";
 }
 
 bool is_before(YamlPlace a, YamlPlace b) { return std::pair(a.line, a.column) < std::pair(b.line, b.column); }
@@ -47,6 +53,7 @@ class TreeBuilder final : public YAML::EventHandler {
   TreeBuilder(std::string_view text, YamlLimits limits) : text_(text), limits_(limits) {}
 
   const std::optional<Problem>& problem() const { return problem_; }
+  bool has_firm_problem() const { return problem_ && problem_->firm; }
   YamlNode take_root() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -94,6 +101,10 @@ class TreeBuilder final : public YAML::EventHandler {
   void refuse(const YAML::Mark& mark, std::string text, Code code = Code::invalid) {
     if (!problem_) problem_ = Problem{place_of(mark), std::move(text), code};
   }
+  // For what also happens where a bracket is never closed, of which the parser complains at the end.
+  void refuse_unless_open(const YAML::Mark& mark, std::string text) {
+    if (!problem_) problem_ = Problem{place_of(mark), std::move(text), Code::invalid, false};
+  }
 
   void check_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (anchor != 0) refuse(mark, "anchors (&name) are not allowed here: write the value out");
@@ -125,11 +136,12 @@ class TreeBuilder final : public YAML::EventHandler {
     check_tag(mark, tag);
     count(mark);
     if (open_.size() >= limits_.depth_max) {
-      refuse(mark, "nested deeper than " + std::to_string(limits_.depth_max) + " levels", Code::too_large);
+      refuse(mark, too_deep(limits_), Code::too_large);
     }
     if (problem_) return;
     YamlNode node = make_node(kind, mark);
-    if (wants_key()) refuse(mark, "a key must be a plain word, not " + std::string(describe(node)));
+    if (wants_key())
+      refuse_unless_open(mark, "a key must be a plain word, not " + std::string(describe(node)));
     open_.push_back(Open{std::move(node), std::nullopt});
   }
 
@@ -155,7 +167,7 @@ class TreeBuilder final : public YAML::EventHandler {
     if (!wants_key()) {
       keep(std::move(node));
     } else if (node.kind != YamlNode::Kind::scalar) {
-      refuse(mark, "a key is missing before the ':'");
+      refuse_unless_open(mark, "a key is missing before the ':'");
     } else if (open_.back().node.find(node.text) != nullptr) {
       refuse(mark, "the key " + in_quotes(node.text) + " stands here a second time");
     } else {
@@ -187,10 +199,26 @@ class TreeBuilder final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-// Reads from text that stays where it is.
+// Reads from text that stays where it is, in pieces, and ends early once what was read is refused anyway.
 class TextBuffer final : public std::streambuf {
  public:
-  explicit TextBuffer(std::string& text) { setg(text.data(), text.data(), text.data() + text.size()); }
+  TextBuffer(std::string& text, const TreeBuilder& builder) : text_(text), builder_(builder) {}
+
+ protected:
+  int_type underflow() override {
+    const std::size_t size = std::min(piece_size, text_.size() - at_);
+    if (size == 0 || builder_.has_firm_problem()) return traits_type::eof();
+    char* const begin = text_.data() + at_;
+    setg(begin, begin, begin + size);
+    at_ += size;
+    return traits_type::to_int_type(*begin);
+  }
+
+ private:
+  static constexpr std::size_t piece_size = 2048;
+  std::string& text_;
+  const TreeBuilder& builder_;
+  std::size_t at_ = 0;
 };
 
 YamlPlace place_at(std::string_view text, std::size_t offset) {
@@ -289,17 +317,22 @@ Result<YamlNode> parse_yaml(std::string_view text, std::string_view file, YamlLi
   CANOPY_TRY_VOID(check_text(text, file, limits));
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   std::string copy = join_surrogates(text);
-  TextBuffer buffer(copy);
-  std::istream stream(&buffer);
   TreeBuilder builder(copy, limits);
+  TextBuffer buffer(copy, builder);
+  std::istream stream(&buffer);
   try {
     YAML::Parser parser(stream);
     while (!builder.problem() && parser.HandleNextDocument(builder)) {
     }
+  } catch (const YAML::DeepRecursion& problem) {
+    if (!builder.has_firm_problem()) {
+      return yaml_error(file, place_of(problem.mark), too_deep(limits), Code::too_large);
+    }
   } catch (const YAML::Exception& problem) {
     // What is wrong first is said; the rest may only follow from it.
     const YamlPlace place = place_of(problem.mark);
-    if (!builder.problem() || !is_before(builder.problem()->place, place)) {
+    const auto& earlier = builder.problem();
+    if (!builder.has_firm_problem() && !(earlier && is_before(earlier->place, place))) {
       return yaml_error(file, place, "not YAML: " + log_safe(problem.msg, 200));
     }
   } catch (const std::exception& problem) {

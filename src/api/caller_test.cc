@@ -37,17 +37,20 @@ TEST(Caller, AnswersWithTheOutputAndWhatItUsed) {
   EXPECT_EQ(first.header("X-Memory-Bytes"), "65536");
   EXPECT_GE(std::stod(std::string(first.header("X-Duration-Seconds"))), 0);
   EXPECT_GE(std::stod(std::string(first.header("X-Queue-Seconds"))), 0);
-  const auto is_warm = [&live] { return live.post("/function/demo/hello").header("X-Cold-Start") == "false"; };
+  const auto is_warm = [&live] {
+    return live.post("/function/demo/hello").header("X-Cold-Start") == "false";
+  };
   EXPECT_TRUE(eventually(is_warm));
 }
 
 TEST(Caller, PassesMethodPathQueryAndHeaders) {
   const LiveServer live;
   ASSERT_EQ(live.deploy("demo/show", "show").status, 201);
-  const auto response = live.request(
-      "PATCH", "/function/demo/show/a%20b/c?x=1&y=%2F", "in",
-      {{"X-Mine", "value"}, {"traceparent", "00-11111111111111111111111111111111-2222222222222222-01"},
-       {"TE", "trailers"}});
+  const auto response =
+      live.request("PATCH", "/function/demo/show/a%20b/c?x=1&y=%2F", "in",
+                   {{"X-Mine", "value"},
+                    {"traceparent", "00-11111111111111111111111111111111-2222222222222222-01"},
+                    {"TE", "trailers"}});
   EXPECT_EQ(response.status, 200);
   EXPECT_TRUE(has(response, "PATCH /a%20b/c?x=1&y=%2F\n")) << response.body;
   EXPECT_TRUE(has(response, "X-Mine: value\n"));

@@ -178,7 +178,8 @@ TEST(Calls, ListsByFunctionAndStateInPages) {
   }
   EXPECT_EQ(seen, 7U);
   call.release();
-  for (const char* const bad : {"limit=0", "limit=1001", "state=LOST", "function=..", "after=x", "since=1", "x=y"}) {
+  for (const char* const bad :
+       {"limit=0", "limit=1001", "state=LOST", "function=..", "after=x", "since=1", "x=y"}) {
     EXPECT_EQ(live.get(std::string("/v1/calls?") + bad).status, 400) << bad;
   }
 }

@@ -46,8 +46,8 @@ TEST(PutFunction, AnswersNewThenANewVersionThenTheSameAgain) {
 
 TEST(PutFunction, TakesSettingsFromTheQuery) {
   const LiveServer live;
-  const auto response = live.deploy("demo/hello", "echo",
-                                    "?memory=32MiB&timeout=5s&concurrency=7&env=A=1&env=B=two+words&open_files=9");
+  const auto response = live.deploy(
+      "demo/hello", "echo", "?memory=32MiB&timeout=5s&concurrency=7&env=A=1&env=B=two+words&open_files=9");
   ASSERT_EQ(response.status, 201) << response.body;
   const auto json = json_of(response);
   const auto& limits = json.at("limits");
@@ -62,7 +62,8 @@ TEST(PutFunction, TakesSettingsFromTheQuery) {
 TEST(PutFunction, TakesAnUploadOfSeveralParts) {
   const LiveServer live;
   const std::string body =
-      "--b\r\nContent-Disposition: form-data; name=\"manifest\"\r\n\r\nmemory: 16MiB\nenv:\n  A: from file\n\r\n"
+      "--b\r\nContent-Disposition: form-data; name=\"manifest\"\r\n\r\nmemory: 16MiB\nenv:\n  A: from "
+      "file\n\r\n"
       "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"data/words.txt\"\r\n\r\none two\r\n"
       "--b\r\nContent-Disposition: form-data; name=\"code\"; filename=\"x.wasm\"\r\n\r\necho\r\n--b--\r\n";
   const auto response = live.request("PUT", "/v1/functions/demo/hello?timeout=3s", body,
@@ -207,7 +208,8 @@ TEST(Rollback, GoesToTheVersionBeforeOrToTheOneThatIsNamed) {
   EXPECT_EQ(live.post("/v1/functions/demo/hello/rollback").status, 409);
   EXPECT_EQ(live.post("/v1/functions/demo/hello/rollback", R"({"version": 9})").status, 404);
   EXPECT_EQ(live.post("/v1/functions/demo/other/rollback").status, 404);
-  for (const char* const bad : {"[]", "{\"version\": 0}", "{\"version\": \"1\"}", "{\"versoin\": 1}", "{", "1"}) {
+  for (const char* const bad :
+       {"[]", "{\"version\": 0}", "{\"version\": \"1\"}", "{\"versoin\": 1}", "{", "1"}) {
     EXPECT_EQ(live.post("/v1/functions/demo/hello/rollback", bad).status, 400) << bad;
   }
 }

@@ -1,6 +1,6 @@
 #pragma once
-// For tests: a whole server on a port of its own, with functions that are C++ lambdas and a catalog in memory,
-// and a client for it.
+// For tests: a whole server on a port of its own, with functions that are C++ lambdas and a catalog in
+// memory, and a client for it.
 //
 // Nothing sleeps: who waits for something asks for it again and again, so often and no more.
 
@@ -104,10 +104,11 @@ inline void LiveServer::add_functions() const {
                               call.log->write(CallLog::Stream::err, "went on\n");
                               reply.output = "waited";
                             }});
-  runtime->add("log", {.begin = [](Call& call) { call.log->write(CallLog::Stream::out, call.input); },
-                       .end = {}});
+  runtime->add("log",
+               {.begin = [](Call& call) { call.log->write(CallLog::Stream::out, call.input); }, .end = {}});
   const auto show = [](Call& call, Reply& reply) {
-    reply.output = std::string(call.method) + " " + std::string(call.path) + "?" + std::string(call.query) + "\n";
+    reply.output =
+        std::string(call.method) + " " + std::string(call.path) + "?" + std::string(call.query) + "\n";
     for (const HeaderView& header : call.headers) {
       reply.output += std::string(header.name) + ": " + std::string(header.value) + "\n";
     }
@@ -115,12 +116,9 @@ inline void LiveServer::add_functions() const {
   runtime->add("show", {.begin = {}, .end = show});
   const auto answer = [](Call&, Reply& reply) {
     reply.status = 418;
-    reply.headers = {{"Content-Type", "text/teapot"},
-                     {"X-Own", "yes"},
-                     {"X-Call-Id", "forged"},
-                     {"Connection", "upgrade"},
-                     {"Bad\r\nName", "x"},
-                     {"X-Split", "a\r\nSet-Cookie: b"}};
+    reply.headers = {
+        {"Content-Type", "text/teapot"}, {"X-Own", "yes"},     {"X-Call-Id", "forged"},
+        {"Connection", "upgrade"},       {"Bad\r\nName", "x"}, {"X-Split", "a\r\nSet-Cookie: b"}};
     reply.output = "short and stout";
   };
   runtime->add("teapot", {.begin = {}, .end = answer});
@@ -134,7 +132,8 @@ inline void LiveServer::add_functions() const {
     reply.error = Error{Code::died, "unreachable at main+0x12", Stage::run};
   };
   runtime->add("trap", {.begin = {}, .end = traps});
-  runtime->add("bytes", {.begin = {}, .end = [](Call&, Reply& reply) { reply.output = std::string("\0\x01\xff", 3); }});
+  runtime->add("bytes", {.begin = {},
+                         .end = [](Call&, Reply& reply) { reply.output = std::string("\0\x01\xff", 3); }});
   runtime->add("bad-status", {.begin = {}, .end = [](Call&, Reply& reply) { reply.status = 700; }});
   const auto many = [](Call&, Reply& reply) {
     for (int i = 0; i < 300; ++i) reply.headers.push_back({"X-" + std::to_string(i), "y"});

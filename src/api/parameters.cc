@@ -68,7 +68,8 @@ Result<std::optional<Duration>> Parameters::duration(std::string_view name, Dura
   if (!value) return std::nullopt;
   const auto duration = parse_duration(*value);
   if (!duration) {
-    return bad(name, {Code::invalid, wire::quoted(*value) + " is not a duration; write 250ms, 30s or 10m"});
+    return bad(name,
+               {Code::invalid, wire::in_quotes(*value) + " is not a duration; write 250ms, 30s or 10m"});
   }
   return std::min(*duration, max);
 }
@@ -87,7 +88,7 @@ Result<std::optional<CallId>> Parameters::call(std::string_view name) const {
   const auto id = parse_call_id(*value);
   if (!id) {
     return bad(name, {Code::invalid,
-                      wire::quoted(*value) + " is not the id of a call, which has 32 hexadecimal digits"});
+                      wire::in_quotes(*value) + " is not the id of a call, which has 32 hexadecimal digits"});
   }
   return *id;
 }
@@ -98,8 +99,8 @@ Result<std::optional<State>> Parameters::state(std::string_view name) const {
   for (const State state : states) {
     if (wire::same_word(*value, canopy::name(state))) return state;
   }
-  return bad(name, {Code::invalid,
-                    wire::quoted(*value) + " is none of QUEUED, RUNNING, COMPLETED, FAILED and CANCELLED"});
+  return bad(name, {Code::invalid, wire::in_quotes(*value) +
+                                       " is none of QUEUED, RUNNING, COMPLETED, FAILED and CANCELLED"});
 }
 
 Result<bool> Parameters::flag(std::string_view name) const {

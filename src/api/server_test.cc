@@ -30,7 +30,8 @@ TEST(Server, IsHealthyAndReady) {
 
 TEST(Server, AnswersUnknownPathsAndWrongMethods) {
   const LiveServer live;
-  for (const char* const path : {"/nothing", "/v1", "/v1/users", "/v1/functions/a/b/c", "/function", "/v1/nodes"}) {
+  for (const char* const path :
+       {"/nothing", "/v1", "/v1/users", "/v1/functions/a/b/c", "/function", "/v1/nodes"}) {
     const auto response = live.get(path);
     EXPECT_EQ(response.status, 404) << path;
     EXPECT_TRUE(has(response, R"("code":"not_found")")) << path;
@@ -92,10 +93,11 @@ TEST(Server, CountsWhatItDoes) {
         "canopy_call_run_seconds_bucket{function=\"demo/echo\",le=\"+Inf\"} 3\n",
         "canopy_call_run_seconds_count{function=\"demo/echo\"} 3\n", "canopy_call_queue_seconds_count 4\n",
         "# TYPE canopy_call_run_seconds histogram\n", "canopy_input_bytes_total{function=\"demo/echo\"} 15\n",
-        "canopy_output_bytes_total{function=\"demo/echo\"} 15\n", "canopy_functions 2\n", "canopy_records 4\n",
-        "canopy_instances{core=\"0\"} 0\n", "canopy_connections{core=\"1\"} ", "canopy_requests_total{core=\"0\"} ",
-        "canopy_templates_resident_bytes{core=\"0\"} ", "canopy_build_info{version=\"1.2.3-test\"} 1\n",
-        "canopy_uptime_seconds ", "canopy_cold_starts_total{function=\"demo/echo\"} "}) {
+        "canopy_output_bytes_total{function=\"demo/echo\"} 15\n", "canopy_functions 2\n",
+        "canopy_records 4\n", "canopy_instances{core=\"0\"} 0\n", "canopy_connections{core=\"1\"} ",
+        "canopy_requests_total{core=\"0\"} ", "canopy_templates_resident_bytes{core=\"0\"} ",
+        "canopy_build_info{version=\"1.2.3-test\"} 1\n", "canopy_uptime_seconds ",
+        "canopy_cold_starts_total{function=\"demo/echo\"} "}) {
     EXPECT_TRUE(has(metrics, line)) << line << "\n" << metrics.body;
   }
 }
@@ -181,8 +183,8 @@ TEST(Server, SaysWhatItsRuntimesSay) {
 }
 
 TEST(Server, KeepsWhatWasDeployedInItsFolder) {
-  const auto folder = std::filesystem::temp_directory_path() /
-                      ("canopy-server-test-" + to_text(IdSource().next()));
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("canopy-server-test-" + to_text(IdSource().next()));
   const auto start = [&folder] {
     ServerParts parts;
     parts.options.listen = "127.0.0.1:0";

@@ -7,6 +7,7 @@
 #include "base/nearest.h"
 #include "cli/embedded.h"
 #include "cli/files.h"
+#include "model/function.h"
 #include "wire/values.h"
 
 namespace canopy::cli {

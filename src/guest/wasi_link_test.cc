@@ -104,7 +104,7 @@ TEST_F(WasiLink, LoopsOfLinksEnd) {
   EXPECT_TRUE(guest.stat("tmp/a", false));
   // A link that makes its own path longer each time.
   EXPECT_EQ(guest.symlink("grow/" + std::string(200, 'x'), "tmp/grow"), Errno::success);
-  EXPECT_EQ(guest.open_read("tmp/grow").error(), Errno::nametoolong);
+  EXPECT_EQ(guest.open_read("tmp/grow").error(), Errno::loop);
   EXPECT_EQ(guest.unlink("tmp/self"), Errno::success);
 }
 

@@ -6,10 +6,10 @@
 
 #include <boost/json/object.hpp>
 
+#include "base/sha256.h"
 #include "cli/client.h"
 #include "cli/deploy.h"
 #include "cli/upload.h"
-#include "store/sha256.h"
 #include "wire/json_writer.h"
 
 namespace canopy::cli {
@@ -35,8 +35,7 @@ class Differ {
 
   std::vector<Change> compare(const Upload& upload) {
     const wire::Manifest& said = upload.manifest;
-    text("code", text_field(deployed_, "digest").substr(0, 12),
-         store::sha256_hex(upload.module).substr(0, 12));
+    text("code", text_field(deployed_, "digest").substr(0, 12), sha256_hex(upload.module).substr(0, 12));
     if (said.runtime) text("runtime", text_field(deployed_, "runtime"), *said.runtime);
     size("memory", "memory_bytes", said.memory_bytes);
     size("output", "output_bytes", said.output_bytes);

@@ -11,13 +11,13 @@
 
 #include <unistd.h>
 
+#include "base/sha256.h"
 #include "cli/build.h"
 #include "cli/files.h"
 #include "cli/progress.h"
 #include "exec/core.h"
 #include "guest/host.h"
 #include "net/blocking_pool.h"
-#include "store/sha256.h"
 #include "wasm/runtime.h"
 #include "wire/manifest.h"
 #include "wire/wasm_inspect.h"
@@ -95,7 +95,7 @@ Result<Guest> make_guest(const std::string& module, const fs::path& code, const 
   Guest guest{.function = {}, .code = code, .wants_call = wants_call(inspected)};
   Function& function = guest.function;
   function.name = {.space = "local", .name = "run"};
-  function.digest = store::sha256_hex(module);
+  function.digest = sha256_hex(module);
   function.code_bytes = module.size();
   function.limits = {.memory_bytes = flags.memory_bytes == 0 ? 4 * GiB : flags.memory_bytes,
                      .timeout = flags.time,

@@ -9,9 +9,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/sha256.h"
 #include "store/catalog.h"
+#include "store/disk.h"
 #include "store/sample.h"
-#include "store/sha256.h"
 
 namespace canopy::store {
 namespace {

@@ -11,10 +11,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/sha256.h"
 #include "store/catalog.h"
 #include "store/child.h"
+#include "store/disk.h"
 #include "store/sample.h"
-#include "store/sha256.h"
 #include "store/visible.h"
 
 namespace canopy::store {

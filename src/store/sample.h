@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/sha256.h"
 #include "model/function.h"
 #include "store/catalog.h"
-#include "store/sha256.h"
 #include "store/temp_folder.h"
 
 namespace canopy::store {

@@ -30,12 +30,13 @@ net::HttpResponse error_response(const Error& error, std::optional<CallId> id = 
                                  Duration retry_after = std::chrono::seconds(1));
 
 // X-Call-Id and what the call used.
-void add_usage_headers(const Usage& usage, CallId id, net::HttpResponse& response);
+void add_usage(const Usage& usage, CallId id, net::HttpResponse& response);
 
 // Appends "12.000345" for a duration, to the microsecond or, below a millisecond, to the nanosecond.
 void append_seconds(Duration duration, std::string& out);
 
-// Whether `output` can be shown as text: UTF-8 without control characters but for spacing.
+// Whether `output` can be shown as text, as far as its first 2KiB tell: UTF-8 without control characters but
+// for spacing and colours.
 bool looks_like_text(std::string_view output);
 
 }  // namespace canopy::api

@@ -37,6 +37,7 @@ bool is_hop_by_hop(std::string_view name) {
 }
 
 constexpr std::string_view timeout_header = "X-Canopy-Timeout";
+constexpr std::string_view trace_header = "traceparent";
 
 State end_state(const std::optional<Error>& error) {
   if (!error) return State::completed;
@@ -86,11 +87,13 @@ Result<Running*> Caller::admit(net::HttpExchange& exchange, const wire::Route& r
     return fail(Code::not_found, "there is no function " + to_text(route.function) + "; deploy it first");
   }
   std::optional<Duration> asked;
-  const auto& request = exchange.request();
-  for (const auto& [name, value] : request.headers) {
-    if (name.size() != timeout_header.size() || !wire::same_word(name, timeout_header)) continue;
-    CANOPY_TRY(asked, wire::parse_timeout(value));
-    break;
+  std::string_view trace;
+  for (const auto& [name, value] : exchange.request().headers) {
+    if (name.size() == timeout_header.size() && wire::same_word(name, timeout_header)) {
+      CANOPY_TRY(asked, wire::parse_timeout(value));
+    } else if (name.size() == trace_header.size() && wire::same_word(name, trace_header)) {
+      if (wire::parse_traceparent(value)) trace = value;
+    }
   }
   Entry& entry = version->entry;
   if (!entry.places->take(core_.index())) {
@@ -106,6 +109,7 @@ Result<Running*> Caller::admit(net::HttpExchange& exchange, const wire::Route& r
   }
   Running& running = running_.begin(ids_.next());
   running.version = version;
+  running.trace = trace;
   const Time now = core_.clock().now();
   running.call.queued = now;
   running.call.deadline =
@@ -127,7 +131,8 @@ void Caller::fill(Running& running, net::HttpExchange& exchange, const wire::Rou
                             .function = running.version->function->name,
                             .call = running.call.id,
                             .log_offset = running.log.text().size() - piece.size(),
-                            .text = std::string(piece)});
+                            .text = {}},
+                           [piece] { return std::string(piece); });
   };
   call.function = running.version->function.get();
   call.method = request.method;
@@ -143,10 +148,9 @@ void Caller::fill(Running& running, net::HttpExchange& exchange, const wire::Rou
     watch_alarm_.set(call.queued + unwatched_time, [this] { watch_clients(); });
   }
   if (platform_.feed.is_followed()) {
-    platform_.feed.publish({.kind = Happening::Kind::call_started,
-                            .function = call.function->name,
-                            .call = call.id,
-                            .text = wire::to_json(record_of(running, call.queued, false))});
+    platform_.feed.publish(
+        {.kind = Happening::Kind::call_started, .function = call.function->name, .call = call.id, .text = {}},
+        [&] { return wire::to_json(record_of(running, call.queued, false)); });
   }
 }
 
@@ -202,17 +206,16 @@ net::HttpResponse Caller::finish(Running& running, Reply& reply) {
   net::HttpResponse response;
   if (reply.error) {
     response = error_response(*reply.error, id);
-    add_usage_headers(reply.usage, id, response);
+    add_usage(reply.usage, id, response);
     record.error = std::move(reply.error);
   } else {
     response = call_response(reply, id);
   }
   record.status = response.status;
   if (platform_.feed.is_followed()) {
-    platform_.feed.publish({.kind = Happening::Kind::call_ended,
-                            .function = record.function,
-                            .call = id,
-                            .text = wire::to_json(record)});
+    platform_.feed.publish(
+        {.kind = Happening::Kind::call_ended, .function = record.function, .call = id, .text = {}},
+        [&record] { return wire::to_json(record); });
   }
   platform_.records.add(core_.index(), std::move(record));
 
@@ -250,6 +253,7 @@ Record Caller::make_record(Running& running, const Reply& reply, std::size_t out
   record.queued = running.queued;
   record.started = running.queued + reply.usage.queue_time;
   record.ended = record.started + reply.usage.run_time;
+  record.trace = running.trace;
   record.attempt = running.call.attempt;
   record.exit_code = reply.exit_code;
   record.usage = reply.usage;

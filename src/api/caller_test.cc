@@ -57,6 +57,8 @@ TEST(Caller, PassesMethodPathQueryAndHeaders) {
   EXPECT_TRUE(has(response, "traceparent: 00-1111"));
   EXPECT_FALSE(has(response, "TE: "));
   EXPECT_FALSE(has(response, "Connection: "));
+  const auto record = live.get("/v1/calls/" + std::string(response.header("X-Call-Id")));
+  EXPECT_TRUE(has(record, R"("trace":"00-1111)")) << record.body;
   EXPECT_TRUE(has(live.get("/function/demo/show"), "GET /?\n"));
   EXPECT_TRUE(has(live.request("OPTIONS", "/function/demo/show"), "OPTIONS /?\n"));
   const auto head = live.request("HEAD", "/function/demo/show");

@@ -62,8 +62,9 @@ Error deploy_error(Error error) {
   return error;
 }
 
-void announce(const Here& here, Happening::Kind kind, const FunctionName& name, std::string json) {
-  here.platform.feed.publish({.kind = kind, .function = name, .call = {}, .text = std::move(json)});
+void announce(const Here& here, Happening::Kind kind, const FunctionName& name, const std::string& json) {
+  here.platform.feed.publish({.kind = kind, .function = name, .call = {}, .text = {}},
+                             [&json] { return json; });
 }
 
 }  // namespace

@@ -50,12 +50,16 @@ void Feed::wake_all() {
   }
 }
 
-void Feed::publish(Happening happening) {
+void Feed::publish(Happening happening, const std::function<std::string()>& make_text) {
   if (!is_followed()) return;
-  const auto shared = std::make_shared<const Happening>(std::move(happening));
+  std::shared_ptr<const Happening> shared;
   const std::lock_guard lock(mutex_);
   for (const auto& state : followers_) {
-    if (!state->wanted(*shared)) continue;
+    if (!state->wanted(shared ? *shared : happening)) continue;
+    if (!shared) {
+      happening.text = make_text();
+      shared = std::make_shared<const Happening>(std::move(happening));
+    }
     const std::lock_guard queue_lock(state->mutex);
     const std::size_t bytes = shared->text.size() + sizeof(Happening);
     if (state->queue.size() >= queue_count_max || state->bytes + bytes > queue_bytes_max) {

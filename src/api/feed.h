@@ -72,14 +72,15 @@ class Feed {
 
   static constexpr std::size_t queue_count_max = 4096;
   static constexpr std::size_t queue_bytes_max = 1 << 20;
-  static constexpr std::size_t followers_max = 1000;
+  static constexpr std::size_t followers_max = 256;
 
-  // Null where there are too many. `wanted` is called on any thread, and must be quick.
+  // Null where there are too many. `wanted` is called on any thread, must be quick, and must not look at the
+  // text, which is made only where somebody wants it.
   std::unique_ptr<Follower> follow(exec::Core& core, Wanted wanted);
 
   bool is_followed() const { return follower_count_.load(std::memory_order_relaxed) > 0; }
   std::size_t follower_count() const { return follower_count_.load(std::memory_order_relaxed); }
-  void publish(Happening happening);
+  void publish(Happening happening, const std::function<std::string()>& make_text);
   // Sets the event of every follower.
   void wake_all();
 

@@ -109,7 +109,7 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "cpu_seconds":{"type":"number","minimum":0},"memory_bytes":{"$ref":"#/components/schemas/Count"},
   "cold":{"type":"boolean"}}},
 "Call":{"type":"object","required":["id","function","version","state","queued","started","ended","attempt","status",
-  "exit_code","usage","input_bytes","output_bytes","log_bytes","log_dropped_bytes","error"],"properties":{
+  "exit_code","usage","input_bytes","output_bytes","log_bytes","log_dropped_bytes","trace","error"],"properties":{
   "id":{"$ref":"#/components/schemas/CallId"},"function":{"type":"string"},"version":{"type":"integer","minimum":1},
   "state":{"$ref":"#/components/schemas/State"},
   "queued":{"$ref":"#/components/schemas/Time"},"started":{"$ref":"#/components/schemas/Time"},
@@ -118,6 +118,7 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "usage":{"$ref":"#/components/schemas/Usage"},
   "input_bytes":{"$ref":"#/components/schemas/Count"},"output_bytes":{"$ref":"#/components/schemas/Count"},
   "log_bytes":{"$ref":"#/components/schemas/Count"},"log_dropped_bytes":{"$ref":"#/components/schemas/Count"},
+  "trace":{"type":["string","null"],"description":"The traceparent it came with."},
   "error":{"anyOf":[{"$ref":"#/components/schemas/Error"},{"type":"null"}]}}},
 "Calls":{"type":"object","required":["calls","next"],"properties":{
   "calls":{"type":"array","items":{"$ref":"#/components/schemas/Call"},

@@ -43,6 +43,7 @@ void RunningCalls::end(Running& running) {
   if (headers.capacity() * sizeof(HeaderView) > kept_bytes_max) headers = {};
   running.call = Call();
   running.call.headers = std::move(headers);
+  running.trace = {};
   running.stopped.reset();
   running.version = nullptr;
   running.exchange = nullptr;
@@ -73,6 +74,7 @@ Record record_of(const Running& running, Time now, bool with_log) {
   record.version = running.version->function->version;
   record.state = running.instance == nullptr ? State::queued : State::running;
   record.queued = running.queued;
+  record.trace = running.trace;
   record.attempt = running.call.attempt;
   record.input_bytes = running.call.input.size();
   record.log_dropped_bytes = running.log.dropped_bytes();

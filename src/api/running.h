@@ -25,6 +25,7 @@ struct Running {
   CallLog log{0};
   Version* version = nullptr;
   WallTime queued{};
+  std::string_view trace;        // The traceparent it came with, where that is one.
   std::optional<Error> stopped;  // Why it is to end early.
 
   // Where it can be waited for or ended; null where it is not that far.

@@ -24,9 +24,12 @@ std::optional<std::uint64_t> parse_hex(std::string_view text) {
 }  // namespace
 
 void append_text(CallId id, std::string& out) {
+  std::array<char, 32> text{};
+  std::size_t at = 0;
   for (const std::uint64_t part : {id.high, id.low}) {
-    for (int shift = 60; shift >= 0; shift -= 4) out += digits[part >> shift & 15];
+    for (int shift = 60; shift >= 0; shift -= 4) text[at++] = digits[part >> shift & 15];
   }
+  out.append(text.data(), text.size());
 }
 
 std::string to_text(CallId id) {

@@ -32,6 +32,7 @@ struct Record {
   std::string log;
   std::uint64_t log_dropped_bytes = 0;
   std::optional<Error> error;
+  std::string trace;  // The traceparent it came with; "" for none.
 };
 
 }  // namespace canopy

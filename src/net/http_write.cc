@@ -122,6 +122,7 @@ void append_head(std::string& out, const HttpResponse& response, ResponseFrame f
     out += value;
     out += "\r\n";
   }
+  out += response.own_lines;
   if (has_body(response.status)) {
     if (frame.framing == Framing::sized) {
       out += "Content-Length: ";

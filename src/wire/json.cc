@@ -80,6 +80,8 @@ void write(JsonWriter& json, const Record& record) {
   json.member("output_bytes", record.output_bytes);
   json.member("log_bytes", record.log.size());
   json.member("log_dropped_bytes", record.log_dropped_bytes);
+  json.key("trace");
+  record.trace.empty() ? json.null() : json.value(record.trace);
   json.key("error");
   if (record.error) {
     write(json, *record.error, record.id);

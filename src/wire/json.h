@@ -23,9 +23,9 @@ void write(JsonWriter& json, const Function& function);
 
 // {"id", "function", "version", "state", "queued", "started", "ended", "attempt", "status", "exit_code",
 //  "usage": {"queue_seconds", "run_seconds", "cpu_seconds", "memory_bytes", "cold"}, "input_bytes",
-//  "output_bytes", "log_bytes", "log_dropped_bytes", "error"}
-// What is not known yet is null: times, status and exit_code before the end, and error where there is none.
-// The log itself is not in it.
+//  "output_bytes", "log_bytes", "log_dropped_bytes", "trace", "error"}
+// What is not known yet is null: times, status and exit_code before the end, trace and error where there is
+// none. The log itself is not in it.
 void write(JsonWriter& json, const Record& record);
 
 // {"code", "message", "origin", "call", "stage"}; call and stage only where they are known.

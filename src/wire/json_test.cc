@@ -88,6 +88,7 @@ TEST(Json, WritesACallThatEnded) {
   EXPECT_EQ(json.at("output_bytes"), 9);
   EXPECT_EQ(json.at("log_bytes"), 3);
   EXPECT_EQ(json.at("log_dropped_bytes"), 4);
+  EXPECT_TRUE(json.at("trace").is_null());
   EXPECT_TRUE(json.at("error").is_null());
   EXPECT_FALSE(json.contains("log"));
   const auto& usage = json.at("usage").as_object();

@@ -54,6 +54,10 @@ void make_room(const fs::path& folder) {
   }
 }
 
+std::string past_time(Duration time) {
+  return "it had not ended after its time of " + duration_text(time) + "; raise --time";
+}
+
 // Ends the program where the guest waits for something that no clock of ours interrupts, such as a terminal.
 class Watchdog {
  public:
@@ -63,8 +67,7 @@ class Watchdog {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, stopped, time + grace, [] { return false; });
       if (stopped.stop_requested()) return;
-      std::fprintf(stderr, "canopy: it waited past its time of %s; raise --time\n",
-                   duration_text(time).c_str());
+      std::fprintf(stderr, "canopy: %s\n", past_time(time).c_str());
       _exit(status_timed_out);
     });
   }
@@ -187,7 +190,9 @@ Result<int> run_guest(const Guest& guest, const Command& command, Terminal& term
   const Reply reply = call_once(core, *prepared, call);
   if (guest.wants_call) terminal.out() << reply.output << std::flush;
   if (!reply.error || reply.error->code == Code::function_failed) return reply.exit_code;
-  terminal.err() << "canopy: " << command.arguments.front() << ": " << reply.error->message << '\n';
+  const bool late = reply.error->code == Code::deadline;
+  terminal.err() << "canopy: " << command.arguments.front() << ": "
+                 << (late ? past_time(command.flags.time) : reply.error->message) << '\n';
   return status_of(*reply.error);
 }
 

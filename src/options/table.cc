@@ -169,6 +169,7 @@ class OptionReader {
 
   void collect_variables() {
     std::vector<std::string> known;
+    known.reserve(names_.size());
     for (const std::string_view name : names_) known.push_back(variable_name(name));
     const std::vector<std::string_view> known_views(known.begin(), known.end());
     for (const std::string_view entry : input_.environment) {

@@ -1,8 +1,22 @@
-#include <iostream>
+// Starts the program: hands over to the compile child if it is one, else to the command line.
 
+#include <unistd.h>
+
+#include "cli/program.h"
+#include "cli/serve.h"
 #include "version.h"
+#include "wasm/compile.h"
 
-int main() {
-  std::cout << "canopy " CANOPY_VERSION "\n";
-  return 0;
+int main(int count, char** arguments) {
+  using canopy::cli::Environment;
+  if (canopy::wasm::is_compile_child(count, arguments)) {
+    return canopy::wasm::compile_child(count, arguments, canopy::cli::make_preparing_host);
+  }
+  const Environment environment(canopy::environment_of(environ));
+  const bool no_color = !environment.get("NO_COLOR").empty() || environment.get("TERM") == "dumb";
+  auto terminal = canopy::cli::open_terminal(no_color);
+  const canopy::cli::ProgramInput input{.arguments = {arguments + (count > 0 ? 1 : 0), arguments + count},
+                                        .environment = environment,
+                                        .version = CANOPY_VERSION};
+  return canopy::cli::run_program(input, terminal, canopy::system_clock());
 }

@@ -169,6 +169,22 @@ class FakeGuest {
   }
   Errno close(std::uint32_t fd) { return caller_.wasi("fd_close", {fd}); }
 
+  // A file with this content; success, or what went wrong.
+  Errno make(std::string_view path, std::string_view content = {}) {
+    const auto fd = create(path);
+    if (!fd) return fd.error();
+    const auto put = write(*fd, content);
+    return put ? close(*fd) : put.error();
+  }
+  // Its first 4 KiB.
+  Io<std::string> content(std::string_view path) {
+    const auto fd = open_read(path);
+    if (!fd) return io_error(fd.error());
+    auto text = read(*fd);
+    close(*fd);
+    return text;
+  }
+
   // A path_* function of a folder and one path.
   Errno on_path(std::string_view function, std::string_view path, std::uint32_t folder = 3) {
     caller_.put_text(path_at, path);

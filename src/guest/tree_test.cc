@@ -256,7 +256,11 @@ TEST(Tmp, OfNoSizeTakesNothing) {
   FakeGuest guest(caller);
   EXPECT_EQ(guest.create("tmp/f").error(), Errno::nospc);
   EXPECT_EQ(guest.make_folder("tmp/d"), Errno::nospc);
-  EXPECT_EQ(guest.list(*guest.open("tmp"))->names, (std::vector<std::string>{".", ".."}));
+  const auto folder = guest.open_read("tmp");
+  ASSERT_TRUE(folder) << static_cast<int>(folder.error());
+  const auto listed = guest.list(*folder);
+  ASSERT_TRUE(listed) << static_cast<int>(listed.error());
+  EXPECT_EQ(listed->names, (std::vector<std::string>{".", ".."}));
 }
 
 TEST(Tmp, ALinkToNothingCostsItsTarget) {

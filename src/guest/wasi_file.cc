@@ -152,9 +152,13 @@ Wasi::Answer Wasi::fd_filestat_set_times(u32 fd, u64 accessed, u64 modified, u32
 
 Io<Wasi::u32> Wasi::read_at(Node& from, u32 vectors, u32 count, u64 offset) {
   if (offset > INT64_MAX) return io_error(Errno::inval);
+  bool is_served = false;
   return memory().each(vectors, count, [&](std::span<std::byte> piece) -> Io<std::size_t> {
+    // What came by a pipe or terminal is handed on, rather than waiting to fill the next vector too.
+    if (is_served && !from.seekable()) return std::size_t{0};
     const auto got = from.read(piece, offset);
     if (got) offset += *got;
+    is_served = got && *got > 0;
     return got;
   });
 }

@@ -9,10 +9,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/sha256.h"
 #include "store/catalog.h"
+#include "store/disk.h"
 #include "store/sample.h"
-#include "store/sha256.h"
-#include "store/temp_folder.h"
 
 namespace canopy::store {
 namespace {
@@ -42,7 +42,7 @@ class CatalogContract : public testing::TestWithParam<Kind> {
   }
 
   FakeClock clock;
-  TempFolder temp = *TempFolder::make();
+  TempFolder temp = quick_folder();
   std::unique_ptr<Catalog> catalog;
 };
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/id.h"
-#include "store/sha256.h"
+#include "base/sha256.h"
 
 namespace canopy::store {
 namespace {

@@ -11,11 +11,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/sha256.h"
 #include "store/catalog.h"
 #include "store/child.h"
+#include "store/disk.h"
 #include "store/sample.h"
-#include "store/sha256.h"
-#include "store/temp_folder.h"
 #include "store/visible.h"
 
 namespace canopy::store {
@@ -99,12 +99,13 @@ TEST(Crash, NothingAcknowledgedIsLostAndNothingIsHalfVisible) {
   const FakeClock clock;
   std::mt19937 random(seed);
   int found_unreported = 0;
-  for (int history = 0; history < 4; ++history) {
-    const TempFolder temp = *TempFolder::make();
+  for (int history = 0; history < 6; ++history) {
+    const TempFolder temp =
+        history == 0 ? *TempFolder::make() : quick_folder();  // A disk is slower to die on.
     const auto model = make_memory_catalog(clock);
     const std::uint32_t own_seed = seed + static_cast<std::uint32_t>(history);
     std::uint32_t step = 0;
-    for (int life = 0; life < 5; ++life) {
+    for (int life = 0; life < (history == 0 ? 4 : 8); ++life) {
       SCOPED_TRACE("history " + std::to_string(history) + ", life " + std::to_string(life));
       const std::uint32_t reported = live_and_die(temp.path(), own_seed, step, random);
       for (std::uint32_t i = 0; i < reported; ++i) ASSERT_TRUE(change(*model, own_seed, step++));

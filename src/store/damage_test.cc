@@ -15,7 +15,6 @@
 #include "store/sample.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
-#include "store/temp_folder.h"
 #include "store/visible.h"
 
 namespace canopy::store {
@@ -75,7 +74,7 @@ class Damage : public testing::Test {
   }
 
   FakeClock clock;
-  TempFolder temp = *TempFolder::make();
+  TempFolder temp = quick_folder();
   std::string seen;
   std::string sound;
 };

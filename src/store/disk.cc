@@ -3,11 +3,13 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/sha256.h"
 #include "base/units.h"
 
 namespace canopy::store {
@@ -251,6 +253,22 @@ Result<void> Folder::sync() const { return bring_to_disk(descriptor_, path_); }
 Result<void> Folder::bring_to_disk(const Descriptor& file, const fs::path& path) const {
   if (!syncs_) return {};
   return sync_file(file, path);
+}
+
+Result<std::string> sha256_hex_of_file(const std::filesystem::path& path) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file && errno == ENOENT) return fail(Code::not_found, "there is no file " + path.string());
+  if (!file) return tl::unexpected(disk_error("read", path, errno));
+  CANOPY_TRY_VOID(check_plain_file(file, path));
+  Sha256 hash;
+  std::vector<char> piece(256 * 1024);
+  for (;;) {
+    const ssize_t got = read(file.get(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return tl::unexpected(disk_error("read", path, errno));
+    if (got == 0) return hash.finish_hex();
+    hash.update({piece.data(), static_cast<std::size_t>(got)});
+  }
 }
 
 }  // namespace canopy::store

@@ -122,4 +122,10 @@ class Folder {
   bool syncs_ = true;
 };
 
+// SHA-256 of a file, read in pieces: it need not fit in memory. Blocks. Follows no symbolic link as its last
+// part.
+//   not_found    no such file
+//   unavailable  it is no plain file, or cannot be read
+Result<std::string> sha256_hex_of_file(const std::filesystem::path& path);
+
 }  // namespace canopy::store

@@ -19,7 +19,6 @@
 #include "store/catalog.h"
 #include "store/child.h"
 #include "store/sample.h"
-#include "store/temp_folder.h"
 #include "store/visible.h"
 
 namespace canopy::store {
@@ -58,7 +57,7 @@ std::size_t entry_count(const fs::path& folder) {
 }
 
 TEST(DiskFull, EachWriteThatFailsLeavesTheCatalogAsItWas) {
-  const TempFolder temp = *TempFolder::make();
+  const TempFolder temp = quick_folder();
   const auto body = [&temp] {
     std::signal(SIGXFSZ, SIG_IGN);
     const FakeClock clock;
@@ -94,7 +93,7 @@ TEST(DiskFull, EachWriteThatFailsLeavesTheCatalogAsItWas) {
 }
 
 TEST(DiskFull, RollbackAndRemoveFailWhole) {
-  const TempFolder temp = *TempFolder::make();
+  const TempFolder temp = quick_folder();
   const auto body = [&temp] {
     std::signal(SIGXFSZ, SIG_IGN);
     const FakeClock clock;
@@ -117,7 +116,7 @@ TEST(DiskFull, RollbackAndRemoveFailWhole) {
 }
 
 TEST(DiskFull, CodeThatDoesNotFitLeavesNothing) {
-  const TempFolder temp = *TempFolder::make();
+  const TempFolder temp = quick_folder();
   const auto body = [&temp] {
     std::signal(SIGXFSZ, SIG_IGN);
     const FakeClock clock;
@@ -142,7 +141,7 @@ TEST(DiskFull, CodeThatDoesNotFitLeavesNothing) {
 }
 
 TEST(DiskFull, AStartThatFindsNoRoomFailsAndCanBeTriedAgain) {
-  const TempFolder temp = *TempFolder::make();
+  const TempFolder temp = quick_folder();
   const auto body = [&temp] {
     std::signal(SIGXFSZ, SIG_IGN);
     const FakeClock clock;
@@ -171,7 +170,7 @@ bool mount_small_disk(const fs::path& path) {
 }
 
 TEST(DiskFull, ARealFullDiskIsSurvived) {
-  const TempFolder temp = *TempFolder::make();
+  const TempFolder temp = quick_folder();
   const auto body = [&temp] {
     if (!mount_small_disk(temp.path())) return skipped;
     const FakeClock clock;
@@ -207,7 +206,7 @@ TEST(DiskFull, ARealFullDiskIsSurvived) {
 }
 
 TEST(DiskFull, AReadOnlyDiskIsAClearError) {
-  const TempFolder temp = *TempFolder::make();
+  const TempFolder temp = quick_folder();
   const auto body = [&temp] {
     if (!mount_small_disk(temp.path())) return skipped;
     const FakeClock clock;

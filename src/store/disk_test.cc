@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include "base/sha256.h"
 #include "store/temp_folder.h"
 
 namespace canopy::store {
@@ -144,6 +145,21 @@ TEST_F(DiskFolder, RemovesAndListsAndMoves) {
   EXPECT_FALSE(folder.remove("a"));
   EXPECT_FALSE(folder.move("missing", child, "c"));
   EXPECT_EQ(folder.sync_content("missing").error().code, Code::not_found);
+}
+
+TEST(Sha256OfFile, IsOfItsContent) {
+  const TempFolder temp = *TempFolder::make();
+  const std::string content(1'000'000, 'x');
+  std::ofstream(temp.path() / "file", std::ios::binary) << content;
+  EXPECT_EQ(*sha256_hex_of_file(temp.path() / "file"), sha256_hex(content));
+}
+
+TEST(Sha256OfFile, FailsWhereThereIsNone) {
+  const TempFolder temp = *TempFolder::make();
+  std::filesystem::create_symlink("/etc/passwd", temp.path() / "link");
+  EXPECT_EQ(sha256_hex_of_file(temp.path() / "missing").error().code, Code::not_found);
+  EXPECT_EQ(sha256_hex_of_file(temp.path() / "link").error().code, Code::unavailable);
+  EXPECT_EQ(sha256_hex_of_file(temp.path()).error().code, Code::unavailable);
 }
 
 }  // namespace

@@ -15,7 +15,6 @@
 #include "store/sample.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
-#include "store/temp_folder.h"
 
 namespace canopy::store {
 namespace {
@@ -86,7 +85,7 @@ class Migration : public testing::Test {
   fs::path file() const { return fs::canonical(temp.path()) / "catalog.db"; }
 
   FakeClock clock;
-  TempFolder temp = *TempFolder::make();
+  TempFolder temp = quick_folder();
 };
 
 TEST_F(Migration, KeepsEveryFunctionAndACopy) {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "store/sha256.h"
+#include "base/sha256.h"
 
 namespace canopy::store {
 namespace {

@@ -4,13 +4,21 @@
 #include <string>
 #include <string_view>
 
+#include "base/sha256.h"
 #include "model/function.h"
 #include "store/catalog.h"
-#include "store/sha256.h"
+#include "store/temp_folder.h"
 
 namespace canopy::store {
 
 inline constexpr std::string_view sample_code = "\0asm sample";
+
+// A folder for tests to which it does not matter what a disk does, or how slowly: in memory where there is
+// such.
+inline TempFolder quick_folder() {
+  if (auto quick = TempFolder::make_in("/dev/shm")) return *std::move(quick);
+  return *TempFolder::make();
+}
 
 // With every field set to something of its own, so that a mixed-up column shows.
 inline Function sample_function(std::string_view name, std::string_view code = sample_code) {

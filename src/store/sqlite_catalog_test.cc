@@ -15,7 +15,6 @@
 #include "store/child.h"
 #include "store/data_folder.h"
 #include "store/sample.h"
-#include "store/temp_folder.h"
 
 namespace canopy::store {
 namespace {
@@ -40,7 +39,7 @@ class SqliteCatalog : public testing::Test {
   }
 
   FakeClock clock;
-  TempFolder temp = *TempFolder::make();
+  TempFolder temp = quick_folder();
   fs::path folder = temp.path() / "data";
 };
 

@@ -13,6 +13,10 @@ Result<TempFolder> TempFolder::make() {
   std::error_code error;
   const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
   if (error) return tl::unexpected(disk_error("find", "the temporary folder (TMPDIR)", error.value()));
+  return make_in(parent);
+}
+
+Result<TempFolder> TempFolder::make_in(const std::filesystem::path& parent) {
   std::string name = (parent / "canopy-XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) return tl::unexpected(disk_error("make", name, errno));
   return TempFolder(name);

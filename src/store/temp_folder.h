@@ -12,6 +12,7 @@ class TempFolder {
  public:
   //   unavailable  the temporary folder is full or may not be written
   static Result<TempFolder> make();
+  static Result<TempFolder> make_in(const std::filesystem::path& parent);
   ~TempFolder();
   TempFolder(TempFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
   TempFolder& operator=(TempFolder&&) = delete;

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "base/log.h"
+#include "base/sha256.h"
 #include "wasm/core_engine.h"
 #include "wasm/template.h"
 #include "wasm/ticker.h"
@@ -66,12 +67,9 @@ class WasmRuntime final : public exec::Runtime {
  private:
   // What the image may hold of a function: its code, and what its start-up can have read or had room for.
   static std::string compiled_name(const Function& function) {
-    std::string name = function.digest + "-" + size_text(function.limits.memory_bytes);
-    std::size_t files = 0;
-    for (const FunctionFile& file : function.files) {
-      files = files * 31 + std::hash<std::string>{}(file.path + '\n' + file.digest);
-    }
-    return function.files.empty() ? name : name + "-" + std::to_string(files);
+    std::string seen = function.digest + '\n' + std::to_string(function.limits.memory_bytes) + '\n';
+    for (const FunctionFile& file : function.files) seen += file.digest + ' ' + file.path + '\n';
+    return sha256_hex(seen);
   }
 
   std::filesystem::path compiled_path(const std::string& key) const {

@@ -5,16 +5,13 @@
 
 #include <array>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "base/error.h"
-
 struct evp_md_ctx_st;
 
-namespace canopy::store {
+namespace canopy {
 
 inline constexpr std::size_t sha256_hex_size = 64;
 
@@ -41,12 +38,7 @@ class Sha256 {
 
 std::string sha256_hex(std::string_view bytes);
 
-// Of a file, read in pieces: it need not fit in memory. Blocks. Follows no symbolic link as its last part.
-//   not_found    no such file
-//   unavailable  it is no plain file, or cannot be read
-Result<std::string> sha256_hex_of_file(const std::filesystem::path& path);
-
 // Whether `text` has the form of a digest: 64 lower-case hexadecimal digits.
 bool is_sha256_hex(std::string_view text);
 
-}  // namespace canopy::store
+}  // namespace canopy

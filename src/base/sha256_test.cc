@@ -1,13 +1,10 @@
-#include "store/sha256.h"
+#include "base/sha256.h"
 
-#include <filesystem>
-#include <fstream>
+#include <string>
 
 #include <gtest/gtest.h>
 
-#include "store/temp_folder.h"
-
-namespace canopy::store {
+namespace canopy {
 namespace {
 
 // From FIPS 180-2, and of no bytes.
@@ -28,21 +25,6 @@ TEST(Sha256, PiecesAreAsTheWhole) {
   EXPECT_EQ(hash.finish_hex(), of_nothing);  // It began anew.
 }
 
-TEST(Sha256, OfAFileIsOfItsContent) {
-  const TempFolder temp = *TempFolder::make();
-  const std::string content(1'000'000, 'x');
-  std::ofstream(temp.path() / "file", std::ios::binary) << content;
-  EXPECT_EQ(*sha256_hex_of_file(temp.path() / "file"), sha256_hex(content));
-}
-
-TEST(Sha256, OfAFileFailsWhereThereIsNone) {
-  const TempFolder temp = *TempFolder::make();
-  std::filesystem::create_symlink("/etc/passwd", temp.path() / "link");
-  EXPECT_EQ(sha256_hex_of_file(temp.path() / "missing").error().code, Code::not_found);
-  EXPECT_EQ(sha256_hex_of_file(temp.path() / "link").error().code, Code::unavailable);
-  EXPECT_EQ(sha256_hex_of_file(temp.path()).error().code, Code::unavailable);
-}
-
 TEST(Sha256, KnowsItsForm) {
   EXPECT_TRUE(is_sha256_hex(of_abc));
   EXPECT_FALSE(is_sha256_hex(of_abc.substr(1)));
@@ -52,4 +34,4 @@ TEST(Sha256, KnowsItsForm) {
 }
 
 }  // namespace
-}  // namespace canopy::store
+}  // namespace canopy

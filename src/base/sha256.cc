@@ -1,17 +1,12 @@
-#include "store/sha256.h"
+#include "base/sha256.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <vector>
 
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <unistd.h>
 
 #include "base/check.h"
-#include "store/disk.h"
 
-namespace canopy::store {
+namespace canopy {
 namespace {
 
 // Looked up once: a search among OpenSSL's providers costs more than hashing a small row.
@@ -61,25 +56,9 @@ std::string sha256_hex(std::string_view bytes) {
   return hash.finish_hex();
 }
 
-Result<std::string> sha256_hex_of_file(const std::filesystem::path& path) {
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file && errno == ENOENT) return fail(Code::not_found, "there is no file " + path.string());
-  if (!file) return tl::unexpected(disk_error("read", path, errno));
-  CANOPY_TRY_VOID(check_plain_file(file, path));
-  Sha256 hash;
-  std::vector<char> piece(256 * 1024);
-  for (;;) {
-    const ssize_t got = read(file.get(), piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return tl::unexpected(disk_error("read", path, errno));
-    if (got == 0) return hash.finish_hex();
-    hash.update({piece.data(), static_cast<std::size_t>(got)});
-  }
-}
-
 bool is_sha256_hex(std::string_view text) {
   return text.size() == sha256_hex_size &&
          std::ranges::all_of(text, [](char c) { return ('0' <= c && c <= '9') || ('a' <= c && c <= 'f'); });
 }
 
-}  // namespace canopy::store
+}  // namespace canopy

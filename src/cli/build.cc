@@ -1,0 +1,119 @@
+#include "cli/build.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "cli/compilers.h"
+#include "cli/files.h"
+#include "cli/progress.h"
+
+namespace canopy::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t module_bytes_max = GiB;
+
+struct Extension {
+  std::string_view text;
+  Language language;
+};
+constexpr std::array<Extension, 9> extensions = {{{".wasm", Language::wasm},
+                                                  {".c", Language::c},
+                                                  {".cc", Language::c},
+                                                  {".cpp", Language::c},
+                                                  {".cxx", Language::c},
+                                                  {".C", Language::c},
+                                                  {".c++", Language::c},
+                                                  {".go", Language::go},
+                                                  {".rs", Language::rust}}};
+
+constexpr std::string_view known_sources =
+    "C and C++ (.c, .cc, .cpp), Go (.go), Rust (.rs) and modules (.wasm)";
+
+Result<Language> language_of_folder(const fs::path& folder) {
+  std::error_code error;
+  if (fs::exists(folder / "Cargo.toml", error)) return Language::rust;
+  if (fs::exists(folder / "go.mod", error)) return Language::go;
+  CANOPY_TRY(const auto c, sources_in(folder, {".c", ".cc", ".cpp", ".cxx", ".C", ".c++"}));
+  if (!c.empty()) return Language::c;
+  CANOPY_TRY(const auto go, sources_in(folder, {".go"}));
+  if (!go.empty()) return Language::go;
+  CANOPY_TRY(const auto rust, sources_in(folder, {".rs"}));
+  if (!rust.empty()) {
+    return fail(Code::refused, folder.string() +
+                                   " has Rust files but no Cargo.toml; name the .rs file itself, "
+                                   "or run `cargo init` there");
+  }
+  return fail(Code::refused,
+              "nothing in " + folder.string() + " can be built; known are " + std::string(known_sources));
+}
+
+}  // namespace
+
+Result<Language> language_of(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return fail(Code::not_found, "there is no " + path.string());
+  if (fs::is_directory(path, error)) return language_of_folder(path);
+  const std::string extension = path.extension().string();
+  const auto found = std::ranges::find(extensions, extension, &Extension::text);
+  if (found != extensions.end()) return found->language;
+  if (extension == ".js" || extension == ".ts" || extension == ".py") {
+    return fail(Code::refused, path.string() + ": functions in " +
+                                   (extension == ".py" ? "Python" : "JavaScript") +
+                                   " come with a later version; known are " + std::string(known_sources));
+  }
+  return fail(Code::refused, path.string() + ": no function can be built from that; known are " +
+                                 std::string(known_sources));
+}
+
+Result<std::string> build(const fs::path& path, const Builder& builder) {
+  CANOPY_TRY(const Language language, language_of(path));
+  if (language == Language::wasm) return read_file(path, module_bytes_max);
+  CANOPY_TRY(const TempFolder work, TempFolder::make(builder.environment));
+  std::error_code error;
+  const CompileStep step{.source = fs::absolute(path, error).lexically_normal(), .work = work.path()};
+  const auto compile = language == Language::c    ? compile_c
+                       : language == Language::go ? compile_go
+                                                  : compile_rust;
+  CANOPY_TRY(const fs::path module, compile(step, builder));
+  return read_file(module, module_bytes_max);
+}
+
+Result<std::vector<fs::path>> sources_in(const fs::path& folder, const std::vector<std::string>& wanted) {
+  std::vector<fs::path> found;
+  for (const fs::path& part : {folder, folder / "src"}) {
+    std::error_code error;
+    if (!fs::is_directory(part, error)) continue;
+    fs::directory_iterator at(part, error);
+    if (error)
+      return fail(Code::unavailable, "cannot read the folder " + part.string() + ": " + error.message());
+    for (; at != fs::directory_iterator(); at.increment(error)) {
+      if (error)
+        return fail(Code::unavailable, "cannot read the folder " + part.string() + ": " + error.message());
+      const bool named = std::ranges::find(wanted, at->path().extension().string()) != wanted.end();
+      if (named && at->is_regular_file(error)) found.push_back(at->path());
+    }
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+Result<std::string> run_compiler(const ProcessRequest& request, const std::string& what,
+                                 const Builder& builder) {
+  Result<ProcessEnd> end = fail(Code::internal, "");
+  {
+    const Progress progress(builder.terminal, "compiling " + what);
+    end = run_process(request, builder.environment);
+  }
+  if (!end) return tl::unexpected(std::move(end).error());
+  builder.terminal.err() << end->err << std::flush;
+  if (end->status == 0) return std::move(end->out);
+  builder.terminal.err() << end->out << std::flush;
+  return fail(Code::refused,
+              what + " does not compile: " + fs::path(request.arguments.front()).filename().string() +
+                  " ended with status " + std::to_string(end->status) + " after the words above");
+}
+
+}  // namespace canopy::cli

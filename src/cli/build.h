@@ -1,0 +1,38 @@
+#pragma once
+// Source to WebAssembly, with the compilers of this machine. `canopy help build` says it to users.
+//
+//   a .wasm file                        is passed on as it is
+//   .c .cc .cpp .cxx .C, or a folder    clang-22, the guest sysroot and the SDK, which is inside this program
+//   .go, or a folder with go.mod        go build, GOOS=wasip1
+//   .rs, or a folder with Cargo.toml    rustc or cargo, target wasm32-wasip1
+//
+// Threads: one; blocks, and shows progress on the terminal.
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "cli/environment.h"
+#include "cli/terminal.h"
+
+namespace canopy::cli {
+
+enum class Language { wasm, c, go, rust };
+
+//   not_found  there is nothing at `path`
+//   refused    a kind of file, or a folder, from which no function can be built
+Result<Language> language_of(const std::filesystem::path& path);
+
+struct Builder {
+  const Environment& environment;
+  Terminal& terminal;
+};
+
+// The module that `path` makes. What the compiler says is printed as it says it.
+//   refused      it does not compile
+//   unavailable  a compiler, a library or a target is missing; the message says how to get it
+//   and what language_of() says
+Result<std::string> build(const std::filesystem::path& path, const Builder& builder);
+
+}  // namespace canopy::cli

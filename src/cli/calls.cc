@@ -1,0 +1,152 @@
+#include "cli/calls.h"
+
+#include <utility>
+
+#include <boost/json/array.hpp>
+
+#include "base/id.h"
+#include "cli/client.h"
+#include "cli/progress.h"
+#include "cli/text_table.h"
+#include "cli/when.h"
+#include "wire/json_read.h"
+#include "wire/percent.h"
+
+namespace canopy::cli {
+namespace {
+
+constexpr Duration longest_wait = std::chrono::hours(1);
+
+Result<std::string> call_target(const std::string& text) {
+  if (parse_call_id(text)) return "/v1/calls/" + text;
+  return fail(Code::invalid, "\"" + text +
+                                 "\" is not the id of a call, which has 32 hexadecimal digits; canopy calls "
+                                 "lists them");
+}
+
+std::string state_text(const std::string& state, const Terminal& terminal) {
+  if (state == "COMPLETED") return state;  // Nothing to look at.
+  return state == "FAILED" ? terminal.red(state) : terminal.yellow(state);
+}
+
+std::string status_text(const Json& call) {
+  const std::uint64_t status = count_field(call, "status");
+  return status == 0 ? "" : std::to_string(status);
+}
+
+void print_call(const Json& call, Terminal& terminal) {
+  const auto line = [&terminal](std::string_view name, const std::string& value) {
+    if (value.empty()) return;
+    terminal.out() << terminal.faint(name) << std::string(11 - name.size(), ' ') << value << '\n';
+  };
+  const Json usage = object_field(call, "usage");
+  line("call", text_field(call, "id"));
+  line("function", text_field(call, "function") + " version " + std::to_string(count_field(call, "version")));
+  line("state", state_text(text_field(call, "state"), terminal));
+  line("status", status_text(call));
+  if (const Json* const error = field(call, "error")) {
+    const std::string stage = text_field(*error, "stage");
+    line("error", text_field(*error, "code") + (stage.empty() ? "" : " (in stage " + stage + ")") + ": " +
+                      terminal.safe(text_field(*error, "message")));
+  }
+  line("queued", text_field(call, "queued"));
+  line("ended", text_field(call, "ended"));
+  line("waited", short_seconds(number_field(usage, "queue_seconds")));
+  line("ran", short_seconds(number_field(usage, "run_seconds")) + ", on a core " +
+                  short_seconds(number_field(usage, "cpu_seconds")));
+  line("memory", short_size(count_field(usage, "memory_bytes")));
+  line("start", flag_field(usage, "cold") ? "cold" : "warm");
+  line("input", short_size(count_field(call, "input_bytes")));
+  line("output", short_size(count_field(call, "output_bytes")));
+  const std::uint64_t dropped = count_field(call, "log_dropped_bytes");
+  line("log", short_size(count_field(call, "log_bytes")) +
+                  (dropped == 0 ? "" : ", and " + short_size(dropped) + " that were not kept"));
+}
+
+Result<int> print_answer(const net::HttpClientResponse& response, const Command& command,
+                         Terminal& terminal) {
+  if (command.flags.json) {
+    terminal.out() << response.body;
+    return 0;
+  }
+  CANOPY_TRY(const Json call, wire::parse_json(response.body));
+  print_call(call, terminal);
+  return 0;
+}
+
+}  // namespace
+
+Result<int> list_calls(Command& command, Terminal& terminal) {
+  const Flags& flags = command.flags;
+  std::string target = "/v1/calls?limit=" + std::to_string(flags.limit);
+  if (!command.arguments.empty()) {
+    CANOPY_TRY(const FunctionName name, parse_function_name(command.arguments.front()));
+    target += "&function=" + wire::percent_encode(to_text(name));
+  }
+  if (!flags.state.empty()) target += "&state=" + wire::percent_encode(flags.state);
+  if (flags.since.count() != 0) target += "&since=" + duration_text(flags.since);
+  CANOPY_TRY(const auto response, Client(command).ask({.target = target}));
+  if (flags.json) {
+    terminal.out() << response.body;
+    return 0;
+  }
+  CANOPY_TRY(const Json answer, wire::parse_json(response.body, {.bytes_max = 64 * MiB}));
+  const auto& calls = list_field(answer, "calls");
+  if (calls.empty()) {
+    terminal.out() << "no calls to show\n";
+    return 0;
+  }
+  TextTable table({"CALL", "FUNCTION", "STATUS", "RAN", "WAITED", "MEMORY", "QUEUED", "STATE"});
+  for (const Json& call : calls) {
+    const Json usage = object_field(call, "usage");
+    table.add({text_field(call, "id"), text_field(call, "function"), status_text(call),
+               short_seconds(number_field(usage, "run_seconds")),
+               short_seconds(number_field(usage, "queue_seconds")),
+               short_size(count_field(usage, "memory_bytes")), ago(text_field(call, "queued"), command.clock),
+               state_text(text_field(call, "state"), terminal)});
+  }
+  table.print(terminal);
+  return 0;
+}
+
+Result<int> show_call(Command& command, Terminal& terminal) {
+  CANOPY_TRY(std::string target, call_target(command.arguments.front()));
+  CANOPY_TRY(const auto response, Client(command).ask({.target = std::move(target)}));
+  return print_answer(response, command, terminal);
+}
+
+Result<int> wait_call(Command& command, Terminal& terminal) {
+  CANOPY_TRY(std::string target, call_target(command.arguments.front()));
+  const Duration wait = command.flags.timeout.count() == 0 ? longest_wait : command.flags.timeout;
+  target += "?wait=" + duration_text(wait);
+  const Client client(command);
+  Result<net::HttpClientResponse> response = fail(Code::internal, "");
+  {
+    const Progress progress(terminal, "waiting for " + command.arguments.front());
+    response = client.ask({.target = std::move(target), .timeout = wait + std::chrono::seconds(10)});
+  }
+  if (!response) return tl::unexpected(std::move(response).error());
+  CANOPY_TRY(const Json call, wire::parse_json(response->body));
+  CANOPY_TRY_VOID(print_answer(*response, command, terminal));
+  const std::string state = text_field(call, "state");
+  if (state == "QUEUED" || state == "RUNNING") {
+    return fail(Code::deadline, "the call has not ended within " + duration_text(wait) +
+                                    "; wait again, or end it with canopy "
+                                    "calls cancel " +
+                                    command.arguments.front());
+  }
+  return state == "COMPLETED" ? 0 : status_function_failed;
+}
+
+Result<int> cancel_call(Command& command, Terminal& terminal) {
+  CANOPY_TRY(std::string target, call_target(command.arguments.front()));
+  CANOPY_TRY(const auto response, Client(command).ask({.method = "DELETE", .target = std::move(target)}));
+  if (command.flags.json) {
+    terminal.out() << response.body;
+  } else {
+    terminal.out() << "cancelled " << command.arguments.front() << '\n';
+  }
+  return 0;
+}
+
+}  // namespace canopy::cli

@@ -1,0 +1,26 @@
+#pragma once
+// The verbs about calls: invoke, calls (list, show, wait, cancel), logs.
+
+#include <optional>
+
+#include "base/error.h"
+#include "cli/verb.h"
+#include "net/http_client.h"
+
+namespace canopy::cli {
+
+Result<int> invoke(Command& command, Terminal& terminal);
+Result<int> list_calls(Command& command, Terminal& terminal);
+Result<int> show_call(Command& command, Terminal& terminal);
+Result<int> wait_call(Command& command, Terminal& terminal);
+Result<int> cancel_call(Command& command, Terminal& terminal);
+Result<int> logs(Command& command, Terminal& terminal);
+
+// What went wrong with a call, where its response says so; nothing where it is the function's own reply,
+// whatever its status.
+std::optional<Error> call_error(const net::HttpClientResponse& response);
+
+// Whether it was the function that failed, and not the platform.
+bool is_functions_fault(const Error& error);
+
+}  // namespace canopy::cli

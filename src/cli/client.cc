@@ -1,0 +1,97 @@
+#include "cli/client.h"
+
+#include <array>
+#include <utility>
+
+#include "wire/json_read.h"
+#include "wire/percent.h"
+
+namespace canopy::cli {
+namespace {
+
+constexpr std::uint64_t json_bytes_max = 256 * MiB;
+
+Code code_named(std::string_view text) {
+  for (int i = 0; i <= static_cast<int>(Code::deadline); ++i) {
+    if (name(static_cast<Code>(i)) == text) return static_cast<Code>(i);
+  }
+  return Code::internal;
+}
+
+Stage stage_named(std::string_view text) {
+  for (const Stage stage : {Stage::queue, Stage::start, Stage::run, Stage::reply}) {
+    if (name(stage) == text) return stage;
+  }
+  return Stage::none;
+}
+
+bool is_success(int status) { return status >= 200 && status < 300; }
+
+}  // namespace
+
+Client::Client(const Command& command)
+    : url_(command.flags.url), key_(command.environment.get("CANOPY_KEY")) {}
+
+net::HttpClientRequest Client::make(ClientRequest request) const {
+  net::HttpClientRequest made;
+  made.url = url_;
+  made.method = std::move(request.method);
+  made.target = std::move(request.target);
+  made.headers = std::move(request.headers);
+  if (!key_.empty()) made.headers.push_back({"Authorization", "Bearer " + key_});
+  made.body = std::move(request.body);
+  made.timeout = request.timeout;
+  return made;
+}
+
+Result<net::HttpClientResponse> Client::send(ClientRequest request) const {
+  auto response = net::send(make(std::move(request)));
+  if (!response && response.error().code == Code::unavailable) {
+    return fail(Code::unavailable,
+                response.error().message + "; start it with `canopy up`, or set CANOPY_URL");
+  }
+  return response;
+}
+
+Result<net::HttpClientResponse> Client::ask(ClientRequest request) const {
+  CANOPY_TRY(auto response, send(std::move(request)));
+  if (!is_success(response.status)) return tl::unexpected(read_error(response));
+  return response;
+}
+
+Result<Json> Client::ask_json(ClientRequest request) const {
+  CANOPY_TRY(const auto response, ask(std::move(request)));
+  auto json = wire::parse_json(response.body, {.bytes_max = json_bytes_max});
+  if (!json) {
+    return fail(Code::internal, "what answers at " + url_ + " does not speak as Canopy does (" +
+                                    json.error().message + "); is CANOPY_URL right?");
+  }
+  return json;
+}
+
+Result<void> Client::follow(ClientRequest request,
+                            const std::function<bool(std::string_view line)>& on_line) const {
+  request.headers.push_back({"Accept", "text/event-stream"});
+  CANOPY_TRY(const auto response, net::stream_lines(make(std::move(request)), on_line));
+  if (!is_success(response.status)) return tl::unexpected(read_error(response));
+  return {};
+}
+
+std::string function_target(const FunctionName& name) {
+  return "/v1/functions/" + wire::percent_encode(name.space) + "/" + wire::percent_encode(name.name);
+}
+
+Error read_error(const net::HttpClientResponse& response) {
+  const auto json = wire::parse_json(response.body);
+  const Json* const error = json ? field(*json, "error") : nullptr;
+  if (error == nullptr || text_field(*error, "message").empty()) {
+    return {Code::internal, "the server answered with status " + std::to_string(response.status) +
+                                " and no word why; is CANOPY_URL right?"};
+  }
+  Error read{code_named(text_field(*error, "code")), text_field(*error, "message"),
+             stage_named(text_field(*error, "stage"))};
+  if (read.code == Code::unauthorized) read.message += "; set CANOPY_KEY to a key of this server";
+  return read;
+}
+
+}  // namespace canopy::cli

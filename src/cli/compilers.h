@@ -1,0 +1,33 @@
+#pragma once
+// How each language is compiled: for build.cc alone.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/build.h"
+#include "cli/process.h"
+
+namespace canopy::cli {
+
+struct CompileStep {
+  std::filesystem::path source;  // The file or folder, absolute.
+  std::filesystem::path work;    // An empty folder to work in.
+};
+
+// Each leaves a module and returns where.
+Result<std::filesystem::path> compile_c(const CompileStep& step, const Builder& builder);
+Result<std::filesystem::path> compile_go(const CompileStep& step, const Builder& builder);
+Result<std::filesystem::path> compile_rust(const CompileStep& step, const Builder& builder);
+
+// The files of these extensions directly in `folder`, and in its src/, in order of their names.
+Result<std::vector<std::filesystem::path>> sources_in(const std::filesystem::path& folder,
+                                                      const std::vector<std::string>& extensions);
+
+// Runs a compiler, prints what it says, and refuses `what` if it fails. Returns its standard output.
+//   refused, and what run_process() says
+Result<std::string> run_compiler(const ProcessRequest& request, const std::string& what,
+                                 const Builder& builder);
+
+}  // namespace canopy::cli

@@ -1,0 +1,188 @@
+#include "cli/process.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store/disk.h"
+
+namespace canopy::cli {
+namespace {
+
+using store::Descriptor;
+
+struct Pipe {
+  Descriptor read;
+  Descriptor write;
+};
+
+Result<Pipe> make_pipe() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+    return fail(Code::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));  // NOLINT
+  }
+  return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+// The variables of a process: the request's own, then those of the environment that it does not name.
+std::vector<std::string> variables_of(const ProcessRequest& request, const Environment& environment) {
+  std::vector<std::string> all = request.variables;
+  for (const std::string_view entry : environment.entries()) {
+    const std::string_view name = entry.substr(0, entry.find('=') + 1);
+    bool named = false;
+    for (const std::string& own : request.variables) named = named || own.starts_with(name);
+    if (!named) all.emplace_back(entry);
+  }
+  return all;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> all;
+  all.reserve(texts.size() + 1);
+  for (std::string& text : texts) all.push_back(text.data());
+  all.push_back(nullptr);
+  return all;
+}
+
+// What a child's standard streams are: descriptors of ours; -1 leaves ours as it is.
+struct Streams {
+  int out = -1;
+  int err = -1;
+};
+
+Result<pid_t> spawn(const ProcessRequest& request, const Environment& environment, const Streams& streams) {
+  const auto program = find_program(request.arguments.front(), environment);
+  if (!program) {
+    return fail(Code::not_found, "the program " + request.arguments.front() + " is not installed");
+  }
+  std::vector<std::string> arguments = request.arguments;
+  std::vector<std::string> variables = variables_of(request, environment);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (streams.out >= 0) posix_spawn_file_actions_adddup2(&actions, streams.out, STDOUT_FILENO);
+  if (streams.err >= 0) posix_spawn_file_actions_adddup2(&actions, streams.err, STDERR_FILENO);
+  if (!request.folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, request.folder.c_str());
+  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  // Signals that we hold back (`canopy dev` reads them one by one) are not the child's business.
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  sigset_t usual;
+  sigemptyset(&usual);
+  sigaddset(&usual, SIGPIPE);
+  posix_spawnattr_setsigdefault(&attributes, &usual);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  pid_t id = 0;
+  const int error = posix_spawn(&id, program->c_str(), &actions, &attributes, pointers(arguments).data(),
+                                pointers(variables).data());
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) {
+    return fail(Code::unavailable,
+                "cannot start " + program->string() + ": " + std::strerror(error));  // NOLINT
+  }
+  return id;
+}
+
+int wait_for(pid_t id) {
+  int status = 0;
+  while (waitpid(id, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// Takes what is there to read; false at the end.
+bool take(const Descriptor& from, std::string& to) {
+  std::array<char, 65536> piece{};
+  const ssize_t size = read(from.get(), piece.data(), piece.size());
+  if (size < 0 && (errno == EINTR || errno == EAGAIN)) return true;
+  if (size <= 0) return false;
+  const auto room = process_output_max - to.size();
+  to.append(piece.data(), std::min(static_cast<std::size_t>(size), room));
+  return true;
+}
+
+// Reads both streams until they end; false if the time was up before.
+bool collect(Descriptor& out, Descriptor& err, Duration timeout, ProcessEnd& end) {
+  const Time deadline = system_clock().now() + timeout;
+  while (out || err) {
+    std::array<pollfd, 2> wanted = {{{out ? out.get() : -1, POLLIN, 0}, {err ? err.get() : -1, POLLIN, 0}}};
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().now());
+    if (left.count() <= 0) return false;
+    if (poll(wanted.data(), wanted.size(), static_cast<int>(std::min<long>(left.count(), 1 << 30))) < 0)
+      continue;
+    if (wanted[0].revents != 0 && !take(out, end.out)) out.reset();
+    if (wanted[1].revents != 0 && !take(err, end.err)) err.reset();
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<ProcessEnd> run_process(const ProcessRequest& request, const Environment& environment) {
+  CANOPY_TRY(Pipe out, make_pipe());
+  CANOPY_TRY(Pipe err, make_pipe());
+  CANOPY_TRY(const pid_t id, spawn(request, environment, {.out = out.write.get(), .err = err.write.get()}));
+  out.write.reset();
+  err.write.reset();
+  ProcessEnd end;
+  const bool in_time = collect(out.read, err.read, request.timeout, end);
+  if (!in_time) kill(id, SIGKILL);
+  end.status = wait_for(id);
+  if (in_time) return end;
+  return fail(Code::deadline, request.arguments.front() + " took longer than " +
+                                  duration_text(request.timeout) +
+                                  " and was ended; run it by hand to see why");
+}
+
+Result<Companion> Companion::start(const ProcessRequest& request, const Environment& environment) {
+  CANOPY_TRY(const pid_t id, spawn(request, environment, {}));
+  return Companion(id);
+}
+
+Companion::~Companion() {
+  if (id_ <= 0) return;
+  kill(id_, SIGTERM);
+  wait_for(id_);
+}
+
+bool Companion::is_alive() {
+  if (id_ <= 0) return false;
+  int status = 0;
+  if (waitpid(id_, &status, WNOHANG) == 0) return true;
+  id_ = -1;
+  return false;
+}
+
+std::optional<std::filesystem::path> find_program(std::string_view name, const Environment& environment) {
+  const auto is_program = [](const std::filesystem::path& path) {
+    std::error_code error;
+    return std::filesystem::is_regular_file(path, error) && access(path.c_str(), X_OK) == 0;
+  };
+  if (name.find('/') != std::string_view::npos) {
+    if (!is_program(name)) return std::nullopt;
+    return std::filesystem::absolute(name);
+  }
+  std::string path = environment.get("PATH");
+  if (path.empty()) path = "/usr/local/bin:/usr/bin:/bin";
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t end = std::min(path.find(':', at), path.size());
+    const std::filesystem::path candidate = std::filesystem::path(path.substr(at, end - at)) / name;
+    if (end > at && is_program(candidate)) return candidate;
+    at = end + 1;
+  }
+  return std::nullopt;
+}
+
+}  // namespace canopy::cli

@@ -1,0 +1,67 @@
+#include "cli/serve.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <sys/resource.h>
+
+#include "guest/host.h"
+#include "wasm/runtime.h"
+
+namespace canopy::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<api::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
+  const Options& options = parts.options;
+  std::error_code error;
+  const fs::path data = fs::absolute(options.data, error);
+  store::Catalog& catalog = parts.catalog;
+  const auto find_code = [&catalog](std::string_view digest) { return catalog.code_path(digest); };
+
+  wasm::RuntimeOptions made;
+  const std::uint64_t per_core = options.instances_max / std::max<std::size_t>(parts.cores.size(), 1);
+  made.pool.instances_max = static_cast<std::uint32_t>(std::max<std::uint64_t>(per_core, 1));
+  made.compile.code_folder = data / "code";
+  made.compile.timeout = options.compile_timeout;
+  made.compile.memory_bytes = options.compile_memory_bytes;
+  made.slice = options.slice;
+  made.compiled_folder = data / "compiled";
+  made.code_path = find_code;
+  guest::GuestOptions guest;
+  guest.load_file = guest::make_file_loader(find_code);
+  CANOPY_TRY(auto wasm, wasm::make_runtime(std::move(made), parts.cores, guest::make_host(std::move(guest)),
+                                           parts.disk));
+  api::Runtimes runtimes;
+  runtimes.emplace(wasm->name(), std::move(wasm));
+  return runtimes;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<api::Server>> start_server(const Options& options, const std::string& version,
+                                                  const Clock& clock) {
+  api::ServerParts parts;
+  parts.options = options;
+  parts.program_version = version;
+  parts.make_runtimes = make_runtimes;
+  return api::Server::start(std::move(parts), clock);
+}
+
+wasm::Host make_preparing_host(const fs::path& code_folder) {
+  guest::GuestOptions options;
+  options.load_file = guest::make_file_loader([code_folder](std::string_view digest) -> Result<fs::path> {
+    return code_folder / digest.substr(0, 2) / digest;  // As the catalog lays it out.
+  });
+  return guest::make_host(std::move(options));
+}
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace canopy::cli

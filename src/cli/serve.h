@@ -1,0 +1,27 @@
+#pragma once
+// A whole server in this process: options and clock in, an api::Server with all its runtimes out. The one
+// place that knows every room.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "api/server.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "options/options.h"
+#include "wasm/host.h"
+
+namespace canopy::cli {
+
+//   and what api::Server::start() says
+Result<std::unique_ptr<api::Server>> start_server(const Options& options, const std::string& version,
+                                                  const Clock& clock);
+
+// What guests may import while the compile child prepares them: main hands it over.
+wasm::Host make_preparing_host(const std::filesystem::path& code_folder);
+
+// Lets the process open as many files as it may.
+void raise_file_limit();
+
+}  // namespace canopy::cli

@@ -1,0 +1,297 @@
+// The table of all verbs. --help, the completions and docs/cli.md are made from it.
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "base/nearest.h"
+#include "base/units.h"
+#include "cli/calls.h"
+#include "cli/completion.h"
+#include "cli/deploy.h"
+#include "cli/dev.h"
+#include "cli/functions.h"
+#include "cli/help.h"
+#include "cli/new_function.h"
+#include "cli/single_run.h"
+#include "cli/up.h"
+#include "cli/verb.h"
+#include "wire/json_writer.h"
+#include "wire/values.h"
+
+namespace canopy::cli {
+namespace {
+
+using Rows = std::vector<OptionRow>;
+
+constexpr std::size_t many = 10'000;
+constexpr Duration longest = std::chrono::hours(1);
+constexpr std::array<std::string_view, 6> states = {"",          "QUEUED", "RUNNING",
+                                                    "COMPLETED", "FAILED", "CANCELLED"};
+
+// -- flags
+
+void no_flags(Flags& /*flags*/, Rows& /*rows*/) {}
+
+void json_flag(Flags& f, Rows& rows) { rows.push_back({"json", "", &f.json, "Prints JSON.", ""}); }
+
+void client_flags(Flags& f, Rows& rows) {
+  json_flag(f, rows);
+  rows.push_back({"url", "URL", &f.url, "The server to talk to.", ""});
+}
+
+void project_flags(Flags& f, Rows& rows) {
+  rows.push_back({"name", "NS/FN", &f.name, "The function's name, or which one of canopy.yaml.", ""});
+  rows.push_back({"runtime", "R", &f.runtime, "What runs it: wasm.", ""});
+  rows.push_back({"memory", "SIZE", SizeSetting{.bytes = &f.memory_bytes, .min = 64 * KiB, .max = 4 * GiB},
+                  "The memory each call may have.", ""});
+  rows.push_back(
+      {"timeout", "DURATION",
+       DurationSetting{.duration = &f.timeout, .min = std::chrono::milliseconds(1), .max = longest},
+       "How long each call may take.", ""});
+  rows.push_back({"concurrency", "N", CountSetting{.count = &f.concurrency, .min = 1, .max = 100'000},
+                  "How many of its calls may run at once.", ""});
+  rows.push_back({"env", "NAME=VALUE", &f.env, "A variable that its calls see; may be given again.", ""});
+  rows.push_back(
+      {"file", "HOST:GUEST", &f.files, "A file or folder that its calls can read; may be given again.", ""});
+}
+
+void deploy_flags(Flags& f, Rows& rows) {
+  project_flags(f, rows);
+  client_flags(f, rows);
+}
+
+void dev_flags(Flags& f, Rows& rows) {
+  project_flags(f, rows);
+  rows.push_back({"url", "URL", &f.url, "The server to deploy to.", ""});
+}
+
+void apply_flags_rows(Flags& f, Rows& rows) {
+  rows.push_back({"manifest", "FILE", &f.manifest, "What to make so.", "", 'f'});
+  rows.push_back({"dry-run", "", &f.dry_run, "Only shows what would change.", ""});
+  client_flags(f, rows);
+}
+
+void build_flags(Flags& f, Rows& rows) {
+  rows.push_back({"output", "FILE", &f.output, "Where the module goes; - is standard output.", "", 'o'});
+  json_flag(f, rows);
+}
+
+void run_flags(Flags& f, Rows& rows) {
+  rows.push_back({"env", "NAME=VALUE", &f.env, "A variable that it sees; may be given again.", ""});
+  rows.push_back({"dir", "HOST::GUEST", &f.folders, "A folder that it sees; may be given again.", ""});
+  rows.push_back({"time", "DURATION",
+                  DurationSetting{.duration = &f.time, .min = std::chrono::milliseconds(1)},
+                  "How long it may take; for ever, if it is not said.", ""});
+  rows.push_back({"memory", "SIZE", SizeSetting{.bytes = &f.memory_bytes, .min = 64 * KiB, .max = 4 * GiB},
+                  "How much memory it may have; 4GiB, if it is not said.", ""});
+}
+
+void list_flags(Flags& f, Rows& rows) {
+  rows.push_back({"names", "", &f.names_only, "Prints names alone, one to a line.", ""});
+  client_flags(f, rows);
+}
+
+void rollback_flags(Flags& f, Rows& rows) {
+  rows.push_back({"to", "VERSION", CountSetting{.count = &f.to_version, .min = 1, .max = 0xffff'ffff},
+                  "Which version; the one before the current, if it is not said.", ""});
+  client_flags(f, rows);
+}
+
+void invoke_flags(Flags& f, Rows& rows) {
+  rows.push_back(
+      {"data", "DATA", &f.data, "The input; @FILE reads it from a file, @- from standard input.", "", 'd'});
+  rows.push_back(
+      {"header", "'NAME: VALUE'", &f.headers, "A header of the request; may be given again.", "", 'H'});
+  rows.push_back({"method", "METHOD", &f.method, "The request's method.", "", 'X'});
+  rows.push_back(
+      {"path", "PATH", &f.path, "What follows the function's name in the URL, with its query.", ""});
+  rows.push_back(
+      {"timeout", "DURATION",
+       DurationSetting{.duration = &f.timeout, .min = std::chrono::milliseconds(1), .max = longest},
+       "How long the call may take, if that is less than the function may.", ""});
+  rows.push_back({"async", "", &f.async, "Returns at once, with the call's id.", ""});
+  client_flags(f, rows);
+}
+
+void calls_flags(Flags& f, Rows& rows) {
+  rows.push_back({"state", "STATE", ChoiceSetting{&f.state, states}, "Only those in this state.", ""});
+  rows.push_back({"since", "DURATION", DurationSetting{.duration = &f.since},
+                  "Only those that came in since then.", ""});
+  rows.push_back(
+      {"limit", "N", CountSetting{.count = &f.limit, .min = 1, .max = 1000}, "At most so many.", ""});
+  client_flags(f, rows);
+}
+
+void wait_flags(Flags& f, Rows& rows) {
+  rows.push_back(
+      {"timeout", "DURATION",
+       DurationSetting{.duration = &f.timeout, .min = std::chrono::milliseconds(1), .max = longest},
+       "How long to wait; an hour, if it is not said.", ""});
+  client_flags(f, rows);
+}
+
+void logs_flags(Flags& f, Rows& rows) {
+  rows.push_back({"follow", "", &f.follow, "Goes on as more is written.", "", 'f'});
+  rows.push_back(
+      {"since", "DURATION", DurationSetting{.duration = &f.since}, "Only of calls since then.", ""});
+  rows.push_back(
+      {"tail", "N", CountSetting{.count = &f.tail, .max = 1'000'000}, "Only the last so many lines.", ""});
+  client_flags(f, rows);
+}
+
+void up_flags(Flags& f, Rows& rows) { rows = option_rows(f.server); }
+
+// -- the verbs about the program itself
+
+Result<int> completion(Command& command, Terminal& terminal) {
+  CANOPY_TRY_VOID(print_completion(command.arguments.front(), terminal.out()));
+  return 0;
+}
+
+Result<int> version(Command& command, Terminal& terminal) {
+  if (command.flags.json) {
+    wire::JsonWriter json;
+    json.begin_object();
+    json.member("version", command.version);
+    json.end_object();
+    terminal.out() << json.text() << '\n';
+  } else {
+    terminal.out() << "canopy " << command.version << '\n';
+  }
+  return 0;
+}
+
+Result<int> help(Command& command, Terminal& terminal) {
+  if (command.arguments.empty()) {
+    print_overview(terminal.out());
+    return 0;
+  }
+  const std::vector<std::string_view> words(command.arguments.begin(), command.arguments.end());
+  CANOPY_TRY(const FoundVerb found, find_verb(words));
+  print_verb_help(*found.verb, terminal.out());
+  return 0;
+}
+
+// -- the table
+
+constexpr std::string_view build_detail =
+    "  .c .cc .cpp .cxx, or a folder of them   clang-22 with Canopy's SDK (#include <canopy.h>)\n"
+    "  .go, or a folder with go.mod            go build for GOOS=wasip1\n"
+    "  .rs, or a folder with Cargo.toml        rustc or cargo for wasm32-wasip1\n"
+    "  .wasm                                   passed on as it is\n"
+    "\n"
+    "A C or C++ source that calls CANOPY_HANDLER becomes a reactor, others commands; so does Go source with\n"
+    "//go:wasmexport canopy_handle. Lines in C or C++ source that say more:\n"
+    "  // canopy: reactor          or command: that shape, whatever the source holds\n"
+    "  // canopy: no-exceptions    C++ without exceptions: a smaller module\n"
+    "  // canopy: flags -O3 ...    more flags for the compiler\n"
+    "Libraries for C and C++ are found at CANOPY_SYSROOT, else where `make deps` puts them.";
+
+constexpr std::string_view run_detail =
+    "Standard streams are the module's own. A reactor, and a module that reads its input by the SDK, gets "
+    "what\n"
+    "is piped in as its input. Source files are built first. What follows -- goes to the module.\n"
+    "\n"
+    "Exit status: the module's own; 124 past --time; 134 where it trapped; 137 past a limit; 1 where it "
+    "could\n"
+    "not be run.";
+
+constexpr std::string_view deploy_detail =
+    "Builds source first, as canopy build does. canopy.yaml in the folder, or beside the file, says the "
+    "rest;\n"
+    "flags win over it. Returns when the server has compiled the function and answers its calls.";
+
+constexpr std::string_view apply_detail =
+    "canopy.yaml describes one function, or several in a list:\n"
+    "  functions:\n"
+    "    - name: demo/hello\n"
+    "      path: hello          # or code: hello.wasm\n"
+    "      memory: 64MiB\n"
+    "All are built before the first is deployed. Functions that the file does not name stay as they are.";
+
+constexpr std::string_view invoke_detail =
+    "Without -d the input is what is piped in. The reply goes to standard output as it is.\n"
+    "\n"
+    "Exit status: 0 the function replied, 1 the platform failed, 2 the function failed.";
+
+constexpr std::string_view dev_detail =
+    "Builds and deploys PATH, shows the function's logs, and does so again whenever something changes. If "
+    "no\n"
+    "server answers at the usual address, one runs inside, and forgets everything at the end.";
+
+constexpr std::string_view functions_group = "Functions";
+constexpr std::string_view calls_group = "Calls";
+constexpr std::string_view program_group = "This program";
+
+constexpr auto table = std::to_array<Verb>({
+    {"up", "", 0, 0, "Server", "Runs everything in one process.", "", up_flags, up, true},
+    {"new", "c|cpp|go|rust NAME", 2, 2, functions_group, "Makes a function to start from, with its test.", "",
+     no_flags, new_function},
+    {"build", "PATH", 1, 1, functions_group, "Makes a WebAssembly module from source.", build_detail,
+     build_flags, build_verb},
+    {"run", "FILE [-- ARGS]", 1, many, functions_group, "Runs one module once, without a server.", run_detail,
+     run_flags, run_once},
+    {"dev", "PATH", 1, 1, functions_group, "Deploys again on every change, and shows the logs.", dev_detail,
+     dev_flags, dev},
+    {"deploy", "PATH|FILE", 1, 1, functions_group, "Puts a function on the server.", deploy_detail,
+     deploy_flags, deploy},
+    {"apply", "", 0, 0, functions_group, "Makes the server's functions what canopy.yaml says.", apply_detail,
+     apply_flags_rows, apply},
+    {"list", "[NAMESPACE]", 0, 1, functions_group, "Lists functions.", "", list_flags, list_functions},
+    {"describe", "ns/fn", 1, 1, functions_group, "Shows a function and its versions.", "", client_flags,
+     describe},
+    {"remove", "ns/fn...", 1, many, functions_group, "Removes functions.", "", client_flags, remove},
+    {"rollback", "ns/fn", 1, 1, functions_group, "Makes an earlier version current again.", "",
+     rollback_flags, roll_back},
+    {"invoke", "ns/fn", 1, 1, calls_group, "Calls a function and prints its reply.", invoke_detail,
+     invoke_flags, invoke},
+    {"logs", "ns/fn|ID", 1, 1, calls_group, "Shows what a function, or one call, has logged.", "", logs_flags,
+     logs},
+    {"calls", "[ns/fn]", 0, 1, calls_group, "Lists the last calls.", "", calls_flags, list_calls},
+    {"calls list", "[ns/fn]", 0, 1, calls_group, "Lists the last calls.", "", calls_flags, list_calls},
+    {"calls show", "ID", 1, 1, calls_group, "Shows what is known of a call.", "", client_flags, show_call},
+    {"calls wait", "ID", 1, 1, calls_group, "Waits until a call has ended.", "", wait_flags, wait_call},
+    {"calls cancel", "ID", 1, 1, calls_group, "Ends a call that runs.", "", client_flags, cancel_call},
+    {"completion", "bash|zsh|fish", 1, 1, program_group,
+     "Prints a script that completes this program's words.", "", no_flags, completion},
+    {"version", "", 0, 0, program_group, "Says which Canopy this is.", "", json_flag, version},
+    {"help", "[VERB]", 0, 2, program_group, "Says what there is, or more about one verb.", "", no_flags,
+     help},
+});
+
+// Named by the design, and not here yet.
+constexpr std::array<std::string_view, 10> later = {"node", "user", "key",  "secret", "state",
+                                                    "file", "top",  "load", "learn",  "sim"};
+
+}  // namespace
+
+std::span<const Verb> verbs() { return table; }
+
+std::vector<OptionRow> flags_of(const Verb& verb, Flags& flags) {
+  Rows rows;
+  verb.add_flags(flags, rows);
+  return rows;
+}
+
+Result<FoundVerb> find_verb(std::span<const std::string_view> words) {
+  if (words.empty()) return fail(Code::invalid, "no verb is given; canopy help lists them");
+  if (words.size() > 1) {
+    const std::string two = std::string(words[0]) + " " + std::string(words[1]);
+    const auto found = std::ranges::find(table, two, &Verb::name);
+    if (found != table.end()) return FoundVerb{.verb = &*found, .word_count = 2};
+  }
+  const auto found = std::ranges::find(table, words[0], &Verb::name);
+  if (found != table.end()) return FoundVerb{.verb = &*found, .word_count = 1};
+  if (std::ranges::find(later, words[0]) != later.end()) {
+    return fail(Code::invalid, "canopy " + std::string(words[0]) +
+                                   " comes with a later version; canopy help lists what "
+                                   "there is");
+  }
+  std::vector<std::string_view> names;
+  for (const Verb& verb : table) names.push_back(verb.name);
+  return fail(Code::invalid, "there is no verb " + wire::in_quotes(words[0]) + did_you_mean(words[0], names) +
+                                 (nearest_name(words[0], names) ? "" : "; canopy help lists them"));
+}
+
+}  // namespace canopy::cli

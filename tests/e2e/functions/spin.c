@@ -1,0 +1,5 @@
+/* Never ends. */
+int main(void) {
+  volatile unsigned long turns = 0;
+  while (1) ++turns;
+}

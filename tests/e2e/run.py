@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Runs the end-to-end tests: the real program, on a port that the kernel chooses, with a data folder of its own.
+
+  tests/e2e/run.py build/dev/canopy [--only=TEXT] [--keep]
+
+Three kinds of test: cases/*.case (case.py says how they are written), the examples with their input and
+expected output, and scenarios.py for what needs a program. What needs a compiler that is not there is
+skipped, with the reason."""
+import argparse
+import os
+import pathlib
+import sys
+import tempfile
+import time
+import traceback
+
+import case
+import examples
+import scenarios
+from world import Failure, Skip, World
+
+
+def collect(root):
+    """(name, function of a World) for each test."""
+    for path in sorted((root / "tests/e2e/cases").glob("*.case")):
+        yield f"case {path.stem}", lambda world, path=path: case.run(world, path)
+    for folder in sorted((root / "examples").iterdir()):
+        if (folder / "canopy.yaml").exists():
+            yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
+    for language in ("c", "cpp", "go", "rust"):
+        yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
+    for name, test in vars(scenarios).items():
+        if name.startswith("test_"):
+            yield f"scenario {name[5:].replace('_', ' ')}", test
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("canopy", type=pathlib.Path)
+    parser.add_argument("--only", default="", help="only tests whose name has this in it")
+    parser.add_argument("--keep", action="store_true", help="leave the temporary folder")
+    arguments = parser.parse_args()
+    root = pathlib.Path(__file__).resolve().parents[2]
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    with tempfile.TemporaryDirectory(prefix="canopy-e2e-", ignore_cleanup_errors=True) as folder:
+        if arguments.keep:
+            folder = tempfile.mkdtemp(prefix="canopy-e2e-")
+            print("keeping", folder)
+        world = World(arguments.canopy.resolve(), root, pathlib.Path(folder))
+        try:
+            for name, test in collect(root):
+                if arguments.only not in name:
+                    continue
+                began = time.monotonic()
+                word, detail = attempt(test, world)
+                counts[word] += 1
+                print(f"{word:8} {name} ({time.monotonic() - began:.1f} s){detail}", flush=True)
+        finally:
+            world.close()
+    print(", ".join(f"{count} {word}" for word, count in counts.items()))
+    if not any(counts.values()):
+        print(f"no test has '{arguments.only}' in its name")
+    return 1 if counts["failed"] or not counts["passed"] else 0
+
+
+def attempt(test, world):
+    try:
+        test(world)
+        return "passed", ""
+    except Skip as reason:
+        return "skipped", f": {reason}"
+    except Failure as failure:
+        return "failed", f"\n{failure}"
+    except Exception:  # A broken test is a failed one; the others still run.
+        return "failed", "\n" + traceback.format_exc()
+    finally:
+        world.end_test()
+
+
+if __name__ == "__main__":
+    os.environ.pop("CANOPY_URL", None)
+    os.environ.pop("CANOPY_KEY", None)
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""What needs a program to show: signals, time, several processes, a terminal."""
+import os
+import pathlib
+import pty
+import signal
+import subprocess
+import threading
+import time
+
+from world import START_TIME, check, wait_until
+
+
+def start(world, *arguments, url=None, **how):
+    environment = world.environment(**({"CANOPY_URL": url} if url else {}))
+    return subprocess.Popen([world.canopy, *map(str, arguments)], stdin=subprocess.DEVNULL, env=environment,
+                            **({"cwd": world.folder} | how))
+
+
+def test_sigterm_lets_calls_finish(world):
+    server = world.own_server()
+    world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/rest", url=server.url)
+    call = start(world, "invoke", "t/rest", "-d", "1500", url=server.url, stdout=subprocess.PIPE)
+    wait_until(lambda: b"RUNNING" in server.request("GET", "/v1/calls?function=t/rest")[2], "the call to run")
+    check(server.stop() == 0, f"canopy up ended with {server.process.returncode}:\n{server.text()}")
+    out, _ = call.communicate(timeout=START_TIME)
+    check(call.returncode == 0 and out == b"rested\n", f"the call answered {out!r} with {call.returncode}")
+
+
+def test_second_signal_quits_at_once(world):
+    server = world.own_server()
+    world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/rest", "--timeout=60s", url=server.url)
+    call = start(world, "invoke", "t/rest", "-d", "50000", url=server.url, stderr=subprocess.DEVNULL)
+    wait_until(lambda: b"RUNNING" in server.request("GET", "/v1/calls?function=t/rest")[2], "the call to run")
+    server.process.send_signal(signal.SIGINT)
+    wait_until(lambda: "a second Ctrl-C" in server.text(), "the server to drain")
+    server.process.send_signal(signal.SIGINT)
+    check(server.process.wait(START_TIME) == -signal.SIGINT, f"it ended with {server.process.returncode}")
+    call.wait(START_TIME)
+
+
+def test_drain_has_an_end(world):
+    server = world.own_server("--drain-timeout=100ms")
+    world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/rest", "--timeout=60s", url=server.url)
+    call = start(world, "invoke", "t/rest", "-d", "50000", url=server.url, stderr=subprocess.PIPE)
+    wait_until(lambda: b"RUNNING" in server.request("GET", "/v1/calls?function=t/rest")[2], "the call to run")
+    check(server.stop() == 1, "calls were cancelled, and it ended well")
+    check("some calls had not ended within 100ms" in server.text(), server.text())
+    call.communicate(timeout=START_TIME)
+    check(call.returncode != 0, "the cancelled call ended well")
+
+
+def test_one_data_folder_has_one_server(world):
+    server = world.own_server()
+    end = world.run("up", "--listen=127.0.0.1:0", f"--data={server.data}")
+    check(end.returncode == 1 and str(server.process.pid) in end.err, f"{end.returncode}: {end.err}")
+
+
+def test_settings_come_from_flags_variables_and_a_file(world):
+    config = world.fresh("config.yaml")
+    config.write_text("call-timeout: 3s\nbody-max: 2MiB\n")
+    os.environ["CANOPY_BODY_MAX"] = "3MiB"  # World.environment() keeps the tests' own out; this one is put back.
+    try:
+        data = world.fresh("data")
+        process = subprocess.Popen([world.canopy, "up", "--listen=127.0.0.1:0", f"--data={data}", f"--config={config}"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   env=world.environment(CANOPY_BODY_MAX="3MiB", CANOPY_BODYMAX="1"))
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("ready"):
+                break
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=START_TIME)
+    finally:
+        del os.environ["CANOPY_BODY_MAX"]
+    text = "".join(lines)
+    check("setting    body-max = 3MiB (from CANOPY_BODY_MAX)\n" in text, text)
+    check(f"setting    call-timeout = 3s (from {config}:1:15)\n" in text, text)
+    check("CANOPY_BODYMAX" in text and "did you mean" in text, text)
+
+
+def test_logs_are_followed_live(world):
+    server = world.shared_server()
+    world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/live", url=server.url)
+    follower = start(world, "logs", "t/live", "-f", url=server.url, stdout=subprocess.PIPE)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(iter(follower.stdout.readline, b"")), daemon=True)
+    reader.start()
+
+    def seen():
+        world.must("invoke", "t/live", "-d", "1", url=server.url)
+        return any(b"resting 1 ms" in line for line in lines)
+
+    try:
+        wait_until(seen, "a line of the log to come")
+        # Before its call has ended.
+        call = start(world, "invoke", "t/live", "-d", "8000", url=server.url, stdout=subprocess.DEVNULL)
+        wait_until(lambda: any(b"resting 8000 ms" in line for line in lines), "the line of a running call to come")
+        check(call.poll() is None, "the line came after the call had ended")
+        call.kill()
+        call.wait(START_TIME)
+    finally:
+        follower.kill()
+        follower.wait(START_TIME)
+    reader.join(START_TIME)
+
+
+def test_cancel_ends_a_call(world):
+    server = world.shared_server()
+    world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/cancel", "--timeout=60s", url=server.url)
+    call = start(world, "invoke", "t/cancel", "-d", "50000", url=server.url, stderr=subprocess.PIPE)
+    running = wait_until(lambda: world.must("calls", "t/cancel", "--state=RUNNING", "--json", url=server.url).out
+                         if "RUNNING" in world.must("calls", "t/cancel", url=server.url).out else None, "the call to run")
+    call_id = running.split('"id":"', 1)[1][:32]
+    end = world.must("calls", "cancel", call_id, url=server.url)
+    check(end.out == f"cancelled {call_id}\n", end.out)
+    call.communicate(timeout=START_TIME)
+    check(call.returncode == 1, f"the cancelled call ended with {call.returncode}")
+    end = world.run("calls", "wait", call_id, url=server.url)
+    check(end.returncode == 2 and "CANCELLED" in end.out, end.out + end.err)
+
+
+def test_dev_deploys_again_on_change(world):
+    server = world.shared_server()
+    folder = world.fresh_folder("dev") / "live"
+    world.must("new", "c", folder)
+    session = start(world, "dev", folder, url=server.url, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    text = []
+    reader = threading.Thread(target=lambda: text.extend(iter(session.stdout.readline, b"")), daemon=True)
+    reader.start()
+
+    def has(part):
+        return lambda: part in b"".join(text)
+
+    def reply():
+        return world.run("invoke", "live", "-d", "you", url=server.url).out
+
+    try:
+        wait_until(has(b"watching"), "the first deployment", 120)
+        check(reply() == "Hello, you!\n", reply())
+        wait_until(lambda: reply() and has(b"greeting 3 bytes")(), "the log of a call")
+        source = folder / "live.c"
+        good = source.read_text()
+        source.write_text(good.replace("int main(void) {", "int main(void) { nonsense;"))
+        wait_until(has(b"undeclared identifier 'nonsense'"), "the compiler's words", 120)
+        check(reply() == "Hello, you!\n", "what does not compile has changed what is deployed")
+        source.write_text(good.replace("Hello,", "Goodbye,"))
+        wait_until(lambda: reply() == "Goodbye, you!\n", "the change to be deployed", 120)
+        check(session.poll() is None, "canopy dev has ended")
+    finally:
+        session.send_signal(signal.SIGINT)
+        check(session.wait(START_TIME) == 0, f"it ended with {session.returncode}")
+    reader.join(START_TIME)
+
+
+def test_progress_and_colour_are_for_terminals(world):
+    """What takes a while says so on a terminal, and takes it back; colours only without NO_COLOR."""
+    server = world.shared_server()
+    world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/slow", url=server.url)
+
+    def on_terminal(*arguments, no_color):
+        main, side = pty.openpty()
+        environment = world.environment(CANOPY_URL=server.url, TERM="xterm") | {"NO_COLOR": no_color}
+        process = subprocess.Popen([world.canopy, *arguments], stdin=subprocess.DEVNULL, stdout=side, stderr=side,
+                                   env=environment)
+        os.close(side)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(main, 4096)
+            except OSError:  # The other side is closed.
+                break
+            if not piece:
+                break
+            seen += piece
+        os.close(main)
+        check(process.wait(START_TIME) == 0, seen.decode(errors="replace"))
+        return seen.decode()
+
+    seen = on_terminal("invoke", "t/slow", "-d", "1600", no_color="")
+    check("calling t/slow… 1 s" in seen and seen.endswith("\r\x1b[Krested\r\n"), repr(seen))
+    check("\x1b[2mFUNCTION" in on_terminal("list", no_color=""), "no colour on a terminal")
+    check("\x1b" not in on_terminal("list", no_color="1"), "colour in spite of NO_COLOR")
+
+
+def test_many_functions_do_not_slow_the_start(world):
+    server = world.own_server()
+    module = world.built("tests/e2e/functions/spin.c").read_bytes()
+    for i in range(200):
+        status, _, body = server.request("PUT", f"/v1/functions/many/f{i}", {"Content-Type": "application/wasm"}, module)
+        check(status == 201, body)
+    server.kill()
+    began = time.monotonic()
+    server.restart()
+    check("functions  200\n" in server.text(), server.text())
+    check(time.monotonic() - began < START_TIME, "the start took too long")
+    end = world.must("list", "many", "--names", url=server.url)
+    check(len(end.out.split()) == 200, end.out)
+
+
+def test_an_installed_program_needs_nothing_of_the_source(world):
+    """A copy of the program, alone in a folder, builds with its own SDK."""
+    folder = world.fresh_folder("installed")
+    copy = folder / "canopy"
+    copy.write_bytes(pathlib.Path(world.canopy).read_bytes())
+    copy.chmod(0o755)
+    for arguments in (["new", "cpp", "fresh"], ["build", "fresh"], ["run", "fresh.wasm"]):
+        end = subprocess.run([copy, *arguments], cwd=folder, capture_output=True, stdin=subprocess.DEVNULL,
+                             env=world.environment(), timeout=START_TIME * 3)
+        check(end.returncode == 0, f"{arguments}: {end.stderr.decode()}")
+    check(end.stdout == b"Hello, world!\n", end.stdout)

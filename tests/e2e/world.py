@@ -1,0 +1,185 @@
+"""What the tests stand on: the program, servers of it, folders that go, HTTP by hand."""
+import http.client
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.parse
+
+START_TIME = 60  # Generous: a test never waits this long unless something is broken.
+RUN_TIME = 300
+
+
+class Failure(Exception):
+    """The program did something else than it should."""
+
+
+class Skip(Exception):
+    """The test cannot run here."""
+
+
+def check(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+def wait_until(condition, what, seconds=START_TIME):
+    """Asks until it holds: what happens in another process cannot be waited for otherwise."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise Failure(f"{what} did not happen within {seconds} s")
+
+
+class Server:
+    """A running `canopy up`."""
+
+    def __init__(self, world, data, flags=()):
+        self.world, self.data, self.flags = world, data, list(flags)
+        self.log = world.fresh("server").with_suffix(".log")
+        self.process = None
+        self.port = 0
+        self.start()
+
+    def start(self):
+        listen = [] if any(flag.startswith("--listen") for flag in self.flags) else [f"--listen=127.0.0.1:{self.port}"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.world.canopy, "up", f"--data={self.data}", *listen, *self.flags],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.world.folder, env=self.world.environment())
+        begin = self.log.stat().st_size if self.log.exists() else 0
+        self.begin = begin
+
+        def ready():
+            check(self.process.poll() is None, f"canopy up ended with {self.process.poll()}:\n{self.text()}")
+            return re.findall(r"^address\s+(https?://\S+)\n(?:.*\n)*?ready in ", self.text(), re.M)
+
+        self.url = wait_until(ready, "canopy up to be ready")[-1]
+        self.port = urllib.parse.urlsplit(self.url).port
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def kill(self):
+        """As a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(START_TIME)
+
+    def stop(self):
+        """As Ctrl-C does. Returns its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(START_TIME)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failure(f"canopy up did not stop:\n{self.text()}") from None
+
+    def restart(self):
+        self.log.write_text("")
+        self.start()
+
+    def request(self, method, target, headers=None, body=None):
+        """The response as it is: status, headers, body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=RUN_TIME)
+        try:
+            connection.request(method, target, body=body, headers=headers or {})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
+
+
+class World:
+    def __init__(self, canopy, root, folder):
+        self.canopy, self.root, self.folder = canopy, root, folder
+        self._count = 0
+        self._shared = None
+        self._own = []
+        self._modules = {}
+
+    def environment(self, **more):
+        base = {key: value for key, value in os.environ.items() if not key.startswith("CANOPY_") or
+                key in ("CANOPY_CACHE", "CANOPY_SYSROOT")}
+        return base | {"NO_COLOR": "1"} | more
+
+    def fresh(self, name):
+        """A path that nobody else has."""
+        self._count += 1
+        return self.folder / f"{self._count}-{name}"
+
+    def fresh_folder(self, name):
+        path = self.fresh(name)
+        path.mkdir()
+        return path
+
+    def shared_server(self):
+        if self._shared is None:
+            self._shared = Server(self, self.fresh("data"))
+        check(self._shared.process.poll() is None, f"the server has ended:\n{self._shared.text()}")
+        return self._shared
+
+    def own_server(self, *flags):
+        """A server for one test."""
+        server = Server(self, self.fresh("data"), flags)
+        self._own.append(server)
+        return server
+
+    def run(self, *arguments, url=None, cwd=None, data=b"", **environment):
+        """Runs the program; its end, with what it wrote as text."""
+        if url:
+            environment["CANOPY_URL"] = url
+        try:
+            end = subprocess.run([self.canopy, *map(str, arguments)], input=data, capture_output=True,
+                                 cwd=cwd or self.folder, env=self.environment(**environment), timeout=RUN_TIME)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"canopy {' '.join(map(str, arguments))} took more than {RUN_TIME} s") from None
+        end.out, end.err = end.stdout.decode(errors="replace"), end.stderr.decode(errors="replace")
+        return end
+
+    def must(self, *arguments, **how):
+        """The same, and it succeeds."""
+        end = self.run(*arguments, **how)
+        check(end.returncode == 0, f"canopy {' '.join(map(str, arguments))} ended with {end.returncode}:\n"
+                                   f"{end.out}{end.err}")
+        return end
+
+    def built(self, source):
+        """A folder with the module of that example or source file, built once, and its canopy.yaml."""
+        source = self.root / source
+        if source not in self._modules:
+            self.need_compiler(source)
+            folder = self.fresh_folder(source.stem)
+            self.must("build", source, "-o", folder / f"{source.stem}.wasm")
+            if (source / "canopy.yaml").exists():
+                shutil.copy(source / "canopy.yaml", folder)
+            self._modules[source] = folder / f"{source.stem}.wasm"
+        return self._modules[source]
+
+    def need_compiler(self, source):
+        names = [path.name for path in source.rglob("*")] if source.is_dir() else [source.name]
+        if any(name.endswith(".go") for name in names) and not shutil.which("go"):
+            raise Skip("there is no Go compiler")
+        if any(name.endswith(".rs") for name in names):
+            if not shutil.which("rustc"):
+                raise Skip("there is no Rust compiler")
+            libraries = subprocess.run(["rustc", "--print", "target-libdir", "--target", "wasm32-wasip1"],
+                                       capture_output=True, text=True).stdout.strip()
+            if not pathlib.Path(libraries).is_dir():
+                raise Skip("Rust has no library for wasm32-wasip1; rustup target add wasm32-wasip1")
+
+    def end_test(self):
+        for server in self._own:
+            if server.process.poll() is None:
+                server.kill()
+        self._own = []
+
+    def close(self):
+        self.end_test()
+        if self._shared and self._shared.process.poll() is None:
+            self._shared.kill()

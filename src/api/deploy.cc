@@ -1,5 +1,6 @@
 #include "api/deploy.h"
 
+#include <cmath>
 #include <memory>
 #include <utility>
 
@@ -91,11 +92,12 @@ Result<std::uint32_t> read_rollback(std::string_view body) {
   }
   const auto* const version = object->if_contains("version");
   if (version == nullptr) return 0;
-  const auto* const number = version->if_int64();
-  if (number == nullptr || *number < 1 || *number > 0xffff'ffff) {
-    return bad("'version' is not a number from 1 to 4294967295");
+  // 3.0 is a whole number too.
+  const double number = version->is_number() ? version->to_number<double>() : 0;
+  if (!(number >= 1 && number <= 0xffff'ffff) || number != std::floor(number)) {
+    return bad("'version' is not a whole number from 1 to 4294967295");
   }
-  return static_cast<std::uint32_t>(*number);
+  return static_cast<std::uint32_t>(number);
 }
 
 net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& exchange, FunctionName name) {
@@ -113,7 +115,7 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
   };
   Result<Made> made = co_await net::run_blocking(platform.disk, store);
   if (made && *made == nullptr) {
-    const std::function<Result<Made>()> prepare = [&] { return (*runtime)->prepare(*draft); };
+    const std::function<Result<Made>()> prepare = [&] { return platform.templates.make(**runtime, *draft); };
     made = co_await net::run_blocking(platform.compile, prepare);
   }
   if (!made) co_return error_response(deploy_error(std::move(made).error()));

@@ -204,12 +204,13 @@ TEST(Rollback, GoesToTheVersionBeforeOrToTheOneThatIsNamed) {
   EXPECT_EQ(json_of(back).at("version").as_int64(), 2);
   EXPECT_EQ(current(), 2);
   EXPECT_EQ(live.post("/v1/functions/demo/hello/rollback", R"({"version": 1})").status, 200);
+  EXPECT_EQ(live.post("/v1/functions/demo/hello/rollback", R"({"version": 1.0})").status, 200);
   EXPECT_EQ(live.post("/function/demo/hello", "again").body, "again");
   EXPECT_EQ(live.post("/v1/functions/demo/hello/rollback").status, 409);
   EXPECT_EQ(live.post("/v1/functions/demo/hello/rollback", R"({"version": 9})").status, 404);
   EXPECT_EQ(live.post("/v1/functions/demo/other/rollback").status, 404);
-  for (const char* const bad :
-       {"[]", "{\"version\": 0}", "{\"version\": \"1\"}", "{\"versoin\": 1}", "{", "1"}) {
+  for (const char* const bad : {"[]", "{\"version\": 0}", "{\"version\": \"1\"}", "{\"version\": 1.5}",
+                                "{\"version\": 1e300}", "{\"versoin\": 1}", "{", "1"}) {
     EXPECT_EQ(live.post("/v1/functions/demo/hello/rollback", bad).status, 400) << bad;
   }
 }

@@ -70,7 +70,7 @@ const std::string_view openapi_call_paths = R"json("/function/{namespace}/{name}
   "responses":{"200":{"description":"The log; a last line counts what was not kept.",
       "headers":{"X-Call-Id":{"$ref":"#/components/headers/CallId"},
         "X-Log-Dropped-Bytes":{"$ref":"#/components/headers/Bytes"}},
-      "content":{"text/plain":{"schema":{"type":"string"}},"text/event-stream":{"schema":{"type":"string"}}}},
+      "content":{"text/plain":{"schema":{"type":"string"}},"text/event-stream":{"schema":{"$ref":"#/components/schemas/ServerSentEvent"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},
     "503":{"$ref":"#/components/responses/Unavailable"},"default":{"$ref":"#/components/responses/Error"}}}})json";
 

@@ -92,7 +92,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     {"$ref":"#/components/parameters/Follow"}],
   "responses":{"200":{"description":"The logs.","content":{
       "application/json":{"schema":{"$ref":"#/components/schemas/Logs"}},
-      "text/event-stream":{"schema":{"type":"string"}}}},
+      "text/event-stream":{"schema":{"$ref":"#/components/schemas/ServerSentEvent"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},
     "503":{"$ref":"#/components/responses/Unavailable"},"default":{"$ref":"#/components/responses/Error"}}}})json";
 

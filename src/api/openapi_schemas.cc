@@ -57,8 +57,10 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "content":{"application/octet-stream":{"schema":{"type":"string","format":"binary"}}}}
 },"schemas":{
 "NamePart":{"type":"string","minLength":1,"maxLength":63,"pattern":"^[A-Za-z0-9](\\.?[A-Za-z0-9_-])*\\.?$"},
-"FunctionName":{"type":"string","description":"namespace/name",
-  "pattern":"^[A-Za-z0-9](\\.?[A-Za-z0-9_-]){0,30}/[A-Za-z0-9](\\.?[A-Za-z0-9_-]){0,30}$"},
+"FunctionName":{"type":"string","description":"namespace/name; the namespace is `default` where it is left out.",
+  "pattern":"^([A-Za-z0-9](\\.?[A-Za-z0-9_-]){0,30}/)?[A-Za-z0-9](\\.?[A-Za-z0-9_-]){0,30}$"},
+"ServerSentEvent":{"type":"object","required":["event","data"],"properties":{
+  "event":{"type":"string"},"data":{"type":"string","description":"JSON, on one line."}}},
 "CallId":{"type":"string","pattern":"^[0-9a-f]{32}$"},
 "Duration":{"type":"string","pattern":"^[0-9]{1,4}(\\.[0-9]{1,3})?(ns|us|ms|s|m|h|d)$"},
 "Time":{"type":["string","null"],"format":"date-time"},

@@ -9,7 +9,7 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
   "description":"function.deployed, function.rolled_back and function.removed with the function; call.started and call.ended with the call; `lost` with a count where the client was too slow. Never ends by itself.",
   "parameters":[{"name":"function","in":"query","description":"Only of this one.",
     "schema":{"$ref":"#/components/schemas/FunctionName"}}],
-  "responses":{"200":{"description":"The events.","content":{"text/event-stream":{"schema":{"type":"string"}}}},
+  "responses":{"200":{"description":"The events.","content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/ServerSentEvent"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"503":{"$ref":"#/components/responses/Unavailable"},
     "default":{"$ref":"#/components/responses/Error"}}}},
 

@@ -13,7 +13,8 @@ code,pre{font-family:ui-monospace,monospace;font-size:.9em}
 pre{background:var(--soft);padding:.8rem;overflow:auto;border-radius:.4rem}
 details{border:1px solid var(--line);border-radius:.4rem;margin:.5rem 0;padding:.4rem .8rem}
 summary{cursor:pointer}summary b{display:inline-block;min-width:4.5rem;color:var(--accent)}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0}
+table{border-collapse:collapse;width:100%}
+td,th{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0}
 th{font-weight:600}small{opacity:.7}a{color:var(--accent)}
 </style>)html";
 

@@ -97,8 +97,8 @@ struct Server::Impl {
   std::vector<exec::Core*> core_pointers;
   Runtimes runtimes;
   std::optional<Templates> templates;
-  std::optional<net::BlockingPool> disk;
   std::optional<net::BlockingPool> compile;
+  std::optional<net::BlockingPool> disk;
   std::unique_ptr<Platform> platform;
   std::vector<std::unique_ptr<Lane>> lanes;
   std::unique_ptr<Alarm> sweep_alarm;
@@ -196,6 +196,7 @@ bool Server::Impl::wait_until_idle(Duration timeout) {
 void Server::Impl::stop() {
   if (std::exchange(stopped, true) || !platform) return;
   platform->draining = true;
+  templates->stop();
   if (!threads.empty()) {
     on_each_lane([](Lane& lane) {
       lane.server->stop();
@@ -207,9 +208,10 @@ void Server::Impl::stop() {
   }
   for (exec::Core* const core : core_pointers) core->stop();
   threads.clear();
-  // Their last work refers to what is destroyed after them.
-  compile.reset();
+  // Their last work refers to what is destroyed after them; and what the disk pool finds not to be compiled
+  // goes on to the other.
   disk.reset();
+  compile.reset();
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

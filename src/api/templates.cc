@@ -25,6 +25,13 @@ Result<exec::Runtime*> Templates::find_runtime(const std::string& name) const {
   return fail(Code::refused, "there is no runtime '" + name + "' here; there is: " + known);
 }
 
+Templates::Made Templates::make(exec::Runtime& runtime, const Function& function) const {
+  if (stopping_.load(std::memory_order_relaxed)) {
+    return fail(Code::unavailable, "the server stops; ask another one", Stage::start);
+  }
+  return runtime.prepare(function);
+}
+
 void Templates::get(std::shared_ptr<const Function> function, Done done) {
   const std::string key = key_of(*function);
   std::optional<Error> failure;
@@ -46,7 +53,7 @@ void Templates::get(std::shared_ptr<const Function> function, Done done) {
 void Templates::start(const std::string& key, std::shared_ptr<const Function> function) {
   const auto runtime = find_runtime(function->runtime);
   if (!runtime) return land(key, fail(Code::unavailable, runtime.error().message, Stage::start));
-  const auto compile = [this, key, function, runtime = *runtime] { land(key, runtime->prepare(*function)); };
+  const auto compile = [this, key, function, runtime = *runtime] { land(key, make(*runtime, *function)); };
   const auto look = [this, key, function, runtime = *runtime, compile] {
     if (auto found = runtime->find(*function)) return land(key, std::move(found));
     if (!compile_.post(compile)) land(key, full("compiled"));

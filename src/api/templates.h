@@ -7,6 +7,7 @@
 // Threads: all methods, any thread.
 // Life:    outlives the work in both pools.
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -36,6 +37,14 @@ class Templates {
   //   and what Runtime::prepare() says
   void get(std::shared_ptr<const Function> function, Done done);
 
+  // Makes `function` now, on the caller's thread: one of the compile pool's.
+  //   unavailable  the server stops
+  //   and what Runtime::prepare() says
+  Made make(exec::Runtime& runtime, const Function& function) const;
+
+  // From now on nothing new is made, so that what waits in the pools ends at once.
+  void stop() { stopping_.store(true, std::memory_order_relaxed); }
+
   //   refused  no runtime of that name
   Result<exec::Runtime*> find_runtime(const std::string& name) const;
 
@@ -55,6 +64,7 @@ class Templates {
   net::BlockingPool& disk_;
   net::BlockingPool& compile_;
   const Clock& clock_;
+  std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
   std::map<std::string, Flight> flights_;    // Guarded by mutex_; by name and version, as are the failures.
   std::map<std::string, Failure> failures_;  // Guarded by mutex_.

@@ -58,8 +58,8 @@ class Bed {
  public:
   exec::FakeRuntime* runtime = nullptr;
   FakeClock clock;
-  net::BlockingPool disk{1, 10};
   net::BlockingPool compile{1, 10};
+  net::BlockingPool disk{1, 10};  // Goes first: its work goes on to the other.
   Templates templates{runtimes_, disk, compile, clock};
 };
 
@@ -99,6 +99,14 @@ TEST(Templates, NamesTheRuntimesThereAre) {
   EXPECT_NE(made[0].error().message.find("wasm"), std::string::npos);
   EXPECT_EQ(bed.templates.find_runtime("cobol").error().code, Code::refused);
   EXPECT_TRUE(bed.templates.find_runtime("wasm").has_value());
+}
+
+TEST(Templates, MakesNothingOnceItIsToStop) {
+  Bed bed;
+  bed.templates.stop();
+  const auto made = bed.get(Bed::function("good"));
+  EXPECT_EQ(made[0].error().code, Code::unavailable);
+  EXPECT_EQ(bed.runtime->prepare_count(), 0U);
 }
 
 TEST(Templates, SaysWhenTooManyWait) {

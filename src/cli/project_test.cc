@@ -75,7 +75,9 @@ TEST(Project, WhatIsWrongIsSaid) {
 }
 
 TEST(Project, FlagsWinOverTheManifest) {
-  wire::Manifest manifest{.memory_bytes = MiB, .env = {{{"A", "1"}, {"B", "2"}}}};
+  wire::Manifest manifest;
+  manifest.memory_bytes = MiB;
+  manifest.env = {{{"A", "1"}, {"B", "2"}}};
   Flags flags;
   flags.memory_bytes = 2 * MiB;
   flags.env = {"B=3", "C="};
@@ -114,8 +116,8 @@ TEST(ProjectFiles, StayInside) {
 }
 
 TEST(Upload, IsWhatTheServerReads) {
-  Upload upload{
-      .name = *parse_function_name("demo/x"), .manifest = {.memory_bytes = MiB}, .module = {}, .files = {}};
+  Upload upload{.name = *parse_function_name("demo/x"), .manifest = {}, .module = {}, .files = {}};
+  upload.manifest.memory_bytes = MiB;
   upload.module = std::string("\0asm\r\n--boundary\r\n", 17);
   upload.files = {{"a \"quoted\\\" name.txt", "content"}, {"empty", ""}};
   const std::string body = write_multipart(upload, "limit-0123456789");

@@ -42,9 +42,10 @@ Result<Function> make_draft(const Here& here, const Upload& upload, FunctionName
   return draft;
 }
 
-// On the disk pool: stores what was uploaded, and looks whether it was compiled before.
+// On the disk pool: looks at what was uploaded, stores what was uploaded, and whether it was compiled before.
 Result<std::shared_ptr<exec::Template>> store_code(store::Catalog& catalog, exec::Runtime& runtime,
                                                    const Upload& upload, Function& draft) {
+  CANOPY_TRY_VOID(runtime.check(draft, upload.code));
   CANOPY_TRY(draft.digest, catalog.put_code(upload.code));
   for (const UploadedFile& file : upload.files) {
     CANOPY_TRY(std::string digest, catalog.put_code(file.content));

@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include <malloc.h>
+
 #include "api/alarm.h"
 #include "api/gateway.h"
 #include "base/log.h"
@@ -18,6 +20,8 @@ namespace {
 constexpr std::size_t disk_thread_count = 4;
 constexpr std::size_t compile_queue_max = 64;
 constexpr Duration sweep_period = std::chrono::hours(1);
+constexpr Duration trim_period = std::chrono::seconds(3);
+constexpr std::size_t trim_above_bytes = 16 * MiB;
 constexpr Duration idle_check_period = std::chrono::milliseconds(2);
 constexpr Duration stop_timeout = std::chrono::seconds(10);
 
@@ -58,6 +62,13 @@ struct Lane {
   }
 };
 
+// The C library keeps what was freed between pieces still in use, for ever: after ten thousand connections or
+// a large upload that would be all they had.
+void give_back_memory() {
+  const struct mallinfo2 info = mallinfo2();
+  if (info.fordblks > trim_above_bytes) malloc_trim(0);
+}
+
 }  // namespace
 
 struct Server::Impl {
@@ -76,6 +87,7 @@ struct Server::Impl {
   Result<void> start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes);
   Result<void> listen();
   void plan_sweep();
+  void plan_trim();
   bool wait_until_idle(Duration timeout);
   void stop();
 
@@ -102,6 +114,7 @@ struct Server::Impl {
   std::unique_ptr<Platform> platform;
   std::vector<std::unique_ptr<Lane>> lanes;
   std::unique_ptr<Alarm> sweep_alarm;
+  std::unique_ptr<Alarm> trim_alarm;
   std::vector<std::jthread> threads;
   bool stopped = false;
 };
@@ -138,6 +151,8 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   CANOPY_TRY_VOID(listen());
   sweep_alarm = std::make_unique<Alarm>(*cores.front());
   plan_sweep();
+  trim_alarm = std::make_unique<Alarm>(*cores.front());
+  plan_trim();
   for (exec::Core* const core : core_pointers) {
     threads.emplace_back([core]() noexcept { core->run(); });
   }
@@ -172,6 +187,13 @@ void Server::Impl::plan_sweep() {
     };
     disk->post(sweep);  // If the queue is full there is another time.
     plan_sweep();
+  });
+}
+
+void Server::Impl::plan_trim() {
+  trim_alarm->set(clock.now() + trim_period, [this] {
+    disk->post(give_back_memory);  // If the queue is full there is another time.
+    plan_trim();
   });
 }
 

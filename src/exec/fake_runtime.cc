@@ -170,6 +170,11 @@ std::shared_ptr<Template> FakeRuntime::find(const Function& function) {
   return state_->made[function.digest].lock();
 }
 
+Result<void> FakeRuntime::check(const Function& /*function*/, std::string_view code) {
+  if (code.empty()) return fail(Code::refused, "the code is empty");
+  return {};
+}
+
 Result<std::shared_ptr<Template>> FakeRuntime::prepare(const Function& function) {
   ++state_->prepare_count;
   const auto path = state_->find_code(function.digest);

@@ -49,6 +49,7 @@ class FakeRuntime final : public Runtime {
   std::size_t unload_count() const;
 
   std::string_view name() const override { return "wasm"; }
+  Result<void> check(const Function& function, std::string_view code) override;
   std::shared_ptr<Template> find(const Function& function) override;
   Result<std::shared_ptr<Template>> prepare(const Function& function) override;
 

@@ -67,6 +67,11 @@ class Runtime {
 
   virtual std::string_view name() const = 0;  // "wasm"
 
+  // Whether `code` could be that of `function`, as far as a look at it tells: so that nothing is kept on disk
+  // of what cannot run. Any thread; blocks for as long as it takes to read it once.
+  //   refused  it is no module, or one that cannot run here; in full words
+  virtual Result<void> check(const Function& function, std::string_view code) = 0;
+
   // The template of `function` if all that is slow about it was done before, else null. Reads a small file at
   // most, so that a call need not wait behind others' compilations. Any thread but a core's.
   virtual std::shared_ptr<Template> find(const Function& function) = 0;

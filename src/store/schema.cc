@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 
+#include "base/log.h"
 #include "store/data_folder.h"
 #include "store/rows.h"
 
@@ -99,7 +100,7 @@ Result<void> check_pages(Database& database, const Folder& folder) {
   if (facts && facts->size_bytes > full_check_bytes_max) return {};
   // Not quick_check: that one overlooks rows in the wrong order, which a search then does not find.
   CANOPY_TRY(const std::string problem, database.text("PRAGMA integrity_check(1)"));
-  if (problem != "ok") return refuse(folder, "is damaged: " + problem);
+  if (problem != "ok") return refuse(folder, "is damaged: " + log_safe(problem));
   // It was writable before its first page was read, so that page says so.
   if (database.is_read_only()) return refuse(folder, "is damaged: its header asks for a newer SQLite");
   return {};

@@ -39,7 +39,8 @@ Result<ModulePlan> compile(const CompileOptions& options, const Function& functi
                            const std::filesystem::path& code, const std::filesystem::path& compiled,
                            const std::vector<std::string>& entry_names);
 
-// The plan that compile() left beside `compiled`. Not found: it was never compiled.
+// The plan that compile() left beside `compiled`. Not found: it was never compiled, or
+// what is there is not whole.
 Result<ModulePlan> read_plan(const std::filesystem::path& compiled);
 
 // Offers the child what a guest may import during its start-up, given the folder of code.

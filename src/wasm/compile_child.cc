@@ -58,17 +58,36 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view byte
   return {};
 }
 
+// What only the first call would find out otherwise: that imports and entry points have the types they must.
+Result<void> check_links(wasm_engine_t& engine, const Host& host, wasmtime_module_t* module,
+                         const std::vector<std::string>& entry_names) {
+  CANOPY_TRY(const LinkerHandle linker, make_linker(engine, host.imports, false));
+  wasmtime_instance_pre_t* raw = nullptr;
+  if (const ErrorHandle error{wasmtime_linker_instantiate_pre(linker.get(), module, &raw)}) {
+    return fail(Code::refused, "linking: " + message(*error));
+  }
+  const InstancePreHandle pre(raw);
+  for (const std::string& name : entry_names) {
+    canopy_entry_t* entry = nullptr;
+    if (const ErrorHandle error{canopy_entry_new(pre.get(), name.data(), name.size(), &entry)}) {
+      return fail(Code::refused, "the entry point '" + log_safe(name) + "': " + message(*error));
+    }
+    const EntryHandle owned(entry);
+  }
+  return {};
+}
+
 Result<void> carry_out(const CompileJob& job, const HostMaker& make_host) {
   CANOPY_TRY(const std::string original, read_file(job.code));
   CANOPY_TRY(const EngineHandle engine, make_compiler());
   std::string wasm = original;
   ModulePlan plan{.entry_names = job.entry_names, .preinitialised = false, .note = {}};
+  const Host host = make_host(job.code_folder);
   const std::vector<std::string> init_names(job.entry_names.begin(), job.entry_names.end() - 1);
   if (!init_names.empty()) {
     Function function;
     function.limits.memory_bytes = job.function_memory_bytes;
     function.files = job.files;
-    const Host host = make_host(job.code_folder);
     CANOPY_TRY(Preinitialised prepared, preinitialise(*engine, host, function, original, init_names));
     plan.note = std::move(prepared.note);
     plan.preinitialised = !prepared.wasm.empty();
@@ -83,10 +102,12 @@ Result<void> carry_out(const CompileJob& job, const HostMaker& make_host) {
     return fail(Code::refused, message(*error));
   }
   const ModuleHandle module(raw);
+  CANOPY_TRY_VOID(check_links(*engine, host, module.get(), plan.entry_names));
   ByteVec compiled;
   if (const ErrorHandle error{wasmtime_module_serialize(module.get(), compiled.get())}) {
     return fail(Code::internal, message(*error));
   }
+  plan.compiled_bytes = compiled.size();
   // The plan first: compiled code without a plan is never seen.
   CANOPY_TRY_VOID(write_file(job.compiled.string() + ".plan", write_plan(plan)));
   return write_file(job.compiled, compiled.view());

@@ -128,6 +128,7 @@ Result<CompileJob> read_job(std::string_view text) {
 std::string write_plan(const ModulePlan& plan) {
   std::string out;
   add(out, "preinitialised", plan.preinitialised ? 1 : 0);
+  add(out, "bytes", plan.compiled_bytes);
   if (!plan.note.empty()) add(out, "note", plan.note);
   for (const std::string& name : plan.entry_names) add(out, "entry", name);
   return out;
@@ -137,6 +138,7 @@ Result<ModulePlan> parse_plan(std::string_view text) {
   ModulePlan plan;
   CANOPY_TRY_VOID(read_lines(text, [&plan](std::string_view key, std::string value) {
     if (key == "preinitialised") return plan.preinitialised = value == "1", true;
+    if (key == "bytes") return read_number(value, plan.compiled_bytes);
     if (key == "note") return plan.note = std::move(value), true;
     if (key == "entry") return plan.entry_names.push_back(std::move(value)), true;
     return false;
@@ -151,7 +153,13 @@ Result<ModulePlan> read_plan(const std::filesystem::path& compiled) {
     return fail(Code::not_found, compiled.string() + " is not there");
   std::stringstream text;
   text << file.rdbuf();
-  return parse_plan(text.str());
+  CANOPY_TRY(ModulePlan plan, parse_plan(text.str()));
+  // A power cut may leave a file that is shorter than what was written: it is made anew.
+  std::error_code error;
+  if (std::filesystem::file_size(compiled, error) != plan.compiled_bytes || error) {
+    return fail(Code::not_found, compiled.string() + " is not whole");
+  }
+  return plan;
 }
 
 }  // namespace canopy::wasm

@@ -30,11 +30,13 @@ TEST(CompileJob, RefusesWhatMakesNoSense) {
 }
 
 TEST(ModulePlan, ReadsBackWhatItWrites) {
-  const ModulePlan plan{.entry_names = {"a", "b"}, .preinitialised = true, .note = "why not"};
+  const ModulePlan plan{
+      .entry_names = {"a", "b"}, .preinitialised = true, .compiled_bytes = 77, .note = "why not"};
   const auto read = parse_plan(write_plan(plan));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->entry_names, plan.entry_names);
   EXPECT_TRUE(read->preinitialised);
+  EXPECT_EQ(read->compiled_bytes, 77U);
   EXPECT_EQ(read->note, "why not");
 }
 

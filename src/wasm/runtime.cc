@@ -50,6 +50,11 @@ class WasmRuntime final : public exec::Runtime {
 
   std::string_view name() const override { return "wasm"; }
 
+  Result<void> check(const Function& function, std::string_view code) override {
+    CANOPY_TRY(const wire::WasmModule module, wire::inspect_wasm(code));
+    return wire::check_deployable(module, offered_, function.limits);
+  }
+
   std::shared_ptr<exec::Template> find(const Function& function) override {
     const std::string key = compiled_name(function);
     if (auto kept = find_made(key)) return kept;

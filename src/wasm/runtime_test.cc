@@ -177,6 +177,28 @@ TEST_F(WasmRuntimeTest, RefusesAnUnknownImportByName) {
   EXPECT_NE(made.error().message.find("nothing"), std::string::npos);
 }
 
+TEST_F(WasmRuntimeTest, RefusesTypesThatDoNotFit) {
+  for (const char* const wat : {R"((import "test" "input_size" (func (param f64))) (func (export "_start")))",
+                                R"((func (export "canopy_handle") (param i32)))",
+                                R"((func (export "_start") (result f64) (f64.const 1)))",
+                                R"((func (export "canopy_init") (param i32)) (func (export "handle")))"}) {
+    const auto made = runtime_->prepare(function(wat));
+    ASSERT_FALSE(made) << wat;
+    EXPECT_EQ(made.error().code, Code::refused) << made.error().message;
+  }
+}
+
+TEST_F(WasmRuntimeTest, MakesAnewWhatIsNotWhole) {
+  const Function hello = function(R"((memory (export "memory") 1) (data (i32.const 0) "hello")
+      (func (export "_start") (call $output (i32.const 0) (i32.const 5))))");
+  EXPECT_EQ(call(hello).output, "hello");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "compiled")) {
+    if (entry.path().extension() == ".cwasm") std::filesystem::resize_file(entry.path(), 100);
+  }
+  EXPECT_FALSE(runtime_->find(hello));
+  EXPECT_EQ(call(hello).output, "hello");
+}
+
 TEST_F(WasmRuntimeTest, RefusesWhatDoesNotValidate) {
   Function broken = function(R"((func (export "_start")))");
   std::ofstream(folder_ / broken.digest, std::ios::binary)

@@ -45,7 +45,10 @@ std::string reason(const wasm_trap_t& trap) {
 std::string frame_text(const wasm_frame_t& frame) {
   const wasm_name_t* const name = wasmtime_frame_func_name(&frame);
   std::array<char, 32> offset{};
-  std::snprintf(offset.data(), offset.size(), " (+0x%zx)", wasm_frame_func_offset(&frame));
+  const std::size_t at = wasm_frame_func_offset(&frame);
+  constexpr auto unknown =
+      static_cast<std::size_t>(-1);  // In what a function does before its first instruction.
+  if (at != unknown) std::snprintf(offset.data(), offset.size(), " (+0x%zx)", at);
   if (name == nullptr || name->size == 0) {
     return "function " + std::to_string(wasm_frame_func_index(&frame)) + offset.data();
   }

@@ -214,6 +214,9 @@ def test_ten_thousand_idle_connections(server):
         raise Skip(f"only {count} descriptors are allowed here; {count} connections were right")
 
 
+# What the peak took is kept for the next as many connections: 59, 60, 62 MiB after one, two, three rounds.
+test_ten_thousand_idle_connections.rss_margin = 48 << 20
+
 SLEEPER = """(module
   (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)

@@ -16,6 +16,24 @@ build/%/build.ninja: | deps
 build: build/release/build.ninja  ## build/release/canopy
 	@$(BUILD) release --target canopy
 
+run: build  ## build, start, deploy examples/hello, call it, stop: everything once
+	@tools/run build/release/canopy
+
+up: build  ## build and start a server that stays, at http://127.0.0.1:8080
+	@build/release/canopy up
+
+# The program holds its SDK; share/canopy has it for editors and other build tools.
+install: build  ## PREFIX=/usr/local: bin/canopy, share/canopy, completions for shells
+	@install -D -m 755 build/release/canopy $(DESTDIR)$(PREFIX)/bin/canopy
+	@install -d $(DESTDIR)$(PREFIX)/share/canopy/sdk
+	@cp -r sdk/c $(DESTDIR)$(PREFIX)/share/canopy/sdk/
+	@install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	@build/release/canopy completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/canopy
+	@build/release/canopy completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_canopy
+	@build/release/canopy completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/canopy.fish
+	@echo "installed $(DESTDIR)$(PREFIX)/bin/canopy"
+
 dev: build/dev/build.ninja  ## build with all checks on
 	@$(BUILD) dev
 
@@ -31,7 +49,19 @@ tsan: build/tsan/build.ninja  ## the tests under ThreadSanitizer
 	@$(BUILD) tsan
 	@tools/test build/tsan
 
+fuzz: build/fuzz/build.ninja  ## each fuzz target for SECONDS_EACH=60 seconds, from tests/corpus
+	@$(BUILD) fuzz
+	@tools/fuzz build/fuzz $(or $(SECONDS_EACH),60)
+
+hostile: build  ## the long form of tests/hostile: a million reused slots, ten thousand connections
+	@python3 tests/hostile/run.py --canopy=build/release/canopy --long
+
+bench: build/release/build.ninja  ## the table of the README, measured on this machine (BENCH="--rounds=5")
+	@tools/deps --bench
+	@$(BUILD) release --target canopy cold_call
+	@bench/run $(BENCH)
+
 check:  ## format, lint, layers, house rules, tests
 	@tools/check
 
-.PHONY: help deps build dev test asan tsan check
+.PHONY: help deps build run up install dev test asan tsan fuzz hostile bench check

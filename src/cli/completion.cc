@@ -95,7 +95,7 @@ void print_bash(std::ostream& out) {
          "  if [[ $word == -* ]]; then\n"
          "    COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))\n"
          "    [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null\n"
-         "    return\n"
+         "    return 0\n"
          "  fi\n"
          "  [[ $kind == functions ]] && words+=\" $(canopy list --names 2>/dev/null)\"\n"
          "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"

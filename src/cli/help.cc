@@ -28,10 +28,11 @@ std::string default_text(const OptionRow& row) {
 
 std::string usage(const Verb& verb) {
   Flags flags;
-  std::string text = "canopy " + std::string(verb.name);
-  if (!verb.arguments.empty()) text += " " + std::string(verb.arguments);
-  if (!flags_of(verb, flags).empty()) text += " [flags]";
-  return text;
+  const std::string flag_part = flags_of(verb, flags).empty() ? "" : " [flags]";
+  const std::string arguments = verb.arguments.empty() ? "" : " " + std::string(verb.arguments);
+  // What follows "--" is the module's, flags included.
+  const std::size_t rest = std::min(arguments.find(" [-- "), arguments.size());
+  return "canopy " + std::string(verb.name) + arguments.substr(0, rest) + flag_part + arguments.substr(rest);
 }
 
 void print_overview(std::ostream& out) {

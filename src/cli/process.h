@@ -19,7 +19,7 @@
 namespace canopy::cli {
 
 struct ProcessRequest {
-  std::vector<std::string> arguments;       // The program first: a path, or a name that PATH finds.
+  std::vector<std::string> arguments = {};  // The program first: a path, or a name that PATH finds.
   std::filesystem::path folder = {};        // Where it runs; "" for here.
   std::vector<std::string> variables = {};  // "NAME=value", before what the environment says.
   Duration timeout = std::chrono::minutes(30);
@@ -40,7 +40,7 @@ inline constexpr std::size_t process_output_max = 16 * MiB;
 Result<ProcessEnd> run_process(const ProcessRequest& request, const Environment& environment);
 
 // A program that runs beside us, on our standard output and error, until the object goes: then it is told to
-// end. It ends with us, however we end.
+// end, and waited for.
 class Companion {
  public:
   static Result<Companion> start(const ProcessRequest& request, const Environment& environment);

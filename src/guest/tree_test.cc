@@ -201,7 +201,7 @@ TEST(Tmp, IsGivenBack) {
 }
 
 TEST(Tmp, AMillionEmptyFilesAreTooMany) {
-  FakeCaller caller(with_tmp(16 * MiB));
+  FakeCaller caller(with_tmp(2 * MiB));
   FakeGuest guest(caller);
   int made = 0;
   for (; made < 1'000'000; ++made) {
@@ -212,8 +212,8 @@ TEST(Tmp, AMillionEmptyFilesAreTooMany) {
     }
     ASSERT_EQ(guest.close(*fd), Errno::success);
   }
-  EXPECT_GT(made, 10'000);
-  EXPECT_LT(made, 100'000);
+  EXPECT_GT(made, 1'500);
+  EXPECT_LT(made, 10'000);
   EXPECT_EQ(guest.make_folder("tmp/d"), Errno::nospc);
   EXPECT_EQ(guest.symlink("x", "tmp/l"), Errno::nospc);
   EXPECT_EQ(guest.unlink("tmp/0"), Errno::success);
@@ -221,7 +221,7 @@ TEST(Tmp, AMillionEmptyFilesAreTooMany) {
 }
 
 TEST(Tmp, FoldersMayBeNestedAsDeepAsTheyFit) {
-  FakeCaller caller(with_tmp(4 * MiB));
+  FakeCaller caller(with_tmp(1 * MiB));
   FakeGuest guest(caller);
   auto fd = guest.open("tmp", oflags::directory);
   ASSERT_TRUE(fd);
@@ -233,7 +233,7 @@ TEST(Tmp, FoldersMayBeNestedAsDeepAsTheyFit) {
     ASSERT_EQ(guest.close(*fd), Errno::success);
     fd = next;
   }
-  EXPECT_GT(depth, 4000);
+  EXPECT_GT(depth, 1000);
   EXPECT_LT(depth, 10'000);
   caller.restart();  // Drops them all, without descending as deep.
 }

@@ -13,8 +13,8 @@ namespace canopy {
 namespace {
 
 // Variables that begin as ours do and are read elsewhere.
-constexpr std::array<std::string_view, 4> other_variables = {"CANOPY_URL", "CANOPY_KEY", "CANOPY_CACHE",
-                                                             "CANOPY_CHECK_BASE"};
+constexpr std::array<std::string_view, 5> other_variables = {"CANOPY_URL", "CANOPY_KEY", "CANOPY_CACHE",
+                                                             "CANOPY_SYSROOT", "CANOPY_CHECK_BASE"};
 // What Kubernetes sets in every pod beside a service that is called canopy.
 constexpr std::array<std::string_view, 2> service_prefixes = {"CANOPY_SERVICE_", "CANOPY_PORT"};
 constexpr std::string_view variable_prefix = "CANOPY_";
@@ -169,6 +169,7 @@ class OptionReader {
 
   void collect_variables() {
     std::vector<std::string> known;
+    known.reserve(names_.size());
     for (const std::string_view name : names_) known.push_back(variable_name(name));
     const std::vector<std::string_view> known_views(known.begin(), known.end());
     for (const std::string_view entry : input_.environment) {

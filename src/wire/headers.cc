@@ -69,7 +69,7 @@ Result<Duration> parse_timeout(std::string_view value) {
   const std::string_view text = trim(value);
   const bool plain = !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos;
   const std::string with_unit = plain ? std::string(text.substr(0, 40)) + "s" : std::string(text);
-  const auto duration = read_duration(with_unit, {.min = Duration(1), .max = std::chrono::hours(1)});
+  auto duration = read_duration(with_unit, {.min = Duration(1), .max = std::chrono::hours(1)});
   if (!duration) return fail(Code::invalid, "X-Canopy-Timeout: " + duration.error().message);
   return duration;
 }

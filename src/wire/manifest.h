@@ -26,18 +26,18 @@ namespace canopy::wire {
 
 // What was not said is empty, and leaves a function as it is.
 struct Manifest {
-  std::optional<FunctionName> name{};
-  std::optional<std::string> runtime{};
-  std::optional<std::uint64_t> memory_bytes{};  // 64KiB to 4GiB
-  std::optional<Duration> timeout{};            // 1ms to 1h
-  std::optional<std::uint32_t> concurrency{};   // 1 to 100000
-  std::optional<std::uint64_t> output_bytes{};  // up to 1GiB
-  std::optional<std::uint64_t> log_bytes{};     // up to 64MiB
-  std::optional<std::uint64_t> tmp_bytes{};     // up to 4GiB
-  std::optional<std::uint32_t> open_files{};    // up to 4096
-  std::optional<std::map<std::string, std::string>> env{};
-  std::optional<std::string> code{};  // A file, as seen from the manifest's folder.
-  std::optional<std::string> path{};  // A folder or a source file.
+  std::optional<FunctionName> name;
+  std::optional<std::string> runtime;
+  std::optional<std::uint64_t> memory_bytes;  // 64KiB to 4GiB
+  std::optional<Duration> timeout;            // 1ms to 1h
+  std::optional<std::uint32_t> concurrency;   // 1 to 100000
+  std::optional<std::uint64_t> output_bytes;  // up to 1GiB
+  std::optional<std::uint64_t> log_bytes;     // up to 64MiB
+  std::optional<std::uint64_t> tmp_bytes;     // up to 4GiB
+  std::optional<std::uint32_t> open_files;    // up to 4096
+  std::optional<std::map<std::string, std::string>> env;
+  std::optional<std::string> code;  // A file, as seen from the manifest's folder.
+  std::optional<std::string> path;  // A folder or a source file.
 };
 
 inline constexpr std::size_t env_count_max = 100;

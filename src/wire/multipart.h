@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/units.h"
 
 namespace canopy::wire {
 
@@ -23,7 +24,7 @@ struct Part {
 
 struct MultipartLimits {
   std::size_t parts_max = 1000;
-  std::size_t head_bytes_max = 8 * 1024;  // Of one part.
+  std::size_t head_bytes_max = 8 * KiB;  // Of one part.
 };
 
 // `content_type` is the request's header, with the boundary. The messages name the part, by number and by

@@ -48,9 +48,9 @@ enum class Target : std::uint8_t {
 struct Route {
   Target target = Target::dashboard;
   FunctionName function{};
-  std::string_view rest{};  // Begins with '/'; "/" where the path ends after the name.
+  std::string_view rest = "";  // Begins with '/'; "/" where the path ends after the name.
   CallId call{};
-  std::string_view allowed{};  // "GET, HEAD, OPTIONS"; "" for a path that takes any method.
+  std::string_view allowed = "";  // "GET, HEAD, OPTIONS"; "" for a path that takes any method.
 };
 
 // `path` is the target of the request up to '?', as it was sent. HEAD is allowed wherever GET is.

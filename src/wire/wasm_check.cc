@@ -114,6 +114,14 @@ Result<void> check_entry(const WasmModule& module) {
       exported_functions(module));
 }
 
+tl::unexpected<Error> too_much_memory(const WasmMemory& memory, const Limits& limits) {
+  const std::string needed = size_text(memory.size_bytes());
+  return refuse("the module starts with " + needed + " of memory and the function's limit is " +
+                size_text(limits.memory_bytes) + ": deploy it with --memory=" + needed +
+                " or with 'memory: " + needed +
+                "' in its manifest, or build it with a smaller initial memory");
+}
+
 Result<void> check_memory(const WasmModule& module, const Limits& limits) {
   if (module.memories.size() > 1) {
     return refuse("the module has " + std::to_string(module.memories.size()) +
@@ -131,11 +139,7 @@ Result<void> check_memory(const WasmModule& module, const Limits& limits) {
                     "; Canopy runs modules with pages of 64KiB");
     }
     if (memory.size_bytes() <= limits.memory_bytes) continue;
-    const std::string needed = size_text(memory.size_bytes());
-    return refuse("the module starts with " + needed + " of memory and the function's limit is " +
-                  size_text(limits.memory_bytes) + ": deploy it with --memory=" + needed +
-                  " or with 'memory: " + needed +
-                  "' in its manifest, or build it with a smaller initial memory");
+    return too_much_memory(memory, limits);
   }
   return {};
 }

@@ -38,7 +38,7 @@ struct WasmExport {
 
 struct WasmMemory {
   std::uint64_t pages = 0;
-  std::optional<std::uint64_t> pages_max{};
+  std::optional<std::uint64_t> pages_max = std::nullopt;
   std::uint64_t page_bytes = 65'536;
   bool shared = false;
   bool is_64 = false;
@@ -49,7 +49,7 @@ struct WasmMemory {
 
 struct WasmTable {
   std::uint64_t elements = 0;
-  std::optional<std::uint64_t> elements_max{};
+  std::optional<std::uint64_t> elements_max = std::nullopt;
   bool imported = false;
 };
 

@@ -14,7 +14,7 @@
   <
   < some text
 
-  $ canopy invoke t/echo -d hi          a command, in an empty folder; words as of a shell
+  $ canopy invoke t/echo -d hi          a command, in an empty folder; words as of a shell; `canopy` is the program
   | hi                                  its whole standard output
   ! canopy: something                   its whole standard error
   ? 1                                   its exit status; 0 if it is not said
@@ -157,9 +157,7 @@ def check_json(wanted, got, shown):
 
 def do_command(world, server, folder, content, values):
     line, wanted = content
-    words = shlex.split(fill(line, values))
-    if words[0] == "canopy":
-        words[0] = str(world.canopy)
+    words = [str(world.canopy) if word == "canopy" else word for word in shlex.split(fill(line, values))]
     end = subprocess.run(words, capture_output=True, cwd=folder, stdin=subprocess.DEVNULL, timeout=300,
                          env=world.environment(CANOPY_URL=server.url))
     out, err = end.stdout.decode(errors="replace"), end.stderr.decode(errors="replace")

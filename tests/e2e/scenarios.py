@@ -2,12 +2,14 @@
 import os
 import pathlib
 import pty
+import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
 
-from world import START_TIME, check, wait_until
+from world import START_TIME, Skip, check, wait_until
 
 
 def start(world, *arguments, url=None, **how):
@@ -58,21 +60,17 @@ def test_one_data_folder_has_one_server(world):
 def test_settings_come_from_flags_variables_and_a_file(world):
     config = world.fresh("config.yaml")
     config.write_text("call-timeout: 3s\nbody-max: 2MiB\n")
-    os.environ["CANOPY_BODY_MAX"] = "3MiB"  # World.environment() keeps the tests' own out; this one is put back.
-    try:
-        data = world.fresh("data")
-        process = subprocess.Popen([world.canopy, "up", "--listen=127.0.0.1:0", f"--data={data}", f"--config={config}"],
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                   env=world.environment(CANOPY_BODY_MAX="3MiB", CANOPY_BODYMAX="1"))
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith("ready"):
-                break
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=START_TIME)
-    finally:
-        del os.environ["CANOPY_BODY_MAX"]
+    process = subprocess.Popen(
+        [world.canopy, "up", "--listen=127.0.0.1:0", f"--data={world.fresh('data')}", f"--config={config}"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=world.environment(CANOPY_BODY_MAX="3MiB", CANOPY_BODYMAX="1"))
+    lines = []
+    for line in process.stdout:  # Ends when it is ready, or with the program.
+        lines.append(line)
+        if line.startswith("ready"):
+            break
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=START_TIME)
     text = "".join(lines)
     check("setting    body-max = 3MiB (from CANOPY_BODY_MAX)\n" in text, text)
     check(f"setting    call-timeout = 3s (from {config}:1:15)\n" in text, text)
@@ -151,6 +149,31 @@ def test_dev_deploys_again_on_change(world):
         session.send_signal(signal.SIGINT)
         check(session.wait(START_TIME) == 0, f"it ended with {session.returncode}")
     reader.join(START_TIME)
+
+
+def test_dev_without_a_server_brings_its_own(world):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", 8080))
+        except OSError:
+            raise Skip("port 8080 is taken") from None
+    source = world.fresh_folder("own") / "own.c"
+    shutil.copy(world.root / "examples/hello-c/hello.c", source)
+    session = start(world, "dev", source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    text = []
+    reader = threading.Thread(target=lambda: text.extend(iter(session.stdout.readline, b"")), daemon=True)
+    reader.start()
+    try:
+        wait_until(lambda: b"watching" in b"".join(text) or session.poll() is not None, "the first deployment", 120)
+        check(b"so one runs here until you end this" in b"".join(text), b"".join(text).decode())
+        end = world.must("invoke", "own", "-d", "you")
+        check(end.out == "Hello, you!\n", end.out)
+    finally:
+        session.send_signal(signal.SIGINT)
+        check(session.wait(START_TIME) == 0, f"it ended with {session.returncode}: {b''.join(text).decode()}")
+    reader.join(START_TIME)
+    check(world.run("list").returncode == 1, "its server still runs")
 
 
 def test_progress_and_colour_are_for_terminals(world):

@@ -278,7 +278,8 @@ void Caller::watch_clients() {
     running.watched = true;
     const CallId id = running.call.id;
     running.exchange->on_client_gone([this, id] {
-      if (Running* const left = running_.find(id)) stop(*left, "the client went away");
+      if (Running* const left = running_.find(id))
+        stop(*left, "the client went away before the call had ended");
     });
     return true;
   });
@@ -290,7 +291,7 @@ void Caller::watch_clients() {
 void Caller::stop(Running& running, std::string_view why) {
   if (running.stopped) return;
   const Stage stage = running.instance != nullptr ? Stage::run : Stage::start;
-  running.stopped = Error{Code::canceled, std::string(why) + " before the call had ended", stage};
+  running.stopped = Error{Code::canceled, std::string(why), stage};
   if (running.instance != nullptr) {
     running.instance->cancel();
   } else if (running.waits_for_template != nullptr) {
@@ -300,13 +301,13 @@ void Caller::stop(Running& running, std::string_view why) {
 
 bool Caller::cancel(CallId id) {
   Running* const running = running_.find(id);
-  if (running != nullptr) stop(*running, "it was cancelled");
+  if (running != nullptr) stop(*running, "the call was cancelled");
   return running != nullptr;
 }
 
 void Caller::cancel_all() {
   running_.for_each([this](Running& running) {
-    stop(running, "the server stopped");
+    stop(running, "the server stopped before the call had ended");
     return true;
   });
 }

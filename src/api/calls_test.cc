@@ -9,6 +9,7 @@
 
 #include "api/live_server.h"
 #include "api/logs.h"
+#include "net/loopback.h"
 #include "wire/json_read.h"
 
 namespace canopy::api {
@@ -266,6 +267,22 @@ TEST(Logs, FollowsAFunctionOverItsCalls) {
   EXPECT_LT(text.find("before"), text.find("between"));
   EXPECT_EQ(count_of(text, "between"), 1U) << text;
   EXPECT_EQ(count_of(text, "not this"), 0U) << text;
+  EXPECT_TRUE(eventually([&live] { return has(live.get("/debug/state"), "\"followers\":0"); }));
+}
+
+TEST(Logs, TellsAClientThatDoesNotReadHowMuchItLost) {
+  const LiveServer live;
+  ASSERT_EQ(live.deploy("demo/log", "log").status, 201);
+  net::RawClient client(live.server->port(), 4096);
+  const std::string request = "GET /v1/functions/demo/log/logs?follow=true HTTP/1.1\r\nHost: x\r\n\r\n";
+  ASSERT_TRUE(eventually([&] { return client.send(request) == request.size(); }));
+  ASSERT_TRUE(eventually([&] { return has(live.get("/debug/state"), "\"followers\":1"); }));
+  for (int i = 0; i < 60; ++i) live.post("/function/demo/log", std::string(256 * KiB, 'x'));
+  EXPECT_TRUE(eventually([&client] {
+    client.read();
+    return client.received.find("event: lost\ndata: {\"count\":") != std::string::npos;
+  }));
+  client.leave();
   EXPECT_TRUE(eventually([&live] { return has(live.get("/debug/state"), "\"followers\":0"); }));
 }
 

@@ -1,9 +1,9 @@
 // Answers what it was sent, as a function for Faasm is written: nothing here knows Canopy.
 
-#include <faasm/faasm.h>
-
 #include <cstdint>
 #include <vector>
+
+#include <faasm/faasm.h>
 
 int main(int argc, char* argv[]) {
   const long size = faasmGetInputSize();

@@ -1,9 +1,9 @@
 // Greets whoever the input names. A reactor: it was initialised when it was deployed, and each call starts
 // from a picture of its memory taken then.
 
-#include <canopy.h>
-
 #include <string>
+
+#include <canopy.h>
 
 namespace {
 

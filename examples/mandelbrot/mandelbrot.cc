@@ -31,7 +31,8 @@ int main() {
   double y = 0;
   double scale = 3;
   const int given = std::scanf("%d %d %lf %lf %lf", &width, &height, &x, &y, &scale);
-  if ((given != EOF && given != 2 && given != 5) || width < 1 || height < 1 || width > 4096 || height > 4096) {
+  if ((given != EOF && given != 2 && given != 5) || width < 1 || height < 1 || width > 4096 ||
+      height > 4096) {
     std::fprintf(stderr, "mandelbrot: the input is WIDTH HEIGHT [X Y SCALE], each side at most 4096\n");
     return 1;
   }

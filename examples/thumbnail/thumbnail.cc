@@ -1,14 +1,14 @@
 // Makes a picture small: PGM or PPM (P5, P6) in, the same out, at most 64 points wide and high. Each point of
 // the result is the mean of those it stands for.
 
-#include <canopy.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <canopy.h>
 
 namespace {
 
@@ -48,7 +48,8 @@ std::optional<Picture> read_picture(const std::string& text) {
   const auto width = read_number(text, at);
   const auto height = read_number(text, at);
   const auto brightest = read_number(text, at);
-  if (!width || !height || !brightest || *width == 0 || *height == 0 || *brightest != 255) return std::nullopt;
+  if (!width || !height || !brightest || *width == 0 || *height == 0 || *brightest != 255)
+    return std::nullopt;
   ++at;  // One blank ends the header.
   Picture picture{*width, *height, text[1] == '6' ? 3U : 1U, {}};
   if (picture.width > points_max / picture.height) return std::nullopt;
@@ -63,7 +64,9 @@ Picture shrink(const Picture& from) {
   const std::size_t longest = std::max(from.width, from.height);
   if (longest <= side_max) return from;
   Picture to{std::max<std::size_t>(from.width * side_max / longest, 1),
-             std::max<std::size_t>(from.height * side_max / longest, 1), from.channels, {}};
+             std::max<std::size_t>(from.height * side_max / longest, 1),
+             from.channels,
+             {}};
   for (std::size_t y = 0; y < to.height; ++y) {
     const std::size_t top = y * from.height / to.height;
     const std::size_t bottom = (y + 1) * from.height / to.height;
@@ -97,8 +100,8 @@ CANOPY_HANDLER(thumbnail) {
   const Picture small = shrink(*picture);
   canopy_set_header("Content-Type",
                     small.channels == 3 ? "image/x-portable-pixmap" : "image/x-portable-graymap");
-  const std::string head = "P" + std::string(small.channels == 3 ? "6" : "5") + "\n" + std::to_string(small.width) +
-                           " " + std::to_string(small.height) + "\n255\n";
+  const std::string head = "P" + std::string(small.channels == 3 ? "6" : "5") + "\n" +
+                           std::to_string(small.width) + " " + std::to_string(small.height) + "\n255\n";
   canopy_output_write(head.data(), static_cast<std::uint32_t>(head.size()));
   canopy_output_write(small.points.data(), static_cast<std::uint32_t>(small.points.size()));
   return 0;

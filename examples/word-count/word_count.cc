@@ -48,7 +48,8 @@ int main() {
   const Count counted = count(text);
   std::printf("%zu lines, %zu words, %zu bytes\n", counted.lines, counted.words, text.size());
   std::vector<std::pair<std::string, std::size_t>> words(counted.by_word.begin(), counted.by_word.end());
-  std::stable_sort(words.begin(), words.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::stable_sort(words.begin(), words.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
   words.resize(std::min(words.size(), shown));
   for (const auto& [word, times] : words) std::printf("%6zu  %s\n", times, word.c_str());
 }

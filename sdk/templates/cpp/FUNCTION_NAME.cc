@@ -1,9 +1,9 @@
 // Answers with a greeting. The handler runs once per call, in an instance of its own that starts from a
 // picture of the memory taken at deployment.
 
-#include <canopy.h>
-
 #include <string>
+
+#include <canopy.h>
 
 namespace {
 

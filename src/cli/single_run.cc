@@ -202,15 +202,19 @@ Result<int> run_once(Command& command, Terminal& terminal) {
   const fs::path source = command.arguments.front();
   CANOPY_TRY(const std::string module,
              build(source, {.environment = command.environment, .terminal = terminal}));
-  CANOPY_TRY(const TempFolder work, TempFolder::make(command.environment));
-  fs::path compiled = cache_folder(command.environment);
-  compiled = compiled.empty() ? work.path() / "compiled" : compiled / "run";
-  make_room(compiled);
-  // The compiler reads a file; what was built is none yet, and what was read may change.
-  const fs::path code = work.path() / "module.wasm";
+  std::optional<TempFolder> work;
+  fs::path folder = cache_folder(command.environment) / "run";
+  if (!folder.has_parent_path()) {
+    CANOPY_TRY(TempFolder made, TempFolder::make(command.environment));
+    folder = work.emplace(std::move(made)).path();
+  }
+  make_room(folder);
+  // The compiler reads a file; what was built is none yet, and what was read may change. It is kept beside
+  // what is compiled from it, so that a run that is interrupted leaves nothing elsewhere.
+  const fs::path code = folder / (sha256_hex(module) + ".wasm");
   CANOPY_TRY_VOID(write_file(code, module));
   CANOPY_TRY(const Guest guest, make_guest(module, code, command.flags));
-  return run_guest(guest, command, terminal, compiled);
+  return run_guest(guest, command, terminal, folder);
 }
 
 }  // namespace canopy::cli

@@ -12,6 +12,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/stream.hpp>
 
 #include "base/log.h"
@@ -21,6 +22,7 @@ namespace canopy::net {
 namespace {
 
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr int answers_in_a_row_max = 32;  // Of pipelined requests; then it is the other connections' turn.
 constexpr std::size_t gathered_output_bytes_max = 64 * 1024;
 constexpr std::size_t kept_output_bytes_max = 16 * 1024;
 
@@ -55,6 +57,7 @@ class ConnectionOver final : public Connection {
       const auto [error] = co_await transport_.async_handshake(asio::ssl::stream_base::server, use_task);
       if (error) co_return close();
     }
+    int answers_in_a_row = 0;
     while (!failed_) {
       auto step = next_step();
       if (step == Step::need_bytes) {
@@ -63,6 +66,7 @@ class ConnectionOver final : public Connection {
         const auto room = room_to_read();
         const auto [error, size] = co_await transport_.async_read_some(room, use_task);
         note_read(size);
+        answers_in_a_row = 0;
         if (!error) continue;
         if (!note_read_error()) break;
         step = Step::refused;
@@ -85,6 +89,7 @@ class ConnectionOver final : public Connection {
       if (!is_streamed && !append_response(response)) co_await flush(response.body);
       end_answer();
       if (!keep_alive_) break;
+      if (++answers_in_a_row % answers_in_a_row_max == 0) co_await asio::post(core_->io, use_task);
     }
     co_await end();
   }
@@ -171,7 +176,6 @@ void log_failure(const std::exception_ptr& failure) {
 void start_connection(const std::shared_ptr<ServerCore>& core, Socket socket,
                       const asio::ip::tcp::endpoint& peer) {
   boost::system::error_code ignored;
-  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket.non_blocking(true, ignored);
   std::shared_ptr<Connection> connection;
   if (core->tls) {

@@ -9,6 +9,8 @@
 namespace canopy::net {
 namespace {
 
+using namespace std::string_literals;
+
 TEST(HeaderText, ComparesWithoutCase) {
   EXPECT_TRUE(same_text("Content-Length", "cONTENT-lENGTH"));
   EXPECT_TRUE(same_text("", ""));
@@ -20,7 +22,7 @@ TEST(HeaderText, ComparesWithoutCase) {
 TEST(HeaderText, KnowsTokens) {
   EXPECT_TRUE(is_token("azAZ09!#$%&'*+-.^_`|~"));
   EXPECT_FALSE(is_token(""));
-  for (const char c : std::string("\0\t\r\n \"(),/:;<=>?@[\\]{}\x7f\x80\xff", 26)) {
+  for (const char c : "\0\t\r\n \"(),/:;<=>?@[\\]{}\x7f\x80\xff"s) {
     EXPECT_FALSE(is_token(std::string("a") + c)) << static_cast<int>(c);
   }
 }
@@ -28,7 +30,7 @@ TEST(HeaderText, KnowsTokens) {
 TEST(HeaderText, KnowsValues) {
   EXPECT_TRUE(is_field_value(""));
   EXPECT_TRUE(is_field_value(" \t!~\x80\xff"));
-  for (const char c : std::string("\0\x01\x08\n\x0b\r\x1f\x7f", 8)) {
+  for (const char c : "\0\x01\x08\n\x0b\r\x1f\x7f"s) {
     EXPECT_FALSE(is_field_value(std::string("a") + c + "b")) << static_cast<int>(c);
   }
 }

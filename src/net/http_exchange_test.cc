@@ -12,6 +12,8 @@
 namespace canopy::net {
 namespace {
 
+using namespace std::string_literals;
+
 constexpr std::string_view get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 Task<HttpResponse> stream_pieces(HttpExchange& exchange, std::vector<std::string> pieces, std::string* log) {
@@ -213,7 +215,7 @@ TEST(HttpExchange, HeadersThatCouldSplitTheResponseAreDropped) {
                         {"X C", "4"},
                         {"", "5"},
                         {"X-D:", "6"},
-                        {"X-E", std::string("7\0", 2)},
+                        {"X-E", "7\0"s},
                         {"X-F", "8\n"},
                         {"Content-Length", "9"},
                         {"transfer-encoding", "chunked"},

@@ -6,6 +6,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <netinet/tcp.h>
 
 #include "base/log.h"
 #include "net/connection.h"
@@ -20,6 +21,9 @@ using Acceptor = asio::basic_socket_acceptor<tcp, Executor>;
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+using KeepAliveIdle = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPIDLE>;
+using KeepAliveInterval = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPINTVL>;
+using KeepAliveCount = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPCNT>;
 
 bool is_out_of_resources(const boost::system::error_code& error) {
   const auto value = error.value();
@@ -154,6 +158,17 @@ Result<tcp::endpoint> find_endpoint(asio::io_context& io, const HttpServerOption
   return found.begin()->endpoint();
 }
 
+// What every accepted connection inherits, so that none has to be told: responses leave at once, and a client
+// that vanished without a word, while its call or stream waits, is noticed within two minutes.
+void set_inherited(Acceptor& acceptor) {
+  boost::system::error_code ignored;
+  acceptor.set_option(tcp::no_delay(true), ignored);
+  acceptor.set_option(asio::socket_base::keep_alive(true), ignored);
+  acceptor.set_option(KeepAliveIdle(60), ignored);
+  acceptor.set_option(KeepAliveInterval(15), ignored);
+  acceptor.set_option(KeepAliveCount(4), ignored);
+}
+
 Result<Acceptor> listen(asio::io_context& io, const HttpServerOptions& options) {
   CANOPY_TRY(const auto endpoint, find_endpoint(io, options));
   boost::system::error_code error;
@@ -169,6 +184,7 @@ Result<Acceptor> listen(asio::io_context& io, const HttpServerOptions& options) 
   }
   Acceptor acceptor(io.get_executor());
   if (!error) bind(acceptor, true);
+  if (!error) set_inherited(acceptor);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error == asio::error::address_in_use) {
     return fail(Code::unavailable,

@@ -10,6 +10,8 @@
 namespace canopy::net {
 namespace {
 
+using namespace std::string_literals;
+
 struct Case {
   std::string name;
   std::string bytes;
@@ -46,7 +48,7 @@ const std::vector<Case>& cases() {
       {"garbage", "\x16\x03\x01\x02\x01\x01", 400, "line 1 of the request"},
       {"no method", " / HTTP/1.1\r\n\r\n", 400, "method"},
       {"a method with a colon", "GE:T / HTTP/1.1\r\nHost: h\r\n\r\n", 400, "method"},
-      {"a method with NUL", std::string("GE\0T / HTTP/1.1\r\nHost: h\r\n\r\n", 31), 400, "method"},
+      {"a method with NUL", "GE\0T / HTTP/1.1\r\nHost: h\r\n\r\n"s, 400, "method"},
       {"two spaces", "GET  / HTTP/1.1\r\nHost: h\r\n\r\n", 400, "target"},
       {"a tab for a space", "GET\t/ HTTP/1.1\r\nHost: h\r\n\r\n", 400},
       {"no target", "GET HTTP/1.1\r\nHost: h\r\n\r\n", 400},
@@ -86,8 +88,8 @@ const std::vector<Case>& cases() {
       {"a line folded after its colon", get("A:\r\n c\r\n"), 400, "folded"},
       {"a fold of nothing", get("A:\r\n \r\n"), 400, "folded"},
       {"a folded Transfer-Encoding", post("Transfer-Encoding:\r\n chunked", "0\r\n\r\n"), 400, "folded"},
-      {"NUL in a value", get(std::string("A: b\0c\r\n", 8)), 400, "line 3"},
-      {"NUL in a name", get(std::string("A\0: b\r\n", 7)), 400},
+      {"NUL in a value", get("A: b\0c\r\n"s), 400, "line 3"},
+      {"NUL in a name", get("A\0: b\r\n"s), 400},
       {"a control character in a value", get("A: \x02\r\n"), 400},
       {"DEL in a value", get("A: \x7f\r\n"), 400},
       {"CR in a value", get("A: b\rc\r\n"), 400, "CR LF"},
@@ -146,7 +148,7 @@ const std::vector<Case>& cases() {
       {"a space before a size", chunked(" 1\r\na\r\n0\r\n\r\n"), 400},
       {"a malformed extension", chunked("1;=\r\na\r\n0\r\n\r\n"), 400, "extension"},
       {"a line end in an extension", chunked("1;a=\"\n\"\r\na\r\n0\r\n\r\n"), 400, "extension"},
-      {"NUL in an extension", chunked(std::string("1;a=\"\0\"\r\na\r\n0\r\n\r\n", 18)), 400, "extension"},
+      {"NUL in an extension", chunked("1;a=\"\0\"\r\na\r\n0\r\n\r\n"s), 400, "extension"},
       {"an endless extension", chunked("1;a=" + std::string(40'000, 'b')), 431, "limit of 16KiB"},
       {"a malformed trailer", chunked("0\r\nnonsense\r\n\r\n"), 400},
       {"a folded trailer", chunked("0\r\nA: b\r\n c\r\n\r\n"), 400, "folded"},

@@ -72,6 +72,25 @@ TEST(HttpServer, AnswersAHundredPipelinedRequestsInOrder) {
   EXPECT_EQ(bodies, expected);
 }
 
+TEST(HttpServer, LetsOthersInBetweenPipelinedRequests) {
+  std::string order;
+  Loopback loopback([&order](HttpExchange& exchange) {
+    order += exchange.request().path.substr(1);
+    return reply(HttpResponse());
+  });
+  auto greedy = loopback.connect();
+  auto modest = loopback.connect();
+  ASSERT_TRUE(loopback.until([&] { return loopback.server->connection_count() == 2; }));
+  loopback.step();
+  std::string requests;
+  for (int i = 0; i < 500; ++i) requests += "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+  greedy.send(requests);
+  modest.send("GET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(loopback.until_received(greedy, "HTTP/1.1 200", 500));
+  ASSERT_TRUE(loopback.until_received(modest, "HTTP/1.1 200"));
+  EXPECT_LT(order.find('b'), 100U);
+}
+
 TEST(HttpServer, ReadsARequestByteByByte) {
   Loopback loopback(echo);
   auto client = loopback.connect();

@@ -189,6 +189,9 @@ TEST(HttpServerLimits, ClosesOneConnectionTooManyAtOnce) {
 }
 
 TEST(HttpServerLimits, PausesWhenThereAreNoDescriptors) {
+#if __has_feature(undefined_behavior_sanitizer)
+  GTEST_SKIP() << "UndefinedBehaviorSanitizer itself needs descriptors, and reports their lack as a bug";
+#endif
   Loopback loopback(echo);
   auto client = loopback.connect();
   rlimit before{};

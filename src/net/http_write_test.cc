@@ -8,6 +8,8 @@
 namespace canopy::net {
 namespace {
 
+using namespace std::string_literals;
+
 std::string head_of(const HttpResponse& response, ResponseFrame frame = {}) {
   std::string out;
   append_head(out, response, frame, "Date: now\r\n");
@@ -102,7 +104,7 @@ TEST(HttpWrite, QuotesAnythingInAnError) {
     return body.substr(start, body.find(R"(","origin")") - start);
   };
   EXPECT_EQ(message("a\"b\\c"), R"(a\"b\\c)");
-  EXPECT_EQ(message(std::string("\0\n\x1f\x7f", 4)), R"(\u0000\u000a\u001f\u007f)");
+  EXPECT_EQ(message("\0\n\x1f\x7f"s), R"(\u0000\u000a\u001f\u007f)");
   EXPECT_EQ(message("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\xb3"), "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x8c\xb3");
   EXPECT_EQ(message("\xff"), R"(\ufffd)");
   EXPECT_EQ(message("\xc3"), R"(\ufffd)");                      // cut off

@@ -36,7 +36,7 @@ class DevServer {
     options.data = made->data_->path();
     options.log_level = "warning";
     start_log(options.log_level);
-    raise_file_limit();
+    prepare_process();
     CANOPY_TRY(made->server_, start_server(options, command.version, command.clock));
     terminal.err() << "no server answers at " << command.flags.url
                    << ", so one runs here until you end this\n";

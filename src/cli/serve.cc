@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include "guest/host.h"
@@ -12,6 +13,8 @@ namespace canopy::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int large_block_bytes = 256 * 1024;
 
 Result<api::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
   const Options& options = parts.options;
@@ -57,7 +60,10 @@ wasm::Host make_preparing_host(const fs::path& code_folder) {
   return guest::make_host(std::move(options));
 }
 
-void raise_file_limit() {
+void prepare_process() {
+  // By default the C library stops doing so for sizes it has seen freed, up to 32 MiB: a few large uploads
+  // would then stay in its heaps for ever.
+  mallopt(M_MMAP_THRESHOLD, large_block_bytes);
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;

@@ -21,7 +21,8 @@ Result<std::unique_ptr<api::Server>> start_server(const Options& options, const 
 // What guests may import while the compile child prepares them: main hands it over.
 wasm::Host make_preparing_host(const std::filesystem::path& code_folder);
 
-// Lets the process open as many files as it may.
-void raise_file_limit();
+// Makes this process a server: it may open as many files as it is allowed to, and large blocks of memory go
+// back to the kernel as soon as they are freed. Before the first thread.
+void prepare_process();
 
 }  // namespace canopy::cli

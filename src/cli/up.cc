@@ -42,7 +42,7 @@ Result<int> up(Command& command, Terminal& terminal) {
   if (!start_log(options.log_level))
     return fail(Code::invalid, "--log-level=" + options.log_level + " is no level");
   for (const std::string& warning : parsed.reading.warnings) log::warn("{}", warning);
-  raise_file_limit();
+  prepare_process();
   StopSignals signals;
   auto server = start_server(options, command.version, command.clock);
   if (!server) return tl::unexpected(explain(std::move(server).error()));

@@ -80,7 +80,7 @@ class Runtime {
   // Any thread.
   //   refused    the code does not validate, link or compile, or its initialisation fails; in full words
   //   limit      making it took more time or memory than is allowed
-  //   not_found  its code is not stored
+  //   unavailable  its code is lost or cannot be read
   virtual Result<std::shared_ptr<Template>> prepare(const Function& function) = 0;
 };
 

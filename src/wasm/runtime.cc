@@ -103,7 +103,12 @@ class WasmRuntime final : public exec::Runtime {
   }
 
   Result<ModulePlan> make(const Function& function, const std::filesystem::path& compiled) {
-    CANOPY_TRY(const std::filesystem::path code, options_.code_path(function.digest));
+    const auto code_path = options_.code_path(function.digest);
+    if (!code_path) {  // For a client the function is there: its code was lost, which is ours to say.
+      return fail(Code::unavailable,
+                  "the code of this version is lost (" + code_path.error().message + "); deploy it again");
+    }
+    const std::filesystem::path& code = *code_path;
     std::ifstream file(code, std::ios::binary);
     if (!file) return fail(Code::unavailable, "cannot read " + code.string());
     const std::string bytes(std::istreambuf_iterator<char>(file), {});

@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import subprocess
 
-from harness import Server, Skip, expect, expect_error, guest, new_folder, open_finding
+from harness import Server, Skip, expect, expect_error, guest, new_folder
 import harness
 
 
@@ -155,7 +155,6 @@ def test_a_newer_format():
     answers(folder)
 
 
-@open_finding("a call of a function whose code file is lost is answered 404, as if there were no such function")
 def test_lost_and_damaged_code():
     folder = filled(1)
     code = [path for path in (folder / "code").rglob("*") if path.is_file()]

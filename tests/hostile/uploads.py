@@ -4,7 +4,7 @@ import functools
 import os
 import threading
 
-from harness import Place, Server, expect, expect_error, guest, new_folder, open_finding, wat
+from harness import Place, Server, expect, expect_error, guest, new_folder, wat
 import harness
 
 GOOD = '(module (memory (export "memory") 1) (func (export "_start")))'
@@ -125,7 +125,6 @@ def test_many_memories_and_tables(server):
     refused(server, wat('(module (table 4000000 funcref) (func (export "_start")))'), "4000000", "100000")
 
 
-@open_finding("resident memory after an upload of 20 MiB is not always given back")
 def test_compiles_for_minutes(server):
     message = expect_error(server.deploy("uploads/new", heavy_module(), timeout=60), 422, "refused", "2s")
     expect("compile-timeout" in message, message)
@@ -134,7 +133,6 @@ def test_compiles_for_minutes(server):
     expect(server.call("uploads/after").status == 200, "a deploy after it does not work")
 
 
-@open_finding("resident memory grows by about 30 MiB with each upload of 20 MiB that is left; not given back")
 def test_client_leaves_while_it_compiles(server):
     module = heavy_module()
     with server.connect() as connection:

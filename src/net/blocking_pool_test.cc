@@ -1,5 +1,6 @@
 #include "net/blocking_pool.h"
 
+#include <array>
 #include <atomic>
 #include <future>
 #include <optional>
@@ -21,8 +22,8 @@ Task<void> keep(BlockingPool& pool, std::function<Result<T>()> work, std::option
 }
 
 TEST(BlockingPool, RunsElsewhereAndResumesHere) {
-  BlockingPool pool(1, 10);
   asio::io_context io;
+  BlockingPool pool(1, 10);
   std::thread::id ran_on;
   std::thread::id resumed_on;
   std::optional<Result<std::string>> result;
@@ -39,8 +40,8 @@ TEST(BlockingPool, RunsElsewhereAndResumesHere) {
 }
 
 TEST(BlockingPool, PassesErrorsOn) {
-  BlockingPool pool(2, 10);
   asio::io_context io;
+  BlockingPool pool(2, 10);
   std::thread::id resumed_on;
   std::optional<Result<int>> result;
   const std::function<Result<int>()> work = []() -> Result<int> { return fail(Code::conflict, "twice"); };
@@ -53,8 +54,8 @@ TEST(BlockingPool, PassesErrorsOn) {
 }
 
 TEST(BlockingPool, ReturnsNothingAsWell) {
-  BlockingPool pool(1, 10);
   asio::io_context io;
+  BlockingPool pool(1, 10);
   std::thread::id resumed_on;
   std::optional<Result<void>> result;
   const std::function<Result<void>()> work = []() -> Result<void> { return {}; };
@@ -64,6 +65,7 @@ TEST(BlockingPool, ReturnsNothingAsWell) {
 }
 
 TEST(BlockingPool, RefusesWhenTheQueueIsFull) {
+  asio::io_context io;
   std::promise<void> begun;
   std::promise<void> gate;
   std::atomic<int> done = 0;
@@ -78,7 +80,6 @@ TEST(BlockingPool, RefusesWhenTheQueueIsFull) {
   EXPECT_TRUE(pool->post([&done] { ++done; }));
   EXPECT_FALSE(pool->post([&done] { done += 100; }));
 
-  asio::io_context io;
   std::thread::id resumed_on;
   std::optional<Result<int>> result;
   const std::function<Result<int>()> work = []() -> Result<int> { return 1; };
@@ -95,12 +96,12 @@ TEST(BlockingPool, RefusesWhenTheQueueIsFull) {
 }
 
 TEST(BlockingPool, ServesManyCallersOnManyThreads) {
+  std::array<asio::io_context, 4> contexts;
   BlockingPool pool(4, 10'000);
   std::atomic<int> sum = 0;
   std::vector<std::jthread> threads;
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&pool, &sum] {
-      asio::io_context io;
+  for (auto& io : contexts) {
+    threads.emplace_back([&pool, &sum, &io] {
       std::vector<std::optional<Result<int>>> results(200);
       std::thread::id resumed_on;
       for (auto& result : results) {

@@ -92,36 +92,36 @@ Connection::Step Connection::next_step() {
     reader_.emplace(request_, core_->options.head_bytes_max);
   }
   while (true) {
-    const auto state = reader_->state();
+    const auto state = reader().state();
     if (state == RequestReader::State::done) return Step::complete;
     if (state == RequestReader::State::refused) return Step::refused;
     if (state == RequestReader::State::body && !admitted_) return Step::body_ahead;
-    const auto taken = reader_->put(input_.unread());
+    const auto taken = reader().put(input_.unread());
     input_.consume(taken);
-    if (taken == 0 && reader_->state() == state) return Step::need_bytes;
+    if (taken == 0 && reader().state() == state) return Step::need_bytes;
   }
 }
 
 bool Connection::admit_body() {
   const auto limit = core_->body_limit(request_);
   if (!limit) {
-    reader_->refuse({http_status(limit.error().code), limit.error()});
+    reader().refuse({http_status(limit.error().code), limit.error()});
     return false;
   }
-  reader_->limit_body(*limit);
+  reader().limit_body(*limit);
   admitted_ = true;
-  return reader_->state() != RequestReader::State::refused;
+  return reader().state() != RequestReader::State::refused;
 }
 
-bool Connection::must_say_continue() const { return reader_->facts().expects_continue && input_.empty(); }
+bool Connection::must_say_continue() { return reader().facts().expects_continue && input_.empty(); }
 
 asio::mutable_buffer Connection::room_to_read() {
   const auto head_max = core_->options.head_bytes_max;
   std::span<char> room;
-  if (reader_ && reader_->state() == RequestReader::State::body) {
+  if (reader_ && reader().state() == RequestReader::State::body) {
     if (!head_memory_) head_memory_ = input_.split();
     if (phase_ != Phase::body || piece_bytes_ >= body_piece_bytes) begin_phase(Phase::body);
-    const auto left = reader_->body_left().value_or(first_read_bytes);
+    const auto left = reader().body_left().value_or(first_read_bytes);
     const auto first = std::clamp<std::uint64_t>(left, first_read_bytes, body_read_bytes_max);
     room = input_.room(first, std::max(body_read_bytes_max, head_max + first_read_bytes));
   } else if (reader_) {
@@ -144,12 +144,12 @@ bool Connection::note_read_error() {
   if (!expired_ || core_->aborted) return false;
   const auto& options = core_->options;
   if (phase_ == Phase::head) {
-    reader_->refuse({408, Error{Code::slow_client, "the head of the request took longer than " +
+    reader().refuse({408, Error{Code::slow_client, "the head of the request took longer than " +
                                                        duration_text(options.head_timeout)}});
     return true;
   }
   if (phase_ == Phase::body) {
-    reader_->refuse({408, Error{Code::slow_client, "the body of the request stopped coming for " +
+    reader().refuse({408, Error{Code::slow_client, "the body of the request stopped coming for " +
                                                        duration_text(options.body_timeout)}});
     return true;
   }
@@ -159,7 +159,7 @@ bool Connection::note_read_error() {
 void Connection::begin_answer() {
   begin_phase(Phase::answer);
   ++core_->counts.requests;
-  keep_alive_ = reader_->keep_alive();
+  keep_alive_ = reader().keep_alive();
   head_only_ = request_.method == "HEAD";
   stream_ = Stream::none;
 }
@@ -167,7 +167,7 @@ void Connection::begin_answer() {
 bool Connection::append_response(HttpResponse& response) {
   if (!is_final_status(response.status)) response = bad_status(response.status);
   if (core_->stopping || wants_close(response)) keep_alive_ = false;
-  const ResponseFrame frame{Framing::sized, !keep_alive_, reader_->facts().http10};
+  const ResponseFrame frame{Framing::sized, !keep_alive_, reader().facts().http10};
   append_head(out_, response, frame, core_->date_line);
   if (head_only_ || !has_body(response.status)) return true;
   if (response.body.size() > copied_body_bytes_max) return false;
@@ -177,7 +177,7 @@ bool Connection::append_response(HttpResponse& response) {
 
 void Connection::append_refusal() {
   keep_alive_ = false;
-  const auto& refusal = reader_->refusal();
+  const auto& refusal = reader().refusal();
   const auto response = error_response(refusal.status, refusal.error);
   const ResponseFrame frame{Framing::sized, true, false};
   append_head(out_, response, frame, core_->date_line);
@@ -209,7 +209,7 @@ void Connection::flush_later() {
 Task<bool> Connection::start_stream(HttpResponse head) {
   if (stream_ != Stream::none || failed_) co_return false;
   if (!is_final_status(head.status)) head = bad_status(head.status);
-  const bool http10 = reader_->facts().http10;
+  const bool http10 = reader().facts().http10;
   if (http10 || core_->stopping || wants_close(head)) keep_alive_ = false;
   stream_ = http10 ? Stream::raw : Stream::chunked;
   if (head_only_ || !has_body(head.status)) stream_ = Stream::silent;

@@ -23,6 +23,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/intrusive/list.hpp>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "net/client_watch.h"
 #include "net/http.h"
@@ -34,6 +35,8 @@
 namespace canopy::net {
 
 class Connection;
+template <class Transport>
+class ConnectionOver;  // The loop of a connection, over plain TCP or TLS: connection_serve.cc.
 using ConnectionHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
@@ -84,7 +87,10 @@ class Connection : public HttpExchange,
   // Closes it now.
   void abort();
 
- protected:
+ private:
+  template <class Transport>
+  friend class ConnectionOver;
+
   enum class Phase { handshake, idle, head, body, answer, write, linger };
   enum class Step { need_bytes, body_ahead, complete, refused };
   enum class Stream { none, chunked, raw, silent };  // silent: the answer to HEAD.
@@ -94,6 +100,10 @@ class Connection : public HttpExchange,
   Task<bool> flush(std::string_view body = {}, std::string_view tail = {}) { return flush_parts(body, tail); }
   // Sends as much of out_ as the kernel takes at once; true when that was all. Never with TLS.
   virtual bool send_now() = 0;
+  RequestReader& reader() {
+    CANOPY_CHECK(reader_.has_value());
+    return *reader_;
+  }
   std::shared_ptr<ClientWatch> shared_watch() { return {shared_from_this(), &watch_}; }
 
   void begin_phase(Phase phase);
@@ -101,7 +111,7 @@ class Connection : public HttpExchange,
   Step next_step();
   // Decides about the body that the head announces. False: refused.
   bool admit_body();
-  bool must_say_continue() const;
+  bool must_say_continue();
   // Before a read: where to, and by when.
   asio::mutable_buffer room_to_read();
   void note_read(std::size_t size);

@@ -16,6 +16,7 @@
 #include <boost/asio/ssl/stream.hpp>
 
 #include "base/log.h"
+#include "base/units.h"
 #include "net/connection.h"
 
 namespace canopy::net {
@@ -23,8 +24,8 @@ namespace {
 
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr int answers_in_a_row_max = 32;  // Of pipelined requests; then it is the other connections' turn.
-constexpr std::size_t gathered_output_bytes_max = 64 * 1024;
-constexpr std::size_t kept_output_bytes_max = 16 * 1024;
+constexpr std::size_t gathered_output_bytes_max = 64 * KiB;
+constexpr std::size_t kept_output_bytes_max = 16 * KiB;
 
 using TlsStream = asio::ssl::stream<Socket&>;
 
@@ -38,6 +39,8 @@ std::array<asio::const_buffer, 3> rest_of(std::string_view a, std::string_view b
   }
   return buffers;
 }
+
+}  // namespace
 
 template <class Transport>
 class ConnectionOver final : public Connection {
@@ -151,6 +154,8 @@ class ConnectionOver final : public Connection {
 
   Transport transport_;
 };
+
+namespace {
 
 Task<void> run(std::shared_ptr<Connection> connection) { co_await connection->serve(); }
 

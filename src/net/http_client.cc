@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -22,10 +22,10 @@
 namespace canopy::net {
 namespace {
 
-using tcp = asio::ip::tcp;
+using Tcp = asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
-using PlainStream = tcp::socket;
-using TlsStream = asio::ssl::stream<tcp::socket>;
+using PlainStream = Tcp::socket;
+using TlsStream = asio::ssl::stream<Tcp::socket>;
 
 constexpr std::size_t read_bytes = 64 * KiB;
 constexpr std::size_t read_bytes_max = 512 * KiB;
@@ -54,16 +54,18 @@ Result<std::string> head_of(const HttpClientRequest& request, const Url& url, bo
                 "\"" + log_safe(request.target) +
                     "\" cannot be asked for: spaces and control characters must be percent-encoded");
   }
-  std::string head =
-      request.method + " " + url.path + request.target + " HTTP/1.1\r\nHost: " + url.authority + "\r\n";
+  std::string head;
+  head.append(request.method).append(" ").append(url.path).append(request.target).append(" HTTP/1.1\r\n");
+  head.append("Host: ").append(url.authority).append("\r\n");
   bool has_agent = false;
   for (const auto& [name, value] : request.headers) {
     if (!is_token(name) || !is_field_value(value)) {
-      return fail(Code::invalid, "\"" + log_safe(name + ": " + value) + "\" is not a header");
+      return fail(Code::invalid, "a header cannot have the name \"" + log_safe(name) + "\" and the value \"" +
+                                     log_safe(value) + "\"");
     }
     if (is_set_by_us(name)) continue;
     has_agent = has_agent || same_text(name, "User-Agent");
-    head += name + ": " + value + "\r\n";
+    head.append(name).append(": ").append(value).append("\r\n");
   }
   if (!has_agent) head += "User-Agent: canopy\r\n";
   const bool carries = request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
@@ -104,12 +106,13 @@ class Errand {
 
  private:
   void expect_response() {
-    reader_.emplace(request_.method == "HEAD", request_.response_bytes_max, on_data_);
+    reader_ =
+        std::make_unique<ResponseReader>(request_.method == "HEAD", request_.response_bytes_max, on_data_);
   }
 
   // Starts an operation and waits for its end. asio::error::timed_out if the deadline came first.
   template <class Start>
-  std::pair<ErrorCode, std::size_t> wait(tcp::socket& socket, Time deadline, Start start) {
+  std::pair<ErrorCode, std::size_t> wait(Tcp::socket& socket, Time deadline, Start start) {
     bool is_done = false;
     ErrorCode error;
     std::size_t size = 0;
@@ -140,14 +143,14 @@ class Errand {
 
   Result<void> connect() {
     ErrorCode error;
-    std::vector<tcp::endpoint> endpoints;
+    std::vector<Tcp::endpoint> endpoints;
     const auto address = asio::ip::make_address(url_.host, error);
     if (!error) {
       unsigned number = 0;
       std::from_chars(url_.port.data(), url_.port.data() + url_.port.size(), number);
       endpoints.emplace_back(address, static_cast<std::uint16_t>(number));
     } else {
-      tcp::resolver resolver(io_);
+      Tcp::resolver resolver(io_);
       for (const auto& found : resolver.resolve(url_.host, url_.port, error))
         endpoints.push_back(found.endpoint());
       if (error || endpoints.empty()) {
@@ -161,7 +164,7 @@ class Errand {
       error = wait(socket_, deadline_, start).first;
       if (!error || error == asio::error::timed_out) break;
     }
-    if (!error) socket_.set_option(tcp::no_delay(true), error);
+    if (!error) socket_.set_option(Tcp::no_delay(true), error);
     if (!error) return {};
     auto failed = trouble("cannot connect to", error);
     if (error == asio::error::connection_refused) failed.value().message += "; is `canopy up` running?";
@@ -205,13 +208,13 @@ class Errand {
     return failed;
   }
 
-  static tcp::socket& lowest(PlainStream& stream) { return stream; }
-  static tcp::socket& lowest(TlsStream& stream) { return stream.next_layer(); }
+  static Tcp::socket& lowest(PlainStream& stream) { return stream; }
+  static Tcp::socket& lowest(TlsStream& stream) { return stream.next_layer(); }
 
   // Waits until the server wants the body, or has answered without it; not long, as it may know neither.
   Result<void> ask(PlainStream& stream) {
     const auto until = std::min(deadline_, system_clock().now() + ask_time);
-    const auto start = [&stream](auto handler) { stream.async_wait(tcp::socket::wait_read, handler); };
+    const auto start = [&stream](auto handler) { stream.async_wait(Tcp::socket::wait_read, handler); };
     if (wait(stream, until, start).first) return {};
     while (!reader_->has_head() && !may_continue_) CANOPY_TRY_VOID(read(stream));
     return {};
@@ -285,9 +288,9 @@ class Errand {
   const ResponseReader::OnData on_data_;
   Time deadline_;
   asio::io_context io_{1};
-  tcp::socket socket_{io_};
+  Tcp::socket socket_{io_};
   InputBuffer input_;
-  std::optional<ResponseReader> reader_;
+  std::unique_ptr<ResponseReader> reader_;
   bool may_continue_ = false;  // An interim response came.
 };
 

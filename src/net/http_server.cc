@@ -16,8 +16,8 @@
 namespace canopy::net {
 namespace {
 
-using tcp = asio::ip::tcp;
-using Acceptor = asio::basic_socket_acceptor<tcp, Executor>;
+using Tcp = asio::ip::tcp;
+using Acceptor = asio::basic_socket_acceptor<Tcp, Executor>;
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
@@ -115,16 +115,17 @@ class Listener final : public std::enable_shared_from_this<Listener> {
   Acceptor acceptor_;
   const std::uint16_t port_ = acceptor_.local_endpoint().port();
   Timer timer_;
-  tcp::endpoint peer_;
+  Tcp::endpoint peer_;
   bool is_paused_ = false;
   bool ended_ = false;
-  Time next_complaint_{};
+  Time next_complaint_;
 };
 
 class Server final : public HttpServer {
  public:
   Server(std::shared_ptr<ServerCore> core, std::shared_ptr<Listener> listener)
       : core_(std::move(core)), listener_(std::move(listener)) {}
+  // NOLINTNEXTLINE(bugprone-exception-escape): only memory could run out, and nothing could be done then.
   ~Server() override { listener_->end(); }
 
   std::uint16_t port() const override { return listener_->port(); }
@@ -144,11 +145,11 @@ std::string place(const HttpServerOptions& options) {
   return (is_v6 ? "[" + options.host + "]:" : options.host + ":") + std::to_string(options.port);
 }
 
-Result<tcp::endpoint> find_endpoint(asio::io_context& io, const HttpServerOptions& options) {
+Result<Tcp::endpoint> find_endpoint(asio::io_context& io, const HttpServerOptions& options) {
   boost::system::error_code error;
   const auto address = asio::ip::make_address(options.host, error);
-  if (!error) return tcp::endpoint(address, options.port);
-  asio::ip::basic_resolver<tcp, Executor> resolver(io.get_executor());
+  if (!error) return Tcp::endpoint(address, options.port);
+  asio::ip::basic_resolver<Tcp, Executor> resolver(io.get_executor());
   const auto found = resolver.resolve(options.host, std::to_string(options.port), error);
   if (error || found.empty() || options.host.empty()) {
     return fail(Code::unavailable, "cannot listen on " + place(options) +
@@ -162,7 +163,7 @@ Result<tcp::endpoint> find_endpoint(asio::io_context& io, const HttpServerOption
 // that vanished without a word, while its call or stream waits, is noticed within two minutes.
 void set_inherited(Acceptor& acceptor) {
   boost::system::error_code ignored;
-  acceptor.set_option(tcp::no_delay(true), ignored);
+  acceptor.set_option(Tcp::no_delay(true), ignored);
   acceptor.set_option(asio::socket_base::keep_alive(true), ignored);
   acceptor.set_option(KeepAliveIdle(60), ignored);
   acceptor.set_option(KeepAliveInterval(15), ignored);

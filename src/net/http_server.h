@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/units.h"
 #include "net/http.h"
 
 namespace canopy::net {
@@ -28,7 +29,7 @@ struct HttpServerOptions {
   // Refuse a port that is listened on already. SO_REUSEPORT would share it, which is right for the second
   // server of this process and wrong for the first one.
   bool exclusive = false;
-  std::size_t head_bytes_max = 16 * 1024;
+  std::size_t head_bytes_max = 16 * KiB;
   std::size_t connections_max = 20'000;               // One more is accepted and closed at once.
   Duration head_timeout = std::chrono::seconds(10);   // From the first byte of a request to its last header.
   Duration body_timeout = std::chrono::seconds(30);   // For the next KiB of a body, or the rest of it.

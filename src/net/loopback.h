@@ -115,10 +115,12 @@ inline Task<HttpResponse> echo(HttpExchange& exchange) {
   return reply(std::move(response));
 }
 
-// Answers with an empty 200 once `go_on`, which it sets, is called.
+// Answers with an empty 200 once `go_on`, which it sets, is called. `go_on` may outlive the io_context.
 inline Task<HttpResponse> wait_for(HttpExchange& exchange, std::function<void()>& go_on) {
   auto timer = std::make_shared<asio::steady_timer>(exchange.io(), asio::steady_timer::time_point::max());
-  go_on = [timer] { timer->cancel(); };
+  go_on = [weak = std::weak_ptr(timer)] {
+    if (const auto waiting = weak.lock()) waiting->cancel();
+  };
   co_await timer->async_wait(use_task);
   co_return HttpResponse();
 }

@@ -65,13 +65,13 @@ std::string_view what_is_wrong(http::error error) {
 
 }  // namespace
 
-void RequestReader::Parser::stop(int status, Code code, std::string message, error_code& error) {
+void RequestReader::Parser::stop(int status, Code code, std::string message, ErrorCode& error) {
   refusal = Refusal{status, Error{code, std::move(message)}};
   error = http::error::bad_value;
 }
 
 // Splits the target into path and query, whichever form it has.
-void RequestReader::Parser::check_target(std::string_view target, error_code& error) {
+void RequestReader::Parser::check_target(std::string_view target, ErrorCode& error) {
   auto local = target;
   if (!target.starts_with('/')) {
     const auto scheme = target.find("://");
@@ -91,16 +91,15 @@ void RequestReader::Parser::check_target(std::string_view target, error_code& er
   request.query = question == std::string_view::npos ? std::string_view() : local.substr(question + 1);
 }
 
-void RequestReader::Parser::on_request_impl(http::verb, string_view method, string_view target, int version,
-                                            error_code& error) {
+void RequestReader::Parser::on_request_impl(http::verb, Text method, Text target, int version,
+                                            ErrorCode& error) {
   request.method = text(method);
   request.target = text(target);
   facts.http10 = version == 10;
   check_target(request.target, error);
 }
 
-void RequestReader::Parser::on_field_impl(field id, string_view beast_name, string_view beast_value,
-                                          error_code& error) {
+void RequestReader::Parser::on_field_impl(Field id, Text beast_name, Text beast_value, ErrorCode& error) {
   const auto name = text(beast_name);
   const auto value = text(beast_value);
   const auto* name_end = name.data() + name.size();
@@ -114,20 +113,20 @@ void RequestReader::Parser::on_field_impl(field id, string_view beast_name, stri
   }
   if (is_header_done()) return;  // A trailer: checked, and dropped.
   switch (id) {
-    case field::host:
+    case Field::host:
       ++facts.host_count;
       if (value.find_first_of(" \t,/\\?#@") != std::string_view::npos) {
         return stop(400, Code::invalid, "Host has to be a name with an optional port", error);
       }
       break;
-    case field::content_length:
+    case Field::content_length:
       if (facts.has_length) return stop(400, Code::invalid, "Content-Length is there more than once", error);
       if (value.find(',') != std::string_view::npos) {
         return stop(400, Code::invalid, "Content-Length has to be one decimal number", error);
       }
       facts.has_length = true;
       break;
-    case field::transfer_encoding:
+    case Field::transfer_encoding:
       if (facts.http10) {
         return stop(400, Code::invalid, "Transfer-Encoding does not exist in HTTP/1.0", error);
       }
@@ -138,7 +137,7 @@ void RequestReader::Parser::on_field_impl(field id, string_view beast_name, stri
       }
       facts.chunked = true;
       break;
-    case field::expect:
+    case Field::expect:
       if (!same_text(value, "100-continue")) {
         return stop(417, Code::invalid, "nothing but \"100-continue\" can be expected here", error);
       }
@@ -150,26 +149,25 @@ void RequestReader::Parser::on_field_impl(field id, string_view beast_name, stri
   request.headers.emplace_back(name, value);
 }
 
-void RequestReader::Parser::on_header_impl(error_code& error) {
+void RequestReader::Parser::on_header_impl(ErrorCode& error) {
   if (facts.host_count > 1) return stop(400, Code::invalid, "Host is there more than once", error);
   if (facts.host_count == 0 && !facts.http10) {
     return stop(400, Code::invalid, "a request of HTTP/1.1 needs the header Host", error);
   }
 }
 
-void RequestReader::Parser::on_body_init_impl(boost::optional<std::uint64_t> const& length, error_code&) {
+void RequestReader::Parser::on_body_init_impl(boost::optional<std::uint64_t> const& length, ErrorCode&) {
   // The client may promise more than it sends: memory follows what arrives.
   constexpr std::uint64_t trusted = 256 * KiB;
   if (length) request.body.reserve(std::min(*length, trusted));
 }
 
-std::size_t RequestReader::Parser::on_body_impl(string_view body, error_code&) {
+std::size_t RequestReader::Parser::on_body_impl(Text body, ErrorCode&) {
   request.body.append(body.data(), body.size());
   return body.size();
 }
 
-void RequestReader::Parser::on_chunk_header_impl(std::uint64_t size, string_view extensions,
-                                                 error_code& error) {
+void RequestReader::Parser::on_chunk_header_impl(std::uint64_t size, Text extensions, ErrorCode& error) {
   if (!is_field_value(text(extensions))) {
     return stop(400, Code::invalid, "a chunk extension has a control character", error);
   }
@@ -187,7 +185,7 @@ void RequestReader::Parser::on_chunk_header_impl(std::uint64_t size, string_view
   chunk_left = size;
 }
 
-std::size_t RequestReader::Parser::on_chunk_body_impl(std::uint64_t left, string_view body, error_code&) {
+std::size_t RequestReader::Parser::on_chunk_body_impl(std::uint64_t left, Text body, ErrorCode&) {
   request.body.append(body.data(), body.size());
   chunk_left = left - body.size();
   return body.size();

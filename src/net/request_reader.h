@@ -61,7 +61,7 @@ class RequestReader {
   // In state body, before more is put. Refuses at once a length that is known to be past the limit.
   void limit_body(std::uint64_t size_max);
   // In state refused.
-  const Refusal& refusal() const { return *refusal_; }
+  const Refusal& refusal() const { return refusal_; }
   void refuse(Refusal refusal);
 
  private:
@@ -80,22 +80,22 @@ class RequestReader {
     std::size_t extension_bytes = 0;
 
    private:
-    using error_code = boost::beast::error_code;
-    using field = boost::beast::http::field;
-    using string_view = boost::beast::string_view;
+    using ErrorCode = boost::beast::error_code;
+    using Field = boost::beast::http::field;
+    using Text = boost::beast::string_view;
 
-    void stop(int status, Code code, std::string message, error_code& error);
-    void check_target(std::string_view target, error_code& error);
-    void on_request_impl(boost::beast::http::verb, string_view method, string_view target, int version,
-                         error_code& error) override;
-    void on_response_impl(int, string_view, int, error_code&) override {}
-    void on_field_impl(field id, string_view name, string_view value, error_code& error) override;
-    void on_header_impl(error_code& error) override;
-    void on_body_init_impl(boost::optional<std::uint64_t> const& length, error_code& error) override;
-    std::size_t on_body_impl(string_view body, error_code& error) override;
-    void on_chunk_header_impl(std::uint64_t size, string_view extensions, error_code& error) override;
-    std::size_t on_chunk_body_impl(std::uint64_t left, string_view body, error_code& error) override;
-    void on_finish_impl(error_code&) override {}
+    void stop(int status, Code code, std::string message, ErrorCode& error);
+    void check_target(std::string_view target, ErrorCode& error);
+    void on_request_impl(boost::beast::http::verb, Text method, Text target, int version,
+                         ErrorCode& error) override;
+    void on_response_impl(int, Text, int, ErrorCode&) override {}
+    void on_field_impl(Field id, Text name, Text value, ErrorCode& error) override;
+    void on_header_impl(ErrorCode& error) override;
+    void on_body_init_impl(boost::optional<std::uint64_t> const& length, ErrorCode& error) override;
+    std::size_t on_body_impl(Text body, ErrorCode& error) override;
+    void on_chunk_header_impl(std::uint64_t size, Text extensions, ErrorCode& error) override;
+    std::size_t on_chunk_body_impl(std::uint64_t left, Text body, ErrorCode& error) override;
+    void on_finish_impl(ErrorCode&) override {}
   };
 
   std::size_t put_head(std::string_view bytes);
@@ -106,7 +106,7 @@ class RequestReader {
   Parser parser_;
   State state_ = State::head;
   std::size_t searched_ = 0;  // No end of the head before this.
-  std::optional<Refusal> refusal_;
+  Refusal refusal_;           // In state refused.
 };
 
 }  // namespace canopy::net

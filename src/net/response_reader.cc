@@ -31,7 +31,7 @@ Result<std::size_t> ResponseReader::put(std::string_view bytes) {
     const auto rest = bytes.substr(taken);
     const bool at_chunk_header = has_head() && chunked() && chunk_left_ == 0;
     if (at_chunk_header && rest.size() < shortest_end) break;
-    error_code error;
+    ErrorCode error;
     taken += basic_parser::put({rest.data(), rest.size()}, error);
     if (failure_) return tl::unexpected(*std::move(failure_));
     if (error == http::error::need_more) {
@@ -48,7 +48,7 @@ Result<std::size_t> ResponseReader::put(std::string_view bytes) {
 Result<void> ResponseReader::put_end() {
   if (is_complete()) return {};
   if (got_some()) {
-    error_code error;
+    ErrorCode error;
     basic_parser::put_eof(error);
     if (!error && is_done()) return {};
   }
@@ -57,7 +57,7 @@ Result<void> ResponseReader::put_end() {
                          : "the connection ended without a response; the server's log may say why");
 }
 
-std::size_t ResponseReader::take_body(std::string_view piece, error_code& error) {
+std::size_t ResponseReader::take_body(std::string_view piece, ErrorCode& error) {
   if (on_data_ && response_.status / 100 == 2) {
     stopped_ = !on_data_(piece);
     if (stopped_) error = http::error::end_of_stream;
@@ -73,24 +73,18 @@ std::size_t ResponseReader::take_body(std::string_view piece, error_code& error)
   return piece.size();
 }
 
-void ResponseReader::on_response_impl(int status, string_view, int, error_code&) {
-  response_.status = status;
-}
+void ResponseReader::on_response_impl(int status, Text, int, ErrorCode&) { response_.status = status; }
 
-void ResponseReader::on_field_impl(http::field, string_view name, string_view value, error_code&) {
+void ResponseReader::on_field_impl(http::field, Text name, Text value, ErrorCode&) {
   if (is_header_done()) return;  // Trailers.
   response_.headers.push_back({std::string(text(name)), std::string(text(value))});
 }
 
-std::size_t ResponseReader::on_body_impl(string_view body, error_code& error) {
-  return take_body(text(body), error);
-}
+std::size_t ResponseReader::on_body_impl(Text body, ErrorCode& error) { return take_body(text(body), error); }
 
-void ResponseReader::on_chunk_header_impl(std::uint64_t size, string_view, error_code&) {
-  chunk_left_ = size;
-}
+void ResponseReader::on_chunk_header_impl(std::uint64_t size, Text, ErrorCode&) { chunk_left_ = size; }
 
-std::size_t ResponseReader::on_chunk_body_impl(std::uint64_t left, string_view body, error_code& error) {
+std::size_t ResponseReader::on_chunk_body_impl(std::uint64_t left, Text body, ErrorCode& error) {
   const auto taken = take_body(text(body), error);
   chunk_left_ = left - taken;
   return taken;

@@ -33,20 +33,20 @@ class ResponseReader final : private boost::beast::http::basic_parser<false> {
   HttpClientResponse& response() { return response_; }
 
  private:
-  using error_code = boost::beast::error_code;
-  using string_view = boost::beast::string_view;
+  using ErrorCode = boost::beast::error_code;
+  using Text = boost::beast::string_view;
 
-  std::size_t take_body(std::string_view piece, error_code& error);
+  std::size_t take_body(std::string_view piece, ErrorCode& error);
 
-  void on_request_impl(boost::beast::http::verb, string_view, string_view, int, error_code&) override {}
-  void on_response_impl(int status, string_view reason, int version, error_code& error) override;
-  void on_field_impl(boost::beast::http::field, string_view name, string_view value, error_code&) override;
-  void on_header_impl(error_code&) override {}
-  void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code&) override {}
-  std::size_t on_body_impl(string_view body, error_code& error) override;
-  void on_chunk_header_impl(std::uint64_t size, string_view extensions, error_code&) override;
-  std::size_t on_chunk_body_impl(std::uint64_t left, string_view body, error_code& error) override;
-  void on_finish_impl(error_code&) override {}
+  void on_request_impl(boost::beast::http::verb, Text, Text, int, ErrorCode&) override {}
+  void on_response_impl(int status, Text reason, int version, ErrorCode& error) override;
+  void on_field_impl(boost::beast::http::field, Text name, Text value, ErrorCode&) override;
+  void on_header_impl(ErrorCode&) override {}
+  void on_body_init_impl(boost::optional<std::uint64_t> const&, ErrorCode&) override {}
+  std::size_t on_body_impl(Text body, ErrorCode& error) override;
+  void on_chunk_header_impl(std::uint64_t size, Text extensions, ErrorCode&) override;
+  std::size_t on_chunk_body_impl(std::uint64_t left, Text body, ErrorCode& error) override;
+  void on_finish_impl(ErrorCode&) override {}
 
   const std::uint64_t body_bytes_max_;
   const OnData on_data_;

@@ -21,6 +21,7 @@ constexpr std::size_t body_piece_bytes = KiB;            // Less than this puts 
 constexpr std::size_t kept_output_bytes_max = 16 * KiB;
 constexpr std::size_t kept_headers_max = 64;
 constexpr std::size_t linger_bytes_max = 64 * MiB;
+constexpr std::size_t gathered_count_max = 16;  // Of responses: with more, the clients would stand idle.
 constexpr Duration linger_time = std::chrono::seconds(2);
 
 bool wants_close(const HttpResponse& response) {
@@ -49,7 +50,10 @@ ServerCore::ServerCore(asio::io_context& server_io, HttpServerOptions server_opt
       tls(std::move(tls_context)),
       sweep_period(period),
       now(clock.now()),
-      date_line(net::date_line(clock.wall_now())) {}
+      date_line(net::date_line(clock.wall_now())),
+      outbox(std::make_unique<Outbox>(*this)) {}
+
+ServerCore::~ServerCore() = default;
 
 Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, const std::string& peer)
     : core_(std::move(core)),
@@ -196,14 +200,12 @@ void Connection::end_answer() {
   if (request_.body.capacity() > kept_output_bytes_max) request_.body.shrink_to_fit();
 }
 
-// The responses to pipelined requests wait for each other, but not for a handler that waits.
-void Connection::flush_later() {
-  if (flush_posted_) return;
-  flush_posted_ = true;
-  asio::post(core_->io, [self = shared_from_this()] {
-    self->flush_posted_ = false;
-    if (self->phase_ == Phase::answer && !self->failed_ && !self->out_.empty()) self->send_now();
-  });
+void Connection::send_gathered() {
+  const bool reads = phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::body;
+  if (out_.empty() || failed_ || (phase_ != Phase::answer && !reads)) return;
+  if (send_now() || !reads) return;
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);  // Its loop stops reading, and sees to the rest or to the end.
 }
 
 Task<bool> Connection::start_stream(HttpResponse head) {
@@ -297,6 +299,28 @@ void Connection::abort() {
   failed_ = true;
   close();
   watch_.socket_closed(shared_watch());
+}
+
+// The responses of a round wait for each other, but not for a handler that waits.
+void Outbox::put(Connection& connection) {
+  if (connection.outbox_hook.is_linked()) return;
+  connections_.push_back(connection);
+  if (++count_ >= gathered_count_max) return send_all();
+  if (send_posted_) return;
+  send_posted_ = true;
+  asio::post(core_.io, [core = core_.shared_from_this()] {
+    core->outbox->send_posted_ = false;
+    core->outbox->send_all();
+  });
+}
+
+void Outbox::send_all() {
+  count_ = 0;
+  while (!connections_.empty()) {
+    Connection& connection = connections_.front();
+    connections_.pop_front();
+    connection.send_gathered();
+  }
 }
 
 }  // namespace canopy::net

@@ -4,6 +4,9 @@
 //
 //   bytes ─▶ InputBuffer ─▶ RequestReader ─▶ handler ─▶ append_head() ─▶ bytes
 //
+// Responses of different connections that are ready in one round of the loop are sent together (Outbox): the
+// first send wakes the client's core, which costs more than the send, and the others find it awake.
+//
 // There is no timer per operation: a connection notes by when its present phase has to make progress, and
 // the server's sweep looks over all of them. ServerCore is what the connections of a server share.
 //
@@ -35,15 +38,19 @@
 namespace canopy::net {
 
 class Connection;
+class Outbox;
 template <class Transport>
 class ConnectionOver;  // The loop of a connection, over plain TCP or TLS: connection_serve.cc.
 using ConnectionHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using OutboxHook =
+    boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-struct ServerCore {
+struct ServerCore : std::enable_shared_from_this<ServerCore> {
   ServerCore(asio::io_context& server_io, HttpServerOptions server_options, const Clock& server_clock,
              BodyLimit limit, HttpHandler answerer, std::unique_ptr<asio::ssl::context> tls_context,
              Duration period);
+  ~ServerCore();
 
   asio::io_context& io;
   const HttpServerOptions options;
@@ -62,6 +69,7 @@ struct ServerCore {
   boost::intrusive::list<Connection, boost::intrusive::base_hook<ConnectionHook>,
                          boost::intrusive::constant_time_size<false>>
       connections;
+  std::unique_ptr<Outbox> outbox;
 };
 
 class Connection : public HttpExchange,
@@ -86,6 +94,8 @@ class Connection : public HttpExchange,
   void stop();
   // Closes it now.
   void abort();
+  // Sends what is answered already, if nobody else is at it: at the end of a round of the loop.
+  void send_gathered();
 
  private:
   template <class Transport>
@@ -123,7 +133,6 @@ class Connection : public HttpExchange,
   bool append_response(HttpResponse& response);
   void append_refusal();
   void end_answer();
-  void flush_later();
   // Lets the client read the last response: closing at once with input unread would destroy it on the way.
   Task<void> linger();
   void close();
@@ -139,7 +148,6 @@ class Connection : public HttpExchange,
   bool keep_alive_ = true;  // Whether there may be a next request.
   bool admitted_ = false;   // The present request's body may come.
   bool head_only_ = false;  // The present request is a HEAD.
-  bool flush_posted_ = false;
   Stream stream_ = Stream::none;
 
   InputBuffer input_;
@@ -150,6 +158,28 @@ class Connection : public HttpExchange,
   std::string out_;
 
   ClientWatch watch_;
+
+ public:
+  OutboxHook outbox_hook;
+};
+
+// The connections of a server with something to send at the end of this round of the loop.
+class Outbox {
+ public:
+  explicit Outbox(ServerCore& core) : core_(core) {}
+
+  void put(Connection& connection);
+
+ private:
+  void send_all();
+
+  ServerCore& core_;
+  bool send_posted_ = false;
+  std::size_t count_ = 0;
+  boost::intrusive::list<Connection,
+                         boost::intrusive::member_hook<Connection, OutboxHook, &Connection::outbox_hook>,
+                         boost::intrusive::constant_time_size<false>>
+      connections_;
 };
 
 // Serves `socket` until its end; counts it, and logs what it must not do: fail.

@@ -64,13 +64,19 @@ class ConnectionOver final : public Connection {
     while (!failed_) {
       auto step = next_step();
       if (step == Step::need_bytes) {
-        if (!out_.empty() && !send_now() && !co_await flush()) break;
+        const bool alone = core_->connection_count == 1;  // Nobody to send together with.
+        const bool goes_out = out_.empty() || (alone && send_now()) || let_go_of_output();
+        if (!goes_out && !co_await flush()) break;
         if (!reader_ && core_->stopping) break;
         const auto room = room_to_read();
         const auto [error, size] = co_await transport_.async_read_some(room, use_task);
         note_read(size);
         answers_in_a_row = 0;
         if (!error) continue;
+        if (must_flush(error)) {
+          if (!co_await flush()) break;
+          continue;
+        }
         if (!note_read_error()) break;
         step = Step::refused;
       }
@@ -98,11 +104,16 @@ class ConnectionOver final : public Connection {
   }
 
  private:
-  // Before a handler that may wait: what is answered already must not wait for it. False: flush it first.
+  // Before a handler or a read: what is answered already is sent meanwhile. False: flush it first.
   bool let_go_of_output() {
     if (is_tls || out_.size() > gathered_output_bytes_max) return false;
-    flush_later();
+    core_->outbox->put(*this);
     return true;
+  }
+
+  // Whether a read ended only because the client does not take what was sent meanwhile.
+  bool must_flush(const boost::system::error_code& error) const {
+    return error == asio::error::operation_aborted && !out_.empty() && !failed_ && !expired_;
   }
 
   Task<void> end() {

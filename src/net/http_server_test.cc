@@ -72,6 +72,54 @@ TEST(HttpServer, AnswersAHundredPipelinedRequestsInOrder) {
   EXPECT_EQ(bodies, expected);
 }
 
+// More than the kernel takes at once, though each response is small: what is gathered for one client waits
+// for that client alone.
+TEST(HttpServer, AClientThatDoesNotReadDelaysNoOtherAndGetsAllInTheEnd) {
+  const std::string body(15'000, 'x');
+  Loopback loopback([&body](HttpExchange& exchange) {
+    HttpResponse response;
+    response.body =
+        exchange.request().path == "/small" ? "small" : body + std::string(exchange.request().query);
+    return reply(std::move(response));
+  });
+  RawClient slow(loopback.server->port(), 4096);
+  auto quick = loopback.connect();
+  constexpr std::size_t request_count = 600;
+  std::string requests;
+  for (std::size_t i = 0; i < request_count; ++i) {
+    requests += "GET /?" + std::to_string(i) + ". HTTP/1.1\r\nHost: h\r\n\r\n";
+  }
+  slow.send(requests);
+  loopback.settle();
+  for (int i = 0; i < 3; ++i) quick.send("GET /small HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(loopback.until_received(quick, "small", 3));
+  ASSERT_TRUE(loopback.until([&] {
+    slow.read();
+    return slow.received.ends_with("x" + std::to_string(request_count - 1) + ".");
+  }));
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < request_count; ++i) {
+    at = slow.received.find("x" + std::to_string(i) + ".", at);
+    ASSERT_NE(at, std::string::npos) << "response " << i << " is lost or out of order";
+  }
+}
+
+TEST(HttpServer, AnswersAllConnectionsOfARound) {
+  Loopback loopback([](HttpExchange& exchange) { return echo(exchange); });
+  std::vector<RawClient> clients;
+  for (int i = 0; i < 40; ++i) clients.push_back(loopback.connect());
+  loopback.settle();
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    clients[i].send("GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n");
+  }
+  clients[7].send_no_more();
+  clients[8].leave();
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    if (i == 8) continue;
+    EXPECT_TRUE(loopback.until_received(clients[i], "GET /" + std::to_string(i) + "? body="));
+  }
+}
+
 TEST(HttpServer, LetsOthersInBetweenPipelinedRequests) {
   std::string order;
   Loopback loopback([&order](HttpExchange& exchange) {

@@ -9,7 +9,10 @@
 namespace canopy::exec {
 namespace {
 
-constexpr std::uint64_t rotation = 8;  // One turn in so many goes by rotation, not by level.
+constexpr std::uint64_t rotation = 8;   // One turn in so many goes by rotation, not by level.
+constexpr std::size_t heavy_level = 1;  // From here on a turn is followed by a pause, on a busy core.
+constexpr int heavy_pause = 3;          // In lengths of the turn.
+constexpr Duration idle_round = std::chrono::microseconds(5);  // A round this short served no socket.
 
 }  // namespace
 
@@ -78,6 +81,7 @@ void Core::step_out(Turn& turn) {
 void Core::request_turn() {
   if (turn_requested_) return;
   turn_requested_ = true;
+  turn_requested_at_ = clock_.now();
   net::asio::post(io_, [this] {
     turn_requested_ = false;
     take_one_turn();
@@ -85,27 +89,29 @@ void Core::request_turn() {
   });
 }
 
-std::size_t Core::choose_level() {
-  const std::size_t first = ++turn_count_ % rotation == 0 ? turn_count_ / rotation % level_count : 0;
-  for (std::size_t i = 0; i < level_count; ++i) {
-    const std::size_t level = (first + i) % level_count;
+std::size_t Core::choose_level(std::size_t level_end) {
+  const std::size_t first = ++turn_count_ % rotation == 0 ? turn_count_ / rotation % level_end : 0;
+  for (std::size_t i = 0; i < level_end; ++i) {
+    const std::size_t level = (first + i) % level_end;
     if (!lines_.at(level).empty()) return level;
   }
   return level_count;
 }
 
 void Core::take_one_turn() {
-  const std::size_t level = choose_level();
+  const Time now = clock_.now();
+  const bool busy = now - turn_requested_at_ > idle_round;
+  const std::size_t level = choose_level(busy && now < heavy_again_at_ ? heavy_level : level_count);
   if (level == level_count) return;
   Turn& turn = *lines_.at(level).front();
   step_out(turn);
-  const bool late = clock_.now() >= turn.expire_at_;
+  const bool late = now >= turn.expire_at_;
   drop_timer(turn);
-  if (late) {
-    turn.expire();
-  } else {
-    turn.take();
-  }
+  if (late) return turn.expire();
+  turn.take();
+  if (level < heavy_level) return;
+  const Time after = clock_.now();
+  heavy_again_at_ = after + heavy_pause * (after - now);
 }
 
 void Core::set_timer(Turn& turn, Time wake_at, Time expire_at) {

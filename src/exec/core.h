@@ -5,7 +5,9 @@
 // stands in the queue of its level and takes turns with the others. Between two turns the core serves every
 // socket that is ready and starts every new call, so an endless loop delays its neighbours by one slice. The
 // lowest level that has anybody goes first (a call sinks as it uses more time); one turn in eight goes to
-// the levels above it by rotation, so that a heavy call still ends.
+// the levels above it by rotation, so that a heavy call still ends. While the loop is busy, the heavy levels
+// pause after each turn for three times its length: they get a quarter of a busy core, and all of an idle
+// one.
 //
 // Threads: run() is the core's thread, and everything else but stop() and post() belongs to it.
 // Life:    every Turn has left before the core dies.
@@ -92,7 +94,8 @@ class Core {
   void drop_timer(Turn& turn);
   void request_turn();
   void take_one_turn();
-  std::size_t choose_level();
+  // Which of the first `level_end` levels has the next turn; level_count for none.
+  std::size_t choose_level(std::size_t level_end);
   void fire_timers();
   void arm_timer();
 
@@ -106,6 +109,8 @@ class Core {
   std::size_t runnable_count_ = 0;
   std::uint64_t turn_count_ = 0;
   bool turn_requested_ = false;
+  Time turn_requested_at_{};
+  Time heavy_again_at_{};
   std::atomic<bool> crowded_{false};
   std::set<std::pair<Time, Turn*>> timers_;  // By the earlier of wake_at_ and expire_at_.
   Time armed_for_ = never;

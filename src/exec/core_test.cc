@@ -1,5 +1,6 @@
 #include "exec/core.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ class Actor final : public Turn {
 
   void take() override {
     story_ += name_;
+    if (on_turn) on_turn();
     if (turns_left > 0) {
       --turns_left;
       core_.enqueue(*this, level, deadline);
@@ -29,6 +31,7 @@ class Actor final : public Turn {
   int turns_left = 0;
   std::size_t level = 0;
   Time deadline = never;
+  std::function<void()> on_turn;
 
  private:
   Core& core_;
@@ -63,6 +66,40 @@ TEST_F(CoreTest, PrefersTheLowerLevelButStarvesNobody) {
   core_.poll();
   EXPECT_EQ(story_.substr(0, 5), "lllll");
   EXPECT_LT(story_.rfind('H'), story_.size() - 1) << "the heavy one ended while the light one went on";
+}
+
+// A socket that is always ready, and one heavy call beside it.
+TEST_F(CoreTest, HeavyTurnsGetAQuarterOfABusyCore) {
+  Duration heavy_time{}, socket_time{};
+  Actor heavy(core_, "H", story_);
+  heavy.level = 1;
+  heavy.turns_left = 1'000;
+  heavy.on_turn = [&] {
+    clock_.advance(milliseconds(1));
+    heavy_time += milliseconds(1);
+  };
+  int rounds_left = 1'000;
+  std::function<void()> serve = [&] {
+    clock_.advance(std::chrono::microseconds(100));
+    socket_time += std::chrono::microseconds(100);
+    if (--rounds_left > 0) core_.post(serve);
+  };
+  core_.enqueue(heavy, 1, never);
+  core_.post(serve);
+  while (rounds_left > 0) ASSERT_EQ(core_.poll(1), 1);
+  EXPECT_GT(heavy_time * 10, (heavy_time + socket_time) * 2);
+  EXPECT_LT(heavy_time * 10, (heavy_time + socket_time) * 3);
+}
+
+TEST_F(CoreTest, HeavyTurnsGetAllOfAnIdleCore) {
+  Actor heavy(core_, "H", story_);
+  heavy.level = 3;
+  heavy.turns_left = 99;
+  heavy.on_turn = [&] { clock_.advance(milliseconds(1)); };
+  const Time before = clock_.now();
+  core_.enqueue(heavy, 3, never);
+  EXPECT_EQ(core_.poll(), 100) << "no round went by without a turn";
+  EXPECT_EQ(clock_.now() - before, milliseconds(100));
 }
 
 TEST_F(CoreTest, ServesTheLoopBetweenTwoTurns) {

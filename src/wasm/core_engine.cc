@@ -11,6 +11,7 @@ namespace canopy::wasm {
 namespace {
 
 constexpr Duration idle_before_trim = std::chrono::seconds(1);
+constexpr std::uint32_t crowd = 256;  // So many slots are worth trimming as soon as they are free.
 
 }  // namespace
 
@@ -54,14 +55,16 @@ Result<std::shared_ptr<LoadedModule>> CoreEngine::load_module(const std::filesys
 
 bool CoreEngine::enter() {
   if (live_count_ >= options_.instances_max) return false;
-  ++live_count_;
+  live_count_peak_ = std::max(live_count_peak_, ++live_count_);
   return true;
 }
 
 void CoreEngine::leave() {
-  if (--live_count_ > 0 || trim_planned_ || memories_.last == 0) return;
+  if (--live_count_ > 0 || memories_.last == 0) return;
+  const bool at_once = live_count_peak_ >= crowd;
+  if (trim_planned_ && !at_once) return;
   trim_planned_ = true;
-  core_.suspend(*this, core_.clock().now() + idle_before_trim, never);
+  core_.suspend(*this, core_.clock().now() + (at_once ? Duration::zero() : idle_before_trim), never);
 }
 
 // A call in the meantime puts it off by another second, and costs nothing itself.
@@ -72,6 +75,7 @@ void CoreEngine::take() {
   give_back(stacks_, 0);  // Between two stacks there is nothing but stacks; past the last there may be.
   memories_ = {};
   stacks_ = {};
+  live_count_peak_ = 0;
   ++trim_count_;
 }
 

@@ -44,7 +44,8 @@ class CoreEngine final : public exec::Turn {
 
   // One more instance lives; false where there is no slot for it.
   bool enter();
-  // It is gone. When the last has left for a while, what the slots kept resident is given back.
+  // It is gone. When the last has left for a while, or at once after a crowd, what the slots kept resident
+  // is given back.
   void leave();
   std::uint32_t live_count() const { return live_count_; }
 
@@ -71,6 +72,7 @@ class CoreEngine final : public exec::Turn {
   EngineHandle engine_;
   LinkerHandle linker_;
   std::uint32_t live_count_ = 0;
+  std::uint32_t live_count_peak_ = 0;  // Since the last time all were gone and the slots were trimmed.
   bool trim_planned_ = false;
   Range memories_;
   Range stacks_;

@@ -42,7 +42,7 @@ class MemoryCatalog final : public Catalog {
     for (const FunctionFile& file : function.files) CANOPY_TRY_VOID(code_.path(file.digest));
     const auto current = find(function.name);
     if (current && same_deployment(*current, function))
-      return PutResult{.function = current, .created = false};
+      return PutResult{.function = current, .unchanged = true};
 
     Known& known = known_[function.name];
     if (known.last_version == std::numeric_limits<std::uint32_t>::max()) {

@@ -59,7 +59,7 @@ class SqliteCatalog final : public Catalog {
     for (const FunctionFile& file : function.files) CANOPY_TRY_VOID(code_->path(file.digest));
     const auto current = find(function.name);
     if (current && same_deployment(*current, function))
-      return PutResult{.function = current, .created = false};
+      return PutResult{.function = current, .unchanged = true};
 
     function.created = clock_.wall_now();
     if (const auto written = write(function); !written) return explain("put", function.name, written.error());

@@ -17,6 +17,13 @@
 namespace canopy::wasm {
 namespace {
 
+// A sanitizer's shadow of all address space counts as data, so with one no limit of it can be kept.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool has_shadow_memory = true;
+#else
+constexpr bool has_shadow_memory = false;
+#endif
+
 void limit(int resource, rlim_t value) {
   const rlimit wanted{value, value};
   setrlimit(static_cast<__rlimit_resource>(resource), &wanted);
@@ -27,7 +34,7 @@ void limit_self(const CompileJob& job) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(job.timeout).count();
-  limit(RLIMIT_DATA, job.memory_bytes);
+  if (!has_shadow_memory) limit(RLIMIT_DATA, job.memory_bytes);
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_CPU, static_cast<rlim_t>(seconds) * 4 + 1);  // The compiler has several threads.
   limit(RLIMIT_NOFILE, 256);

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/log.h"
 #include "wasm/compile.h"
 #include "wasm/compile_job.h"
@@ -115,6 +116,7 @@ Result<void> carry_out(const CompileJob& job, const HostMaker& make_host) {
     return fail(Code::internal, message(*error));
   }
   plan.compiled_bytes = compiled.size();
+  plan.compiled_checksum = checksum(compiled.view());
   // The plan first: compiled code without a plan is never seen.
   CANOPY_TRY_VOID(write_file(job.compiled.string() + ".plan", write_plan(plan)));
   return write_file(job.compiled, compiled.view());

@@ -1,6 +1,7 @@
 #include "cli/serve.h"
 
 #include <algorithm>
+#include <fstream>
 #include <utility>
 
 #include <malloc.h>
@@ -58,6 +59,22 @@ wasm::Host make_preparing_host(const fs::path& code_folder) {
     return code_folder / digest.substr(0, 2) / digest;  // As the catalog lays it out.
   });
   return guest::make_host(std::move(options));
+}
+
+std::optional<std::string> check_map_count(std::uint64_t instances, std::uint64_t map_count_max) {
+  const std::uint64_t needed = wasm::maps_needed(instances);
+  if (needed <= map_count_max) return std::nullopt;
+  const std::string wanted = std::to_string(needed);
+  return "vm.max_map_count is " + std::to_string(map_count_max) + ", and " + std::to_string(instances) +
+         " instances at once may need " + wanted + "; run `sysctl -w vm.max_map_count=" + wanted +
+         "`, or lower 'instances'";
+}
+
+std::optional<std::uint64_t> read_map_count_max() {
+  std::ifstream file("/proc/sys/vm/max_map_count");
+  std::uint64_t count = 0;
+  if (!(file >> count)) return std::nullopt;
+  return count;
 }
 
 void prepare_process() {

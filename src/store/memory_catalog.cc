@@ -67,7 +67,7 @@ class MemoryCatalog final : public Catalog {
 
   Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to) override {
     const std::lock_guard lock(mutex_);
-    const auto current = find(name);
+    auto current = find(name);
     if (current == nullptr) return tl::unexpected(no_function(name));
     if (to == current->version) return current;
     const auto& versions = known_.at(name).versions;

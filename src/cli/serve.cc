@@ -15,6 +15,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A sanitizer leaves a program little of the address space in which memories are reserved.
+#if __has_feature(thread_sanitizer)
+constexpr std::uint64_t instances_per_core_max = 64;
+#elif __has_feature(address_sanitizer)
+constexpr std::uint64_t instances_per_core_max = 2048;
+#else
+constexpr std::uint64_t instances_per_core_max = 1'000'000;
+#endif
+
 constexpr int large_block_bytes = 256 * 1024;
 
 Result<api::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
@@ -26,7 +35,8 @@ Result<api::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
 
   wasm::RuntimeOptions made;
   const std::uint64_t per_core = options.instances_max / std::max<std::size_t>(parts.cores.size(), 1);
-  made.pool.instances_max = static_cast<std::uint32_t>(std::max<std::uint64_t>(per_core, 1));
+  made.pool.instances_max =
+      static_cast<std::uint32_t>(std::clamp<std::uint64_t>(per_core, 1, instances_per_core_max));
   made.compile.code_folder = data / "code";
   made.compile.timeout = options.compile_timeout;
   made.compile.memory_bytes = options.compile_memory_bytes;

@@ -20,7 +20,7 @@ struct ModulePlan {
   bool preinitialised = false;
   std::uint64_t compiled_bytes = 0;     // So that half a file is seen to be one,
   std::uint64_t compiled_checksum = 0;  // and one in which a bit flipped.
-  std::string note;                  // Why it is not, where one would expect it; for people.
+  std::string note;                     // Why it is not, where one would expect it; for people.
 };
 
 class WasmTemplate final : public exec::Template, public std::enable_shared_from_this<WasmTemplate> {

@@ -10,7 +10,9 @@ target_compile_options(canopy_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow 
   $<$<BOOL:${CANOPY_WERROR}>:-Werror>)
 target_link_options(canopy_flags INTERFACE -fuse-ld=lld-19)
 if(CANOPY_SANITIZE)
-  target_compile_options(canopy_flags INTERFACE -fsanitize=${CANOPY_SANITIZE} -fno-omit-frame-pointer)
+  # Undefined behaviour ends the program, or a test would pass beside its report. -O1: three times as fast as -O0.
+  target_compile_options(canopy_flags INTERFACE -fsanitize=${CANOPY_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer -O1)
   target_link_options(canopy_flags INTERFACE -fsanitize=${CANOPY_SANITIZE})
 endif()
 if(CANOPY_SANITIZE STREQUAL "thread")  # ThreadSanitizer does not know fences; Asio can do without.

@@ -12,6 +12,9 @@
 namespace canopy::api {
 namespace {
 
+// On all cores: each takes a descriptor and four or more of the 65 530 mappings that kernels grant by
+// default.
+constexpr std::size_t loaded_modules_max = 4096;
 constexpr Duration unwatched_time = std::chrono::milliseconds(5);
 
 // Headers that belong to the connection and not to the call.
@@ -56,7 +59,8 @@ Caller::Caller(Platform& platform, exec::Core& core)
       core_(core),
       table_(core, platform.catalog, platform.places),
       watch_alarm_(core),
-      resident_bytes_max_(platform.options.templates_bytes_max / platform.cores.size()) {}
+      room_{.bytes_max = platform.options.templates_bytes_max / platform.cores.size(),
+            .count_max = std::max<std::size_t>(loaded_modules_max / platform.cores.size(), 1)} {}
 
 net::Task<net::HttpResponse> Caller::call(net::HttpExchange& exchange, wire::Route route) {
   Duration retry_after = std::chrono::seconds(1);
@@ -223,7 +227,7 @@ net::HttpResponse Caller::finish(Running& running, Reply& reply) {
   Version& version = *running.version;
   running_.end(running);
   table_.end_call(version);
-  if (cold) table_.unload_beyond(resident_bytes_max_);
+  if (cold) table_.unload_beyond(room_);
   return response;
 }
 

@@ -25,6 +25,7 @@
 #include "base/id.h"
 #include "net/http.h"
 #include "net/task.h"
+#include "policy/evict.h"
 #include "wire/route.h"
 
 namespace canopy::api {
@@ -69,7 +70,7 @@ class Caller {
   IdSource ids_;
   Alarm watch_alarm_;
   bool watch_planned_ = false;
-  const std::uint64_t resident_bytes_max_;
+  const policy::Room room_;  // For loaded modules.
 };
 
 }  // namespace canopy::api

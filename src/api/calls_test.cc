@@ -291,6 +291,7 @@ TEST(Events, TellsOfDeploymentsAndCalls) {
   Following following(live, "/v1/events", "function.removed");
   live.deploy("demo/echo", "echo");
   live.deploy("demo/echo", "show");
+  live.deploy("demo/echo", "show");  // Changes nothing, so there is nothing to tell.
   live.post("/function/demo/echo", "x");
   live.post("/v1/functions/demo/echo/rollback");
   live.request("DELETE", "/v1/functions/demo/echo");

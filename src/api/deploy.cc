@@ -64,6 +64,11 @@ Error deploy_error(Error error) {
   return error;
 }
 
+std::string_view result_word(const store::PutResult& result) {
+  if (result.unchanged) return "unchanged";
+  return result.created ? "new" : "changed";
+}
+
 void announce(const Here& here, Happening::Kind kind, const FunctionName& name, const std::string& json) {
   here.platform.feed.publish({.kind = kind, .function = name, .call = {}, .text = {}},
                              [&json] { return json; });
@@ -126,8 +131,12 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
   if (!result) co_return error_response(result.error());
   const Function& function = *result->function;
   std::string json = function_json(function, here, exchange.request());
-  announce(here, Happening::Kind::deployed, function.name, json);
-  log::info("deployed {} version {}", to_text(function.name), function.version);
+  if (!result->unchanged) {
+    announce(here, Happening::Kind::deployed, function.name, json);
+    log::info("deployed {} version {}", to_text(function.name), function.version);
+  }
+  json.pop_back();
+  json += ",\"result\":\"" + std::string(result_word(*result)) + "\"}";
   net::HttpResponse response = json_response(std::move(json), result->created ? 201 : 200);
   if (result->created) response.headers.push_back({"Location", "/v1/functions/" + to_text(function.name)});
   co_return response;

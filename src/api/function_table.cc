@@ -79,7 +79,7 @@ void FunctionTable::unload(Version& version, exec::Core& core) {
   version.loaded = version.ready->resident_bytes(core) > 0;
 }
 
-void FunctionTable::unload_beyond(std::uint64_t bytes_max) {
+void FunctionTable::unload_beyond(const policy::Room& room) {
   std::vector<Version*> versions;
   std::vector<policy::Resident> residents;
   for (const auto& [name, entry] : entries_) {
@@ -89,7 +89,7 @@ void FunctionTable::unload_beyond(std::uint64_t bytes_max) {
     residents.push_back(
         {.bytes = version.ready->resident_bytes(core_), .used = entry->used, .busy = version.call_count > 0});
   }
-  const auto chosen = policy::choose_unloads(residents, bytes_max);
+  const auto chosen = policy::choose_unloads(residents, room);
   for (const std::size_t index : chosen) unload(*versions[index], core_);
   unload_count_ += chosen.size();
 }

@@ -16,6 +16,7 @@
 #include "api/places.h"
 #include "exec/runtime.h"
 #include "model/function.h"
+#include "policy/evict.h"
 #include "store/catalog.h"
 
 namespace canopy::api {
@@ -61,8 +62,8 @@ class FunctionTable {
   // `version` may be gone after this.
   void end_call(Version& version);
 
-  // Unloads what was not used for longest, until the modules on this core fit in `bytes_max`.
-  void unload_beyond(std::uint64_t bytes_max);
+  // Unloads what was not used for longest, until the modules on this core fit in `room`.
+  void unload_beyond(const policy::Room& room);
   std::uint64_t resident_bytes() const;
   std::uint64_t unload_count() const { return unload_count_; }
 

@@ -34,14 +34,17 @@ TEST(PutFunction, AnswersNewThenANewVersionThenTheSameAgain) {
   auto json = json_of(first);
   EXPECT_EQ(json.at("function").as_string(), "demo/hello");
   EXPECT_EQ(json.at("version").as_int64(), 1);
+  EXPECT_EQ(json.at("result").as_string(), "new");
   EXPECT_EQ(json.at("url").as_string(), live.server->url() + "/function/demo/hello");
 
   const auto second = live.deploy("demo/hello", "show");
   EXPECT_EQ(second.status, 200);
   EXPECT_EQ(json_of(second).at("version").as_int64(), 2);
+  EXPECT_EQ(json_of(second).at("result").as_string(), "changed");
   const auto same = live.deploy("demo/hello", "show");
   EXPECT_EQ(same.status, 200);
   EXPECT_EQ(json_of(same).at("version").as_int64(), 2);
+  EXPECT_EQ(json_of(same).at("result").as_string(), "unchanged");
 }
 
 TEST(PutFunction, TakesSettingsFromTheQuery) {

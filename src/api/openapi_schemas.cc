@@ -100,6 +100,8 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "created":{"$ref":"#/components/schemas/Time"}}},
 "Function":{"allOf":[{"$ref":"#/components/schemas/Version"},
   {"type":"object","required":["url"],"properties":{"url":{"type":"string","description":"Where it is called."}}}]},
+"Deployed":{"allOf":[{"$ref":"#/components/schemas/Function"},
+  {"type":"object","required":["result"],"properties":{"result":{"type":"string","enum":["new","changed","unchanged"]}}}]},
 "Functions":{"type":"object","required":["functions","next"],"properties":{
   "functions":{"type":"array","items":{"$ref":"#/components/schemas/Function"}},
   "next":{"type":["string","null"],"description":"What to give as `after` for those that follow."}}},

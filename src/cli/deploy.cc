@@ -58,9 +58,10 @@ Result<int> deploy(Command& command, Terminal& terminal) {
     return 0;
   }
   const std::string name = to_text(upload.name);
-  terminal.out() << "deployed " << terminal.bold(name) << " version "
-                 << count_field(uploaded.function, "version") << " (" << short_size(upload.module.size())
-                 << ")\n"
+  const bool unchanged = text_field(uploaded.function, "result") == "unchanged";
+  terminal.out() << (unchanged ? "unchanged: " : "deployed ") << terminal.bold(name)
+                 << (unchanged ? " is at version " : " version ") << count_field(uploaded.function, "version")
+                 << " (" << short_size(upload.module.size()) << ")\n"
                  << text_field(uploaded.function, "url") << '\n'
                  << "call it:  canopy invoke " << name << " -d 'some input'\n";
   return 0;

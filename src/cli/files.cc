@@ -8,6 +8,8 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/disk.h"
@@ -32,6 +34,33 @@ Result<std::string> read_all(const store::Descriptor& file, const std::string& n
     if (content.size() > bytes_max) {
       return fail(Code::too_large, name + " is longer than " + size_text(bytes_max));
     }
+  }
+}
+
+constexpr std::string_view temp_prefix = "canopy-work-";
+
+// Whether the open folder is the one at `path` still.
+bool is_at(const store::Descriptor& folder, const std::filesystem::path& path) {
+  struct stat open{};
+  struct stat there{};
+  return fstat(folder.get(), &open) == 0 && lstat(path.c_str(), &there) == 0 && open.st_ino == there.st_ino &&
+         open.st_dev == there.st_dev;
+}
+
+// Removes what processes of this user left in `parent` when they were ended.
+void sweep(const std::filesystem::path& parent) {
+  std::error_code error;
+  std::filesystem::directory_iterator at(parent, error);
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    const std::filesystem::path& path = at->path();
+    if (!path.filename().string().starts_with(temp_prefix)) continue;
+    const store::Descriptor folder(
+        ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    struct stat facts{};
+    if (!folder || fstat(folder.get(), &facts) != 0 || facts.st_uid != geteuid()) continue;
+    if (flock(folder.get(), LOCK_EX | LOCK_NB) != 0 || !is_at(folder, path)) continue;  // Its process lives.
+    std::error_code ignored;  // What cannot be deleted stays for the system's own cleaning.
+    std::filesystem::remove_all(path, ignored);
   }
 }
 
@@ -77,12 +106,21 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view cont
 Result<TempFolder> TempFolder::make(const Environment& environment) {
   std::string folder = environment.get("TMPDIR");
   if (folder.empty()) folder = "/tmp";
-  std::string path = folder + "/canopy-XXXXXX";
-  if (mkdtemp(path.data()) == nullptr) {
-    return fail(Code::unavailable,
-                "cannot make a folder in " + folder + ": " + reason(errno) + "; set TMPDIR to another");
+  sweep(folder);
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    std::string path = folder + "/" + std::string(temp_prefix) + "XXXXXX";
+    if (mkdtemp(path.data()) == nullptr) {
+      return fail(Code::unavailable,
+                  "cannot make a folder in " + folder + ": " + reason(errno) + "; set TMPDIR to another");
+    }
+    store::Descriptor lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    // Another process may sweep it before it is locked: it is gone then, and the next one is luckier. Where
+    // the file system knows no locks, nobody sweeps.
+    if (lock && (flock(lock.get(), LOCK_EX) != 0 || is_at(lock, path))) {
+      return TempFolder(path, std::move(lock));
+    }
   }
-  return TempFolder(path);
+  return fail(Code::unavailable, "the folders made in " + folder + " vanish; set TMPDIR to another");
 }
 
 TempFolder::~TempFolder() {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "cli/environment.h"
+#include "store/disk.h"
 
 namespace canopy::cli {
 
@@ -23,20 +24,24 @@ Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t b
 //   unavailable  it cannot be written
 Result<void> write_file(const std::filesystem::path& path, std::string_view content);
 
-// A folder of our own that goes with the object.
+// A folder of our own that goes with the object. It is locked while its process lives; the next one to make
+// such a folder removes those whose process was ended before it could.
 class TempFolder {
  public:
   //   unavailable
   static Result<TempFolder> make(const Environment& environment);
   ~TempFolder();
-  TempFolder(TempFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  TempFolder(TempFolder&& other) noexcept
+      : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
   TempFolder& operator=(TempFolder&&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  explicit TempFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  TempFolder(std::filesystem::path path, store::Descriptor lock)
+      : path_(std::move(path)), lock_(std::move(lock)) {}
   std::filesystem::path path_;
+  store::Descriptor lock_;
 };
 
 }  // namespace canopy::cli

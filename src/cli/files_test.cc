@@ -51,6 +51,38 @@ TEST(TempFolder, GoesWithItsOwner) {
   EXPECT_NE(TempFolder::make(nowhere).error().message.find("set TMPDIR"), std::string::npos);
 }
 
+TEST(TempFolder, RemovesWhatEndedProcessesLeft) {
+  Shell shell;
+  shell.file("canopy-work-ended1/deep/file", "x");
+  shell.file("canopy-other/file", "x");
+  shell.file("canopy-work-file", "x");
+  std::filesystem::create_directory(shell.path("elsewhere"));
+  std::filesystem::create_directory_symlink("elsewhere", shell.path("canopy-work-link"));
+  const std::string variable = "TMPDIR=" + shell.folder().string();
+  const Environment environment({variable});
+
+  const auto first = TempFolder::make(environment);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_FALSE(std::filesystem::exists(shell.path("canopy-work-ended1")));
+  EXPECT_TRUE(std::filesystem::exists(shell.path("canopy-other/file")));
+  EXPECT_TRUE(std::filesystem::exists(shell.path("canopy-work-file")));
+  EXPECT_TRUE(std::filesystem::exists(shell.path("canopy-work-link")));
+  const auto second = TempFolder::make(environment);
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(std::filesystem::exists(first->path()));  // Its owner lives.
+}
+
+TEST(TempFolder, IsLockedByItsNewOwnerOnceMoved) {
+  Shell shell;
+  const std::string variable = "TMPDIR=" + shell.folder().string();
+  auto made = TempFolder::make(Environment({variable}));
+  ASSERT_TRUE(made);
+  const TempFolder moved = *std::move(made);
+  made = fail(Code::internal, "gone");
+  ASSERT_TRUE(TempFolder::make(Environment({variable})));
+  EXPECT_TRUE(std::filesystem::exists(moved.path()));
+}
+
 TEST(Environment, FindsWholeNames) {
   const Environment environment({"AB=1", "A=2=3", "EMPTY=", "ODD"});
   EXPECT_EQ(environment.get("A"), "2=3");

@@ -135,7 +135,7 @@ Result<int> invoke(Command& command, Terminal& terminal) {
   if (flags.json) {
     terminal.out() << response_json(*response) << '\n';
   } else if (!error) {
-    terminal.out() << response->body;
+    terminal.out() << terminal.safe(response->body);
     if (terminal.out_is_terminal() && !response->body.empty() && response->body.back() != '\n') {
       terminal.out() << '\n';
     }
@@ -143,7 +143,7 @@ Result<int> invoke(Command& command, Terminal& terminal) {
   if (!error) return 0;
   const Error said = failed(name, *error, response->header("X-Call-Id"));
   if (!is_functions_fault(said)) return tl::unexpected(said);
-  terminal.err() << "canopy: " << said.message << '\n';
+  terminal.err() << "canopy: " << terminal.safe_error(said.message) << '\n';
   return status_function_failed;
 }
 

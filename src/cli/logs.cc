@@ -72,7 +72,7 @@ class LogPrinter {
     if (open_) terminal_.out() << '\n';
     open_ = false;
     if (with_call_) terminal_.out() << terminal_.faint(call.substr(0, 8)) << "  ";
-    terminal_.out() << terminal_.faint(text) << '\n';
+    terminal_.out() << terminal_.faint(terminal_.safe(text)) << '\n';
   }
 
   void flush() { terminal_.out() << std::flush; }

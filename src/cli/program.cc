@@ -12,7 +12,7 @@ namespace {
 
 int complain(const Error& error, Terminal& terminal) {
   terminal.out() << std::flush;
-  terminal.err() << "canopy: " << error.message << '\n' << std::flush;
+  terminal.err() << "canopy: " << terminal.safe_error(error.message) << '\n' << std::flush;
   return status_failed;
 }
 

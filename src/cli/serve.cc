@@ -1,6 +1,7 @@
 #include "cli/serve.h"
 
 #include <algorithm>
+#include <fstream>
 #include <utility>
 
 #include <malloc.h>
@@ -14,6 +15,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A sanitizer leaves a program little of the address space in which memories are reserved.
+#if __has_feature(thread_sanitizer)
+constexpr std::uint64_t instances_per_core_max = 64;
+#elif __has_feature(address_sanitizer)
+constexpr std::uint64_t instances_per_core_max = 2048;
+#else
+constexpr std::uint64_t instances_per_core_max = 1'000'000;
+#endif
+
 constexpr int large_block_bytes = 256 * 1024;
 
 Result<api::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
@@ -25,7 +35,8 @@ Result<api::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
 
   wasm::RuntimeOptions made;
   const std::uint64_t per_core = options.instances_max / std::max<std::size_t>(parts.cores.size(), 1);
-  made.pool.instances_max = static_cast<std::uint32_t>(std::max<std::uint64_t>(per_core, 1));
+  made.pool.instances_max =
+      static_cast<std::uint32_t>(std::clamp<std::uint64_t>(per_core, 1, instances_per_core_max));
   made.compile.code_folder = data / "code";
   made.compile.timeout = options.compile_timeout;
   made.compile.memory_bytes = options.compile_memory_bytes;
@@ -58,6 +69,22 @@ wasm::Host make_preparing_host(const fs::path& code_folder) {
     return code_folder / digest.substr(0, 2) / digest;  // As the catalog lays it out.
   });
   return guest::make_host(std::move(options));
+}
+
+std::optional<std::string> check_map_count(std::uint64_t instances, std::uint64_t map_count_max) {
+  const std::uint64_t needed = wasm::maps_needed(instances);
+  if (needed <= map_count_max) return std::nullopt;
+  const std::string wanted = std::to_string(needed);
+  return "vm.max_map_count is " + std::to_string(map_count_max) + ", and " + std::to_string(instances) +
+         " instances at once may need " + wanted + "; run `sysctl -w vm.max_map_count=" + wanted +
+         "`, or lower 'instances'";
+}
+
+std::optional<std::uint64_t> read_map_count_max() {
+  std::ifstream file("/proc/sys/vm/max_map_count");
+  std::uint64_t count = 0;
+  if (!(file >> count)) return std::nullopt;
+  return count;
 }
 
 void prepare_process() {

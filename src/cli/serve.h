@@ -2,8 +2,10 @@
 // A whole server in this process: options and clock in, an api::Server with all its runtimes out. The one
 // place that knows every room.
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "api/server.h"
@@ -20,6 +22,11 @@ Result<std::unique_ptr<api::Server>> start_server(const Options& options, const 
 
 // What guests may import while the compile child prepares them: main hands it over.
 wasm::Host make_preparing_host(const std::filesystem::path& code_folder);
+
+// What to set where the kernel's `map_count_max` has no room for so many instances, in one sentence.
+std::optional<std::string> check_map_count(std::uint64_t instances, std::uint64_t map_count_max);
+// vm.max_map_count of this machine; nothing where it cannot be read.
+std::optional<std::uint64_t> read_map_count_max();
 
 // Makes this process a server: it may open as many files as it is allowed to, and large blocks of memory go
 // back to the kernel as soon as they are freed. Before the first thread.

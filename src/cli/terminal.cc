@@ -5,7 +5,50 @@
 
 #include <unistd.h>
 
+#include "wire/utf8.h"
+
 namespace canopy::cli {
+namespace {
+
+// A character of more than one byte that some terminal acts upon: the second set of control characters
+// (U+0080 to U+009F), and marks that turn the direction of what follows.
+bool acts_on_terminal(std::string_view character) {
+  if (character.size() == 2) return character[0] == '\xc2' && static_cast<unsigned char>(character[1]) < 0xa0;
+  if (character.size() != 3 || !character.starts_with("\xe2")) return false;
+  const std::string_view rest = character.substr(1);
+  return (rest >= "\x80\xaa" && rest <= "\x80\xae") || (rest >= "\x81\xa6" && rest <= "\x81\xa9") ||
+         rest == "\x80\x8e" || rest == "\x80\x8f";
+}
+
+void append_escaped(std::string_view bytes, std::string& out) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += "\\x";
+    out += digits[byte >> 4U];
+    out += digits[byte & 15U];
+  }
+}
+
+std::string escaped(std::string_view text) {
+  std::string shown;
+  shown.reserve(text.size());
+  while (!text.empty()) {
+    const wire::Utf8Step step = wire::utf8_step(text);
+    const std::string_view character = text.substr(0, step.size);
+    const auto byte = static_cast<unsigned char>(text.front());
+    const bool control = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f;
+    if (control || !step.valid || acts_on_terminal(character)) {
+      append_escaped(character, shown);
+    } else {
+      shown += character;
+    }
+    text.remove_prefix(step.size);
+  }
+  return shown;
+}
+
+}  // namespace
 
 std::string Terminal::styled(std::string_view code, std::string_view text) const {
   if (!streams_.colour) return std::string(text);
@@ -13,21 +56,11 @@ std::string Terminal::styled(std::string_view code, std::string_view text) const
 }
 
 std::string Terminal::safe(std::string_view text) const {
-  if (!streams_.out_is_terminal) return std::string(text);
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string shown;
-  shown.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte >= 0x20 && byte != 0x7f) || c == '\n' || c == '\t') {
-      shown += c;
-    } else {
-      shown += "\\x";
-      shown += digits[byte >> 4U];
-      shown += digits[byte & 15U];
-    }
-  }
-  return shown;
+  return streams_.out_is_terminal ? escaped(text) : std::string(text);
+}
+
+std::string Terminal::safe_error(std::string_view text) const {
+  return streams_.err_is_terminal ? escaped(text) : std::string(text);
 }
 
 Terminal open_terminal(bool no_color) {

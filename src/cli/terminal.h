@@ -37,9 +37,12 @@ class Terminal {
   std::string green(std::string_view text) const { return styled("32", text); }
   std::string yellow(std::string_view text) const { return styled("33", text); }
 
-  // What a function wrote, safe to show: on a terminal, control characters but for line ends and tabs are
-  // written out, so that no function moves the cursor of whoever reads its log.
+  // What a function or a server wrote, safe to show: on a terminal, control characters but for line ends and
+  // tabs, what turns the direction of writing, and what is no UTF-8 are written out as \xNN, so that no
+  // function moves the cursor of whoever reads its log. Exact where it goes to a file.
   std::string safe(std::string_view text) const;
+  // The same for standard error.
+  std::string safe_error(std::string_view text) const;
 
  private:
   std::string styled(std::string_view code, std::string_view text) const;

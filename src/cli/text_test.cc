@@ -46,6 +46,21 @@ TEST(Terminal, ShowsWhatWouldMoveTheCursor) {
   const std::string hostile = "a\x1b[2Jb\r\x07\x7f\tc\n\xc3\xa4";
   EXPECT_EQ(screen.rich.safe(hostile), "a\\x1b[2Jb\\x0d\\x07\\x7f\tc\n\xc3\xa4");
   EXPECT_EQ(screen.plain.safe(hostile), hostile);  // A file gets what was written.
+  EXPECT_EQ(screen.rich.safe_error(hostile), screen.rich.safe(hostile));
+  EXPECT_EQ(screen.plain.safe_error(hostile), hostile);
+}
+
+TEST(Terminal, ShowsControlsThatAreNoAscii) {
+  const Screen screen;
+  EXPECT_EQ(screen.rich.safe("\xc2\x9b"
+                             "2J\xc2\x80\xc2\xa0"),
+            "\\xc2\\x9b2J\\xc2\\x80\xc2\xa0");
+  EXPECT_EQ(screen.rich.safe("\x9b"
+                             "2J\xff\xc3"),
+            "\\x9b2J\\xff\\xc3");
+  EXPECT_EQ(screen.rich.safe("\xe2\x80\xae"
+                             "cba\xe2\x81\xa9\xe2\x80\xa6\xe2\x82\xac"),
+            "\\xe2\\x80\\xaecba\\xe2\\x81\\xa9\xe2\x80\xa6\xe2\x82\xac");
 }
 
 TEST(Progress, IsSilentWithoutATerminal) {

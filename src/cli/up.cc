@@ -42,6 +42,9 @@ Result<int> up(Command& command, Terminal& terminal) {
   if (!start_log(options.log_level))
     return fail(Code::invalid, "--log-level=" + options.log_level + " is no level");
   for (const std::string& warning : parsed.reading.warnings) log::warn("{}", warning);
+  if (const auto map_count_max = read_map_count_max()) {
+    if (const auto advice = check_map_count(options.instances_max, *map_count_max)) log::warn("{}", *advice);
+  }
   prepare_process();
   StopSignals signals;
   auto server = start_server(options, command.version, command.clock);

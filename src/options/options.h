@@ -39,7 +39,7 @@ struct Options {
   Duration slice = std::chrono::milliseconds(1);
 
   // Load
-  std::uint64_t instances_max = 16'384;
+  std::uint64_t instances_max = 10'500;  // What a kernel's usual 65 530 mappings have room for.
   std::uint64_t queue_max = 10'000;
   std::uint64_t queue_bytes_max = 256 * MiB;
   std::uint64_t templates_bytes_max = GiB;

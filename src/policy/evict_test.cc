@@ -12,22 +12,31 @@ using Places = std::vector<std::size_t>;
 
 TEST(ChooseUnloads, LeavesWhatFits) {
   const std::array residents = {Resident{.bytes = 50, .used = at(1)}, Resident{.bytes = 50, .used = at(2)}};
-  EXPECT_EQ(choose_unloads(residents, 100), Places{});
-  EXPECT_EQ(choose_unloads({}, 0), Places{});
+  EXPECT_EQ(choose_unloads(residents, {.bytes_max = 100, .count_max = 9}), Places{});
+  EXPECT_EQ(choose_unloads({}, {.bytes_max = 0, .count_max = 9}), Places{});
 }
 
 TEST(ChooseUnloads, TakesTheLeastRecentlyUsedUntilTheRestFits) {
   const std::array residents = {Resident{.bytes = 40, .used = at(3)}, Resident{.bytes = 40, .used = at(1)},
                                 Resident{.bytes = 40, .used = at(2)}};
-  EXPECT_EQ(choose_unloads(residents, 100), (Places{1}));
-  EXPECT_EQ(choose_unloads(residents, 79), (Places{1, 2}));
-  EXPECT_EQ(choose_unloads(residents, 0), (Places{1, 2, 0}));
+  EXPECT_EQ(choose_unloads(residents, {.bytes_max = 100, .count_max = 9}), (Places{1}));
+  EXPECT_EQ(choose_unloads(residents, {.bytes_max = 79, .count_max = 9}), (Places{1, 2}));
+  EXPECT_EQ(choose_unloads(residents, {.bytes_max = 0, .count_max = 9}), (Places{1, 2, 0}));
 }
 
 TEST(ChooseUnloads, NeverTakesABusyOneOrOneThatHoldsNothing) {
   const std::array residents = {Resident{.bytes = 90, .used = at(1), .busy = true},
                                 Resident{.bytes = 0, .used = at(2)}, Resident{.bytes = 90, .used = at(3)}};
-  EXPECT_EQ(choose_unloads(residents, 50), (Places{2}));
+  EXPECT_EQ(choose_unloads(residents, {.bytes_max = 50, .count_max = 9}), (Places{2}));
+}
+
+TEST(ChooseUnloads, BoundsHowManyThereAreHoweverSmall) {
+  const std::array residents = {Resident{.bytes = 1, .used = at(3)}, Resident{.bytes = 1, .used = at(1)},
+                                Resident{.bytes = 0, .used = at(0)},
+                                Resident{.bytes = 1, .used = at(2), .busy = true}};
+  EXPECT_EQ(choose_unloads(residents, {.bytes_max = 100, .count_max = 3}), Places{});
+  EXPECT_EQ(choose_unloads(residents, {.bytes_max = 100, .count_max = 2}), (Places{1}));
+  EXPECT_EQ(choose_unloads(residents, {.bytes_max = 100, .count_max = 0}), (Places{1, 0}));
 }
 
 }  // namespace

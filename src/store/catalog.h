@@ -36,7 +36,8 @@ struct Snapshot {
 
 struct PutResult {
   std::shared_ptr<const Function> function;
-  bool created = false;  // The name is new; else a new version of it.
+  bool created = false;    // The name is new; else a new version of it,
+  bool unchanged = false;  // or exactly what was current already.
 };
 
 class Catalog {

@@ -64,6 +64,7 @@ TEST_P(CatalogContract, PutMakesAFunctionVisibleAsItWasGiven) {
   ASSERT_TRUE(put) << put.error().message;
 
   EXPECT_TRUE(put->created);
+  EXPECT_FALSE(put->unchanged);
   EXPECT_EQ(put->function->version, 1);
   EXPECT_EQ(put->function->created, clock.wall_now());
   std::ranges::reverse(wanted.files);  // They are kept in the order of their paths.
@@ -79,6 +80,7 @@ TEST_P(CatalogContract, PutAgainMakesANewVersion) {
   const auto put = deploy(*catalog, sample_function("demo/hello"), "other code");
   ASSERT_TRUE(put);
   EXPECT_FALSE(put->created);
+  EXPECT_FALSE(put->unchanged);
   EXPECT_EQ(put->function->version, 2);
   EXPECT_EQ(current("demo/hello"), 2);
 }
@@ -98,6 +100,7 @@ TEST_P(CatalogContract, PutOfWhatIsCurrentChangesNothing) {
 
   ASSERT_TRUE(again);
   EXPECT_FALSE(again->created);
+  EXPECT_TRUE(again->unchanged);
   EXPECT_EQ(again->function, first->function);
   EXPECT_EQ(catalog->version(), before);
   EXPECT_EQ(catalog->versions(function.name)->size(), 1);

@@ -10,6 +10,7 @@
 
 #include "base/id.h"
 #include "base/sha256.h"
+#include "base/units.h"
 
 namespace canopy::store {
 namespace {
@@ -30,7 +31,7 @@ bool is_part_name(const std::string& name) {
 
 // Whether the file holds exactly `code`. One that cannot be read is not intact.
 bool is_intact(const Descriptor& file, std::string_view code) {
-  std::vector<char> piece(std::min<std::size_t>(code.size() + 1, 256 * 1024));
+  std::vector<char> piece(std::min<std::size_t>(code.size() + 1, 256 * KiB));
   for (;;) {
     const ssize_t got = read(file.get(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;

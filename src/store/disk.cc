@@ -261,7 +261,7 @@ Result<std::string> sha256_hex_of_file(const std::filesystem::path& path) {
   if (!file) return tl::unexpected(disk_error("read", path, errno));
   CANOPY_TRY_VOID(check_plain_file(file, path));
   Sha256 hash;
-  std::vector<char> piece(256 * 1024);
+  std::vector<char> piece(256 * KiB);
   for (;;) {
     const ssize_t got = read(file.get(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;

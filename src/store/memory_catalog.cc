@@ -42,7 +42,7 @@ class MemoryCatalog final : public Catalog {
     for (const FunctionFile& file : function.files) CANOPY_TRY_VOID(code_.path(file.digest));
     const auto current = find(function.name);
     if (current && same_deployment(*current, function))
-      return PutResult{.function = current, .created = false};
+      return PutResult{.function = current, .unchanged = true};
 
     Known& known = known_[function.name];
     if (known.last_version == std::numeric_limits<std::uint32_t>::max()) {
@@ -67,7 +67,7 @@ class MemoryCatalog final : public Catalog {
 
   Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to) override {
     const std::lock_guard lock(mutex_);
-    const auto current = find(name);
+    auto current = find(name);
     if (current == nullptr) return tl::unexpected(no_function(name));
     if (to == current->version) return current;
     const auto& versions = known_.at(name).versions;

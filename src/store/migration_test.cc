@@ -161,7 +161,6 @@ TEST_F(Migration, RefusesAFolderThatSaysItIsDoneAlready) {
 // Whichever write finds no room: the folder is still of format 0, or wholly of format 1.
 TEST_F(Migration, OnAFullDiskChangesNothingAndCanBeTriedAgain) {
   make_format_0();
-  std::string words;
   int failed = 0;
   for (rlim_t size = 0; size < 80'000; size += 3000) {
     const int code = run_in_child([&] {

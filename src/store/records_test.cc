@@ -27,6 +27,7 @@ CallId id(std::uint64_t low) { return {.high = 7, .low = low}; }
 
 std::vector<std::uint64_t> ids(const std::vector<Record>& records) {
   std::vector<std::uint64_t> all;
+  all.reserve(records.size());
   for (const Record& one : records) all.push_back(one.id.low);
   return all;
 }
@@ -154,7 +155,7 @@ TEST(Records, PagesSkipAndRepeatNothing) {
   Records records({.shard_count = 3});
   std::mt19937 random(1);
   for (std::uint64_t i = 1; i <= 777; ++i)
-    records.add(random(), record(i, 1 + random() % 50));  // Many at one time.
+    records.add(random(), record(i, static_cast<std::int64_t>(1 + random() % 50)));  // Many at one time.
   std::vector<std::uint64_t> all;
   RecordFilter filter{.limit = 10};
   std::optional<Record> last;
@@ -224,7 +225,8 @@ TEST(RecordRing, ActsAsAListWould) {
   std::vector<Record> model;
   std::uint64_t added = 0;
   for (int step = 0; step < 1500; ++step) {
-    Record one = record(random() % 60 * 128, 1 + random() % 1000, std::string(16 + random() % 30, 'x'));
+    Record one = record(random() % 60 * 128, static_cast<std::int64_t>(1 + random() % 1000),
+                        std::string(16 + random() % 30, 'x'));
     ring.add(one);
     ++added;
     std::erase_if(model, [&one](const Record& old) { return old.id == one.id; });

@@ -59,7 +59,7 @@ class SqliteCatalog final : public Catalog {
     for (const FunctionFile& file : function.files) CANOPY_TRY_VOID(code_->path(file.digest));
     const auto current = find(function.name);
     if (current && same_deployment(*current, function))
-      return PutResult{.function = current, .created = false};
+      return PutResult{.function = current, .unchanged = true};
 
     function.created = clock_.wall_now();
     if (const auto written = write(function); !written) return explain("put", function.name, written.error());
@@ -80,7 +80,7 @@ class SqliteCatalog final : public Catalog {
 
   Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to) override {
     const std::lock_guard lock(mutex_);
-    const auto current = find(name);
+    auto current = find(name);
     if (current == nullptr) return tl::unexpected(no_function(name));
     if (to == current->version) return current;
     auto target = find_target(*current, to);

@@ -18,7 +18,7 @@ inline std::string visible(const Function& function) {
     text += std::to_string(limit) + " ";
   }
   text += std::to_string(function.created.time_since_epoch().count()) + "]";
-  for (const auto& [key, value] : function.env) text += " " + key + "=" + value;
+  for (const auto& [key, value] : function.env) text.append(" ").append(key).append("=").append(value);
   for (const FunctionFile& file : function.files) {
     text += " " + file.path + ":" + file.digest + ":" + std::to_string(file.size_bytes);
   }

@@ -1,11 +1,18 @@
 #include "wasm/compile_job.h"
 
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <sstream>
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/units.h"
 #include "wasm/compile.h"
 
 namespace canopy::wasm {
@@ -49,6 +56,16 @@ Result<std::string> decode(std::string_view text) {
   return value;
 }
 
+struct OpenFile {
+  explicit OpenFile(int number) : descriptor(number) {}
+  ~OpenFile() {
+    if (descriptor >= 0) close(descriptor);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  const int descriptor;
+};
+
 using Take = std::function<bool(std::string_view key, std::string value)>;
 
 Result<void> read_lines(std::string_view text, const Take& take) {
@@ -90,6 +107,26 @@ bool read_file(std::string_view text, FunctionFile& file) {
   return read_number(text.substr(first + 1, second - first - 1), file.size_bytes);
 }
 
+// A power cut may leave a file that is shorter than what was written, and a disk one that is not what was
+// written: such a file is made anew. What runs was checked here, so this is on the way of a first call.
+Result<void> check_whole(const std::filesystem::path& compiled, const ModulePlan& plan) {
+  constexpr std::size_t piece_bytes = 256 * KiB;
+  const OpenFile file(open(compiled.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto piece = std::make_unique_for_overwrite<char[]>(piece_bytes);  // NOLINT(*-avoid-c-arrays)
+  Checksum sum;
+  std::uint64_t size = 0;
+  for (;;) {
+    const ssize_t got = read(file.descriptor, piece.get(), piece_bytes);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    size += static_cast<std::uint64_t>(got);
+    if (size > plan.compiled_bytes) break;
+    sum.update({piece.get(), static_cast<std::size_t>(got)});
+  }
+  if (size == plan.compiled_bytes && sum.value() == plan.compiled_checksum) return {};
+  return fail(Code::not_found, compiled.string() + " is not whole");
+}
+
 }  // namespace
 
 std::string write_job(const CompileJob& job) {
@@ -129,20 +166,29 @@ std::string write_plan(const ModulePlan& plan) {
   std::string out;
   add(out, "preinitialised", plan.preinitialised ? 1 : 0);
   add(out, "bytes", plan.compiled_bytes);
+  add(out, "checksum", plan.compiled_checksum);
   if (!plan.note.empty()) add(out, "note", plan.note);
   for (const std::string& name : plan.entry_names) add(out, "entry", name);
+  add(out, "end", checksum(out));
   return out;
 }
 
 Result<ModulePlan> parse_plan(std::string_view text) {
   ModulePlan plan;
-  CANOPY_TRY_VOID(read_lines(text, [&plan](std::string_view key, std::string value) {
+  std::uint64_t end = 0;
+  CANOPY_TRY_VOID(read_lines(text, [&](std::string_view key, std::string value) {
     if (key == "preinitialised") return plan.preinitialised = value == "1", true;
     if (key == "bytes") return read_number(value, plan.compiled_bytes);
+    if (key == "checksum") return read_number(value, plan.compiled_checksum);
+    if (key == "end") return read_number(value, end);
     if (key == "note") return plan.note = std::move(value), true;
     if (key == "entry") return plan.entry_names.push_back(std::move(value)), true;
     return false;
   }));
+  const std::size_t sealed = text.rfind("end ");
+  if (sealed == std::string_view::npos || checksum(text.substr(0, sealed)) != end) {
+    return fail(Code::invalid, "a plan that is not as it was written");
+  }
   if (plan.entry_names.empty()) return fail(Code::invalid, "a plan without an entry point");
   return plan;
 }
@@ -154,11 +200,7 @@ Result<ModulePlan> read_plan(const std::filesystem::path& compiled) {
   std::stringstream text;
   text << file.rdbuf();
   CANOPY_TRY(ModulePlan plan, parse_plan(text.str()));
-  // A power cut may leave a file that is shorter than what was written: it is made anew.
-  std::error_code error;
-  if (std::filesystem::file_size(compiled, error) != plan.compiled_bytes || error) {
-    return fail(Code::not_found, compiled.string() + " is not whole");
-  }
+  CANOPY_TRY_VOID(check_whole(compiled, plan));
   return plan;
 }
 

@@ -30,14 +30,30 @@ TEST(CompileJob, RefusesWhatMakesNoSense) {
 }
 
 TEST(ModulePlan, ReadsBackWhatItWrites) {
-  const ModulePlan plan{
-      .entry_names = {"a", "b"}, .preinitialised = true, .compiled_bytes = 77, .note = "why not"};
+  const ModulePlan plan{.entry_names = {"a", "b"},
+                        .preinitialised = true,
+                        .compiled_bytes = 77,
+                        .compiled_checksum = 5,
+                        .note = "why not"};
   const auto read = parse_plan(write_plan(plan));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->entry_names, plan.entry_names);
   EXPECT_TRUE(read->preinitialised);
   EXPECT_EQ(read->compiled_bytes, 77U);
+  EXPECT_EQ(read->compiled_checksum, 5U);
   EXPECT_EQ(read->note, "why not");
+}
+
+TEST(ModulePlan, RefusesOneInWhichABitFlipped) {
+  const ModulePlan plan{.entry_names = {"handle"}, .compiled_bytes = 77, .compiled_checksum = 5, .note = {}};
+  std::string text = write_plan(plan);
+  for (std::size_t bit = 0; bit < text.size() * 8; ++bit) {
+    const auto mask = static_cast<char>(1 << bit % 8);
+    text[bit / 8] ^= mask;
+    EXPECT_FALSE(parse_plan(text)) << text;
+    text[bit / 8] ^= mask;
+  }
+  EXPECT_TRUE(parse_plan(text));
 }
 
 TEST(ModulePlan, RefusesATornOne) { EXPECT_FALSE(parse_plan("preinitialised 1\nentry x")); }

@@ -1,5 +1,10 @@
 #include "wasm/engine.h"
 
+#include <cerrno>
+#include <system_error>
+
+#include <sys/mman.h>
+
 namespace canopy::wasm {
 namespace {
 
@@ -8,6 +13,23 @@ constexpr std::string_view settings_version = "1";
 
 constexpr std::uint64_t reservation_bytes = 4 * GiB;
 constexpr std::uint64_t guard_bytes = 32 * MiB;
+
+// The engine ends the process where it cannot reserve a pool, so whether it can is tried before. Its other
+// pools are smaller by orders of magnitude.
+Result<void> try_reservation(std::uint64_t memory_count, std::uint32_t instances) {
+  const std::uint64_t bytes = memory_count * (reservation_bytes + guard_bytes) + 2 * guard_bytes;
+  void* const place = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (place == MAP_FAILED) {  // NOLINT(performance-no-int-to-ptr): the macro is a cast.
+    const int error = errno;
+    return fail(Code::unavailable,
+                "reserving " + std::to_string(bytes / GiB) + " GiB of address space for " +
+                    std::to_string(instances) +
+                    " instances on one core: " + std::generic_category().message(error) +
+                    "; lower 'instances', or raise the limit of address space (ulimit -v)");
+  }
+  munmap(place, bytes);
+  return {};
+}
 
 ConfigHandle make_config() {
   ConfigHandle config(wasm_config_new());
@@ -42,6 +64,7 @@ Result<EngineHandle> make_pooled_engine(const PoolOptions& options) {
   wasmtime_pooling_allocation_config_total_core_instances_set(pool.get(), count);
   // A guest that throws keeps its exceptions in a heap of the engine, which takes a second memory.
   const std::uint32_t heap_count = count / 4 + 1;
+  CANOPY_TRY_VOID(try_reservation(std::uint64_t{count} + heap_count, count));
   wasmtime_pooling_allocation_config_total_memories_set(pool.get(), count + heap_count);
   wasmtime_pooling_allocation_config_total_tables_set(pool.get(), count);
   wasmtime_pooling_allocation_config_total_stacks_set(pool.get(), count);

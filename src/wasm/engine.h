@@ -28,9 +28,16 @@ struct PoolOptions {
 inline constexpr std::size_t wasm_stack_bytes = 512 * KiB;  // Then the guest has overflowed it.
 inline constexpr std::size_t fiber_stack_bytes = 1 * MiB;   // The same, and what host functions need.
 
+// How many mappings a process needs for so many instances at once: each takes two of a fiber's stack and up
+// to four of a memory with an image in it; the rest is the program's, its threads' and its loaded modules'.
+// Where the kernel grants fewer (vm.max_map_count), all allocation in the process fails when they are used
+// up.
+constexpr std::uint64_t maps_needed(std::uint64_t instances) { return instances * 6 + 2'500; }
+
 // Compiles and loads, without a pool: for the compile child and for single runs.
 Result<EngineHandle> make_compiler();
 // Loads and runs from a pool of ready slots. Reserves address space: 4 GiB for each instance.
+//   unavailable  there is not so much address space
 Result<EngineHandle> make_pooled_engine(const PoolOptions& options);
 
 // Names this engine and the settings its code depends on: part of the path of compiled code.

@@ -18,8 +18,9 @@ struct ModulePlan {
   // Exports to call, in order, in each fresh instance: the handler alone where the start-up is in the image.
   std::vector<std::string> entry_names;
   bool preinitialised = false;
-  std::uint64_t compiled_bytes = 0;  // So that half a file is seen to be one.
-  std::string note;                  // Why it is not, where one would expect it; for people.
+  std::uint64_t compiled_bytes = 0;     // So that half a file is seen to be one,
+  std::uint64_t compiled_checksum = 0;  // and one in which a bit flipped.
+  std::string note;                     // Why it is not, where one would expect it; for people.
 };
 
 class WasmTemplate final : public exec::Template, public std::enable_shared_from_this<WasmTemplate> {

@@ -8,6 +8,7 @@
 //
 // Life: the views of a WasmModule and of FunctionNames point into the bytes they were read from.
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -87,6 +88,8 @@ struct WasmModule {
 //   refused  empty, truncated, not WebAssembly (says what it seems to be), a component, another version, or
 //            malformed at a byte that is named
 Result<WasmModule> inspect_wasm(std::string_view bytes);
+template <std::same_as<std::string> Temporary>
+Result<WasmModule> inspect_wasm(Temporary&& bytes) = delete;  // The module would point to what is gone.
 
 // What an empty or foreign file seems to be: "an ELF program", "text". For files that inspect_wasm refuses.
 std::string_view describe_foreign(std::string_view bytes);

@@ -1,6 +1,8 @@
 #include "wire/wasm_inspect.h"
 
 #include <array>
+#include <deque>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -46,6 +48,12 @@ std::string exporting(std::string_view name) {
   return module_of(function_section(1) + section(7, list({exported(name, 0, 0)})));
 }
 
+// A module's views point into its bytes, so those of all tests stay until the end.
+std::string_view kept(std::string bytes) {
+  static std::deque<std::string> all;
+  return all.emplace_back(std::move(bytes));
+}
+
 std::string refusal(std::string_view bytes) {
   const auto module = inspect_wasm(bytes);
   if (module) return "";
@@ -59,7 +67,7 @@ void expect_refusal(std::string_view bytes, std::string_view part) {
 }
 
 TEST(InspectWasm, ReadsTheSmallestModule) {
-  const auto module = inspect_wasm(module_of(""));
+  const auto module = inspect_wasm(kept(module_of("")));
   ASSERT_TRUE(module);
   EXPECT_TRUE(module->imports.empty());
   EXPECT_TRUE(module->memories.empty());
@@ -89,22 +97,23 @@ TEST(InspectWasm, ListsImportsOfEachKind) {
 }
 
 TEST(InspectWasm, ReadsMemories) {
-  const auto plain = inspect_wasm(module_of(section(5, list({std::string("\0\x11", 2)}))));
+  const auto plain = inspect_wasm(kept(module_of(section(5, list({std::string("\0\x11", 2)})))));
   ASSERT_TRUE(plain);
   EXPECT_EQ(plain->memories[0].size_bytes(), 17 * 65'536U);
   EXPECT_FALSE(plain->memories[0].pages_max);
   EXPECT_FALSE(plain->memories[0].imported);
 
-  const auto shared = inspect_wasm(module_of(section(5, list({"\x03\x01\x02"}))));
+  const auto shared = inspect_wasm(kept(module_of(section(5, list({"\x03\x01\x02"})))));
   ASSERT_TRUE(shared);
   EXPECT_TRUE(shared->memories[0].shared);
 
-  const auto wide = inspect_wasm(module_of(section(5, list({"\x04" + number(1ULL << 60U)}))));
+  const auto wide = inspect_wasm(kept(module_of(section(5, list({"\x04" + number(1ULL << 60U)})))));
   ASSERT_TRUE(wide);
   EXPECT_TRUE(wide->memories[0].is_64);
   EXPECT_EQ(wide->memories[0].size_bytes(), ~0ULL);  // As much as it can say.
 
-  const auto small_pages = inspect_wasm(module_of(section(5, list({"\x08\x03" + std::string(1, '\0')}))));
+  const auto small_pages =
+      inspect_wasm(kept(module_of(section(5, list({"\x08\x03" + std::string(1, '\0')})))));
   ASSERT_TRUE(small_pages);
   EXPECT_EQ(small_pages->memories[0].size_bytes(), 3U);
 }
@@ -118,49 +127,49 @@ TEST(InspectWasm, RefusesMemoriesThatCannotBe) {
 
 TEST(InspectWasm, ReadsTablesUpToOneThatBeginsWithAnExpression) {
   const std::string plain = std::string("\x70\0\x08", 3);
-  const auto two = inspect_wasm(module_of(section(4, list({plain, "\x63\x70\x01\x02\x03"}))));
+  const auto two = inspect_wasm(kept(module_of(section(4, list({plain, "\x63\x70\x01\x02\x03"})))));
   ASSERT_TRUE(two) << two.error().message;
   ASSERT_EQ(two->tables.size(), 2U);
   EXPECT_EQ(two->tables[0].elements, 8U);
   EXPECT_EQ(two->tables[1].elements_max, 3U);
 
   const std::string with_expression = std::string("\x40\0\x70\0\x09\xD2\0\x0B", 8);
-  const auto cut = inspect_wasm(module_of(section(4, list({plain, with_expression, plain}))));
+  const auto cut = inspect_wasm(kept(module_of(section(4, list({plain, with_expression, plain})))));
   ASSERT_TRUE(cut) << cut.error().message;
   ASSERT_EQ(cut->tables.size(), 2U);
   EXPECT_EQ(cut->tables[1].elements, 9U);
 }
 
 TEST(InspectWasm, KnowsACommand) {
-  const auto module = inspect_wasm(exporting("_start"));
+  const auto module = inspect_wasm(kept(exporting("_start")));
   ASSERT_TRUE(module);
   EXPECT_EQ(module->shape(), WasmShape::command);
   EXPECT_EQ(module->handler(), "");
 }
 
 TEST(InspectWasm, KnowsAReactorByItsHandler) {
-  EXPECT_EQ(inspect_wasm(exporting("handle"))->handler(), "handle");
-  EXPECT_EQ(inspect_wasm(exporting("canopy_handle"))->shape(), WasmShape::reactor);
-  const auto both = inspect_wasm(module_of(
+  EXPECT_EQ(inspect_wasm(kept(exporting("handle")))->handler(), "handle");
+  EXPECT_EQ(inspect_wasm(kept(exporting("canopy_handle")))->shape(), WasmShape::reactor);
+  const auto both = inspect_wasm(kept(module_of(
       function_section(3) + section(7, list({exported("handle", 0, 0), exported("canopy_handle", 0, 1),
-                                             exported("_initialize", 0, 2)}))));
+                                             exported("_initialize", 0, 2)})))));
   ASSERT_TRUE(both);
   EXPECT_EQ(both->handler(), "canopy_handle");
   EXPECT_TRUE(both->has_initialize());
   // Initialised, and then nothing to call.
-  EXPECT_EQ(inspect_wasm(exporting("_initialize"))->shape(), WasmShape::none);
+  EXPECT_EQ(inspect_wasm(kept(exporting("_initialize")))->shape(), WasmShape::none);
 }
 
 TEST(InspectWasm, TakesAModuleWithBothShapesForACommand) {
-  const auto module = inspect_wasm(module_of(
-      function_section(1) + section(7, list({exported("handle", 0, 0), exported("_start", 0, 0)}))));
+  const auto module = inspect_wasm(kept(module_of(
+      function_section(1) + section(7, list({exported("handle", 0, 0), exported("_start", 0, 0)})))));
   EXPECT_EQ(module->shape(), WasmShape::command);
   EXPECT_EQ(module->handler(), "handle");
 }
 
 TEST(InspectWasm, TakesOnlyFunctionsForEntryPoints) {
   const std::string memory = section(5, list({std::string("\0\x01", 2)}));
-  const auto module = inspect_wasm(module_of(memory + section(7, list({exported("_start", 2, 0)}))));
+  const auto module = inspect_wasm(kept(module_of(memory + section(7, list({exported("_start", 2, 0)})))));
   ASSERT_TRUE(module);
   EXPECT_EQ(module->shape(), WasmShape::none);
   EXPECT_EQ(module->find_function("_start"), nullptr);
@@ -168,13 +177,13 @@ TEST(InspectWasm, TakesOnlyFunctionsForEntryPoints) {
 
 TEST(InspectWasm, FindsTheInitExport) {
   for (const std::string_view init : {"canopy_init", "wizer.initialize", "wizer-initialize"}) {
-    EXPECT_EQ(inspect_wasm(exporting(init))->init(), init);
+    EXPECT_EQ(inspect_wasm(kept(exporting(init)))->init(), init);
   }
-  EXPECT_EQ(inspect_wasm(exporting("init"))->init(), "");
+  EXPECT_EQ(inspect_wasm(kept(exporting("init")))->init(), "");
 }
 
 TEST(InspectWasm, ReadsTheStartFunction) {
-  const auto module = inspect_wasm(module_of(function_section(2) + section(8, number(1))));
+  const auto module = inspect_wasm(kept(module_of(function_section(2) + section(8, number(1)))));
   ASSERT_TRUE(module);
   EXPECT_EQ(module->start_function, 1U);
   expect_refusal(module_of(function_section(1) + section(8, number(1))), "a function that is not there");

@@ -74,10 +74,13 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(START_TIME)
+            status = self.process.wait(START_TIME)
         except subprocess.TimeoutExpired:
             self.kill()
             raise Failure(f"canopy up did not stop:\n{self.text()}") from None
+        found = re.search(r"\w+Sanitizer|runtime error:", self.text())  # Leaks are told at the end.
+        check(not found, f"a sanitizer found:\n{self.text()[-20000:]}")
+        return status
 
     def restart(self):
         self.log.write_text("")
@@ -181,4 +184,4 @@ class World:
     def close(self):
         self.end_test()
         if self._shared and self._shared.process.poll() is None:
-            self._shared.kill()
+            self._shared.stop()

@@ -64,9 +64,13 @@ def main():
         tests = list(chosen_tests(module, options.tests, options.long))
         if not tests:
             continue
-        with module.make_place() as place:
-            for name, test in tests:
-                counts[run_one(group, name, test, place)] += 1
+        try:
+            with module.make_place() as place:
+                for name, test in tests:
+                    counts[run_one(group, name, test, place)] += 1
+        except harness.Failure as error:
+            print(f"{group} (its server) FAILED\n{error}", flush=True)
+            counts["failed"] += 1
     harness.clean_up()
     print(", ".join(f"{count} {result}" for result, count in counts.items()) + f" in {time.monotonic() - began:.0f} s")
     if sum(counts.values()) == 0:

@@ -136,6 +136,38 @@ TEST_F(Migration, GoesOnWhereTheFormatFileWasNotWrittenYet) {
   expect_functions(**catalog);
 }
 
+// Format 1 is what format 2 is without its users.
+TEST_F(Migration, FormatOneBecomesFormatTwoWithACopyBeside) {
+  {
+    const auto catalog = *open_catalog(temp.path(), clock);
+    ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello")));
+  }
+  const auto make_format_1 = [this] {
+    auto database = *Database::open(file());
+    ASSERT_TRUE(
+        database.execute("DROP TABLE namespaces; DROP TABLE keys; DROP TABLE users; DROP TABLE "
+                         "secrets; DROP TABLE usage; DROP TABLE audit; PRAGMA user_version = 2"));
+    std::ofstream(temp.path() / "format") << "1\n";
+  };
+  make_format_1();
+  {
+    const auto catalog = open_catalog(temp.path(), clock);
+    ASSERT_TRUE(catalog) << catalog.error().message;
+    EXPECT_TRUE((*catalog)->snapshot()->functions.contains(*parse_function_name("demo/hello")));
+    EXPECT_TRUE((*catalog)->users().snapshot()->users.empty());
+    EXPECT_EQ(content(temp.path() / "format"), "2\n");
+    ASSERT_TRUE((*catalog)->users().note("test", "", "", {}));
+  }
+  {
+    auto copy = *Database::open(fs::canonical(temp.path()) / "catalog.db.before-format-2");
+    EXPECT_EQ(*copy.number("PRAGMA user_version"), 2);
+    EXPECT_EQ(*copy.number("SELECT count(*) FROM versions"), 1);
+  }
+  make_format_1();
+  std::ofstream(temp.path() / "format") << "2\n";  // What the folder says and what the file is differ.
+  EXPECT_EQ(open_catalog(temp.path(), clock).error().code, Code::refused);
+}
+
 TEST_F(Migration, RefusesRowsThatBelongToNothing) {
   make_format_0();
   {

@@ -64,9 +64,9 @@ struct Actor {
 };
 
 struct UsageFilter {
-  std::optional<std::uint64_t> user;
-  std::optional<std::string> space;
-  std::optional<std::string> function;  // With `space`.
+  std::optional<std::uint64_t> user = {};
+  std::optional<std::string> space = {};
+  std::optional<std::string> function = {};  // With `space`.
   std::int64_t first_day = 0;
   std::int64_t last_day = 1'000'000;
 };

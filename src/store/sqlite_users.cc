@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t label_size_max = 200;
 constexpr std::size_t detail_size_max = 1000;
 constexpr std::size_t variable_size_max = 255;
+constexpr Duration expired_key_age = std::chrono::hours(24);  // So long it can still be asked after.
 
 tl::unexpected<Error> no_user(std::string_view name) {
   return fail(Code::not_found, "there is no user " + log_safe(name, 80) + "; /v1/users lists who there is");
@@ -191,19 +192,29 @@ class SqliteUsers final : public Users {
     const auto now = snapshot();
     const auto user = now->by_id.find(key.user);
     if (user == now->by_id.end()) return no_user("of that id");
-    const auto count = std::ranges::count_if(
-        now->keys, [&key](const auto& entry) { return entry.second->user == key.user; });
-    if (static_cast<std::size_t>(count) >= keys_per_user_max) {
+    key.created = clock_.wall_now();
+    std::size_t count = 0;
+    std::vector<std::string> expired;
+    for (const auto& [id, known] : now->keys) {
+      if (known->user != key.user) continue;
+      ++count;
+      const bool has_end = known->expires != WallTime();
+      if (has_end && known->expires + expired_key_age < key.created) expired.push_back(id);
+    }
+    if (count - expired.size() >= keys_per_user_max) {
       return fail(Code::exhausted, user->second->name + " has as many keys as a user may: " +
                                        std::to_string(keys_per_user_max) + "; revoke some");
     }
     if (now->keys.contains(key.id)) return fail(Code::internal, "two keys got the same id; try again");
-    key.created = clock_.wall_now();
-    const auto write = [&] { return insert_key(database_, key); };
+    const auto write = [&]() -> Result<void> {
+      for (const std::string& id : expired) CANOPY_TRY_VOID(erase_key(database_, id));
+      return insert_key(database_, key);
+    };
     const std::string detail = "for " + user->second->name + ", role " + std::string(name(key.role));
     CANOPY_TRY_VOID(commit("key.create", key.id, detail, actor, write));
     auto fresh = std::make_shared<Accounts>(*now);
     const auto made = std::make_shared<const Key>(std::move(key));
+    for (const std::string& id : expired) fresh->keys.erase(id);
     fresh->keys[made->id] = made;
     publish(std::move(fresh));
     return made;

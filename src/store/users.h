@@ -101,6 +101,7 @@ class Users {
   //   not_found
   virtual Result<void> remove_user(std::string_view name, const Actor& actor) = 0;
 
+  // Takes away those of the user's that expired more than a day ago.
   //   not_found  there is no such user
   //   exhausted  the user has as many as may be
   virtual Result<std::shared_ptr<const Key>> add_key(Key key, const Actor& actor) = 0;

@@ -183,6 +183,23 @@ TEST_P(UsersContract, KeysComeAndGo) {
   EXPECT_TRUE(users().snapshot()->keys.empty());
 }
 
+TEST_P(UsersContract, KeysThatExpiredLongAgoMakeRoom) {
+  const auto bob = add("bob");
+  const auto eve = add("eve");
+  for (const auto& user : {bob, eve}) {
+    Key draft = draft_key(user->id);
+    draft.expires = clock.wall_now() + hours(1);
+    ASSERT_TRUE(users().add_key(draft, root));
+  }
+  ASSERT_TRUE(users().add_key(draft_key(bob->id), root));
+  clock.advance(hours(24));
+  ASSERT_TRUE(users().add_key(draft_key(bob->id), root));
+  EXPECT_EQ(users().snapshot()->keys.size(), 4);
+  clock.advance(hours(2));
+  ASSERT_TRUE(users().add_key(draft_key(bob->id), root));
+  EXPECT_EQ(users().snapshot()->keys.size(), 4);  // Of bob's the expired one is gone, of eve's it is there.
+}
+
 TEST_P(UsersContract, SecretsAreSetReplacedAndRemoved) {
   const SecretName name{"shop", "cart", "TOKEN"};
   EXPECT_EQ(users().set_secret(name, "one", root), true);

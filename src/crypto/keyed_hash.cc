@@ -14,8 +14,10 @@ KeyedHash::KeyedHash() : key_() {
 
 KeyedDigest KeyedHash::operator()(std::string_view bytes) const {
   KeyedDigest digest;
-  crypto_generichash(digest.data(), digest.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                     bytes.size(), key_.data(), key_.size());
+  static_assert(sizeof(digest) == crypto_shorthash_siphashx24_BYTES);
+  static_assert(sizeof(key_) == crypto_shorthash_siphashx24_KEYBYTES);
+  crypto_shorthash_siphashx24(digest.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                              bytes.size(), key_.data());
   return digest;
 }
 

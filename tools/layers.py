@@ -20,6 +20,7 @@ FENCED = {
     "wasmtime": {"wasm"},
     "hiredis/": {"store"},
     "sqlite3.h": {"store"},
+    "sodium": {"crypto"},
 }
 
 

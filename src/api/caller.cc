@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/auth.h"
 #include "api/call_reply.h"
 #include "base/check.h"
 #include "policy/admit.h"
@@ -39,6 +40,11 @@ bool is_hop_by_hop(std::string_view name) {
   }
 }
 
+// What opens this server is not for functions to see.
+bool is_our_key(std::string_view name, std::string_view value) {
+  return name.size() == 13 && wire::same_word(name, "Authorization") && shows_key(value);
+}
+
 constexpr std::string_view timeout_header = "X-Canopy-Timeout";
 constexpr std::string_view trace_header = "traceparent";
 
@@ -57,7 +63,7 @@ Duration mean_run_time(const CallCounters& counters) {
 Caller::Caller(Platform& platform, exec::Core& core)
     : platform_(platform),
       core_(core),
-      table_(core, platform.catalog, platform.places),
+      table_(core, platform.catalog, platform.places, platform.owners),
       watch_alarm_(core),
       room_{.bytes_max = platform.options.templates_bytes_max / platform.cores.size(),
             .count_max = std::max<std::size_t>(loaded_modules_max / platform.cores.size(), 1)} {}
@@ -111,10 +117,17 @@ Result<Running*> Caller::admit(net::HttpExchange& exchange, const wire::Route& r
                     std::to_string(entry.places->count()) + "; try again, or raise its 'concurrency'",
                 Stage::queue);
   }
+  const Time now = core_.clock().now();
+  if (version->owner != nullptr) {
+    if (auto entered = version->owner->enter(core_.index(), now, retry_after); !entered) {
+      entry.places->give(core_.index());
+      ++entry.counters.failed_counts[static_cast<std::size_t>(Code::exhausted)];
+      return tl::unexpected(std::move(entered).error());
+    }
+  }
   Running& running = running_.begin(ids_.next());
   running.version = version;
   running.trace = trace;
-  const Time now = core_.clock().now();
   running.call.queued = now;
   running.call.deadline =
       policy::call_deadline(now, version->function->limits, asked, platform_.options.call_timeout_max);
@@ -128,7 +141,10 @@ void Caller::fill(Running& running, net::HttpExchange& exchange, const wire::Rou
   Call& call = running.call;
   running.exchange = &exchange;
   running.queued = core_.clock().wall_now();
-  running.log = CallLog(running.version->function->limits.log_bytes);
+  const Version& version = *running.version;
+  const std::uint64_t log_bytes_max = version.function->limits.log_bytes;
+  running.log = CallLog(version.owner == nullptr ? log_bytes_max
+                                                 : version.owner->log_bytes(call.queued, log_bytes_max));
   running.log.on_write = [this, &running](std::string_view piece) {
     if (!platform_.feed.is_followed()) return;
     platform_.feed.publish({.kind = Happening::Kind::log_piece,
@@ -145,7 +161,7 @@ void Caller::fill(Running& running, net::HttpExchange& exchange, const wire::Rou
   call.input = request.body;
   call.log = &running.log;
   for (const auto& [name, value] : request.headers) {
-    if (!is_hop_by_hop(name)) call.headers.push_back({name, value});
+    if (!is_hop_by_hop(name) && !is_our_key(name, value)) call.headers.push_back({name, value});
   }
   if (!watch_planned_) {
     watch_planned_ = true;
@@ -206,6 +222,8 @@ net::HttpResponse Caller::finish(Running& running, Reply& reply) {
   count(running, reply, entry);
   const bool cold = reply.usage.cold;
   const std::size_t output_bytes = reply.error ? 0 : reply.output.size();
+  const std::size_t log_bytes = running.log.text().size();
+  measure(running, reply, output_bytes);
   Record record = make_record(running, reply, output_bytes);
   net::HttpResponse response;
   if (reply.error) {
@@ -225,6 +243,8 @@ net::HttpResponse Caller::finish(Running& running, Reply& reply) {
 
   entry.places->give(core_.index());
   Version& version = *running.version;
+  const Time now = core_.clock().now();
+  if (version.owner != nullptr) version.owner->leave(core_.index(), now, log_bytes, output_bytes);
   running_.end(running);
   table_.end_call(version);
   if (cold) table_.unload_beyond(room_);
@@ -247,11 +267,26 @@ void Caller::count(const Running& running, const Reply& reply, Entry& entry) con
   counters.queue_time.add(reply.usage.queue_time);
 }
 
+void Caller::measure(const Running& running, const Reply& reply, std::size_t output_bytes) {
+  const Version& version = *running.version;
+  Spent& spent = meter_.of(version.owner == nullptr ? 0 : version.owner->id(), version.function->name);
+  ++spent.call_count;
+  if (reply.error) ++spent.error_count;
+  spent.run_time += reply.usage.run_time;
+  spent.cpu_time += reply.usage.cpu_time;
+  spent.byte_seconds += static_cast<double>(reply.usage.memory_bytes) *
+                        std::chrono::duration<double>(reply.usage.run_time).count();
+  spent.input_bytes += running.call.input.size();
+  spent.output_bytes += output_bytes;
+  spent.log_bytes += running.log.text().size();
+}
+
 Record Caller::make_record(Running& running, const Reply& reply, std::size_t output_bytes) {
   const Function& function = *running.version->function;
   Record record;
   record.id = running.call.id;
   record.function = function.name;
+  record.owner = running.version->owner == nullptr ? 0 : running.version->owner->id();
   record.version = function.version;
   record.state = end_state(reply.error);
   record.queued = running.queued;

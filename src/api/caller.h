@@ -20,6 +20,7 @@
 
 #include "api/alarm.h"
 #include "api/function_table.h"
+#include "api/meter.h"
 #include "api/platform.h"
 #include "api/running.h"
 #include "base/id.h"
@@ -37,7 +38,7 @@ class Caller {
   // Runs the call that the request is, and answers it.
   //   not_found  no such function
   //   invalid    an X-Canopy-Timeout that is none
-  //   exhausted  as many of its calls run as may
+  //   exhausted  as many of its calls run as may, or a quota of its owner is used up
   //   and what Runtime::prepare() and Instance::run() say
   net::Task<net::HttpResponse> call(net::HttpExchange& exchange, wire::Route route);
 
@@ -52,6 +53,7 @@ class Caller {
   void cancel_all();
 
   const FunctionTable& table() const { return table_; }
+  Meter& meter() { return meter_; }
 
  private:
   Result<Running*> admit(net::HttpExchange& exchange, const wire::Route& route, Duration& retry_after);
@@ -60,6 +62,7 @@ class Caller {
   void stop(Running& running, std::string_view why);
   net::HttpResponse finish(Running& running, Reply& reply);
   void count(const Running& running, const Reply& reply, Entry& entry) const;
+  void measure(const Running& running, const Reply& reply, std::size_t output_bytes);
   Record make_record(Running& running, const Reply& reply, std::size_t output_bytes);
   void watch_clients();
 
@@ -67,6 +70,7 @@ class Caller {
   exec::Core& core_;
   FunctionTable table_;
   RunningCalls running_;
+  Meter meter_;
   IdSource ids_;
   Alarm watch_alarm_;
   bool watch_planned_ = false;

@@ -89,9 +89,11 @@ Error no_such_call(CallId id) {
 net::Task<std::vector<Record>> find_running(const Here& here, std::optional<FunctionName> function,
                                             std::uint64_t log_bytes_max) {
   using Records = std::vector<Record>;
-  const std::function<Records(exec::Core&)> question = [&platform = here.platform, function,
-                                                        log_bytes_max](exec::Core& core) {
-    return platform.gateways[core.index()]->caller().running(function, log_bytes_max);
+  const std::function<Records(exec::Core&)> question = [&platform = here.platform, function, log_bytes_max,
+                                                        who = here.who](exec::Core& core) {
+    Records records = platform.gateways[core.index()]->caller().running(function, log_bytes_max);
+    std::erase_if(records, [&who](const Record& record) { return !who->sees(record); });
+    return records;
   };
   const auto answers = co_await ask_all<Records>(here.core, here.platform.cores, question);
   Records all;
@@ -102,15 +104,21 @@ net::Task<std::vector<Record>> find_running(const Here& here, std::optional<Func
 
 net::Task<std::optional<Record>> find_call(const Here& here, CallId id) {
   using Found = std::optional<Record>;
-  const std::function<Found(exec::Core&)> question = [&platform = here.platform, id](exec::Core& core) {
-    return platform.gateways[core.index()]->caller().find_running(id);
+  const std::function<Found(exec::Core&)> question = [&platform = here.platform, id,
+                                                      who = here.who](exec::Core& core) {
+    Found found = platform.gateways[core.index()]->caller().find_running(id);
+    return found && who->sees(*found) ? found : std::nullopt;
   };
-  if (auto record = here.platform.records.find(id)) co_return record;
+  // A call of somebody else's takes the way of one that is not there, so that they take as long.
+  Found record = here.platform.records.find(id);
+  if (record && here.who->sees(*record)) co_return record;
   auto answers = co_await ask_all<Found>(here.core, here.platform.cores, question);
   for (Found& answer : answers) {
     if (answer) co_return std::move(answer);
   }
-  co_return here.platform.records.find(id);  // It may have ended while the cores were asked.
+  record = here.platform.records.find(id);  // It may have ended while the cores were asked.
+  if (record && !here.who->sees(*record)) record.reset();
+  co_return record;
 }
 
 net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exchange) {
@@ -127,6 +135,7 @@ net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exc
   }
   if (records.size() < limit) {
     filter->limit = limit - records.size();
+    filter->visible = [who = here.who](const Record& record) { return who->sees(record); };
     for (Record& record : here.platform.records.list(*filter)) {
       // One that has ended since it was seen running is listed once.
       const bool listed = std::ranges::find(records, record.id, &Record::id) != records.end();
@@ -145,7 +154,8 @@ net::Task<net::HttpResponse> get_call(const Here& here, net::HttpExchange& excha
   if (record && !has_ended(*record) && *wait) {
     const Time until = here.platform.clock.now() + **wait;
     co_await wait_for_end(here, exchange, id, until);
-    record = co_await find_call(here, id);
+    if (!here.doorman.is_still(*here.who)) record.reset();  // The key was revoked meanwhile.
+    if (record) record = co_await find_call(here, id);
   }
   if (!record) co_return error_response(no_such_call(id));
   co_return json_response(wire::to_json(*record));
@@ -174,6 +184,7 @@ net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& ex
   const std::function<bool(exec::Core&)> question = [&platform = here.platform, id](exec::Core& core) {
     return platform.gateways[core.index()]->caller().cancel(id);
   };
+  if (const auto mine = co_await find_call(here, id); !mine) co_return error_response(no_such_call(id));
   const auto answers = co_await ask_all<bool>(here.core, here.platform.cores, question);
   const auto record = co_await find_call(here, id);
   if (!record) co_return error_response(no_such_call(id));

@@ -21,10 +21,11 @@ net::Task<net::HttpResponse> get_result(const Here& here, net::HttpExchange& exc
 // DELETE /v1/calls/{id}. 202 where it ran and is being ended; 409 where it had ended.
 net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& exchange, CallId id);
 
-// What is known of that call on any core, running or ended; nothing where it is unknown, or forgotten.
+// What is known of that call on any core, running or ended; nothing where it is unknown, forgotten, or
+// somebody else's.
 net::Task<std::optional<Record>> find_call(const Here& here, CallId id);
-// What runs on any core, newest first; with logs, as long as those of a core are no more than
-// `log_bytes_max`.
+// What runs on any core of what whoever asks may see, newest first; with logs, as long as those of a core are
+// no more than `log_bytes_max`.
 net::Task<std::vector<Record>> find_running(const Here& here, std::optional<FunctionName> function,
                                             std::uint64_t log_bytes_max);
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "api/upload.h"
@@ -53,6 +54,28 @@ Result<std::shared_ptr<exec::Template>> store_code(store::Catalog& catalog, exec
         {.path = file.path, .digest = std::move(digest), .size_bytes = file.content.size()});
   }
   return runtime.find(draft);
+}
+
+// What the owner of its namespace may have.
+Result<void> check_quotas(Platform& platform, const Function& draft) {
+  const auto accounts = platform.catalog.users().snapshot();
+  const auto owner = accounts->owners.find(draft.name.space);
+  if (owner == accounts->owners.end()) return {};
+  const User& user = *owner->second;
+  const auto snapshot = platform.catalog.snapshot();
+  const auto before = Owners::kept(user, snapshot->functions, draft.name);
+  const std::string_view quota = policy::exceeded(user.quotas, before, kept(draft));
+  if (quota.empty()) return {};
+  return fail(Code::exhausted, "with this function " + user.name + " would have more than the quota '" +
+                                   std::string(quota) +
+                                   "' allows; remove what is not used, or ask an administrator for more");
+}
+
+// The audit log is not the deployment: where it cannot be written, the server's own log has it.
+void note(const Here& here, std::string_view action, const FunctionName& name, std::uint32_t version) {
+  const std::string detail = version == 0 ? "" : "version " + std::to_string(version);
+  const auto noted = here.platform.catalog.users().note(action, to_text(name), detail, here.who->actor());
+  if (!noted) log::error("{} by {}: {}", action, here.who->user_name, noted.error().message);
 }
 
 // For who deploys, all that is wrong with the code is a refusal of the code.
@@ -112,6 +135,9 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
   if (!upload) co_return error_response(upload.error());
   auto draft = make_draft(here, *upload, std::move(name));
   if (!draft) co_return error_response(draft.error());
+  if (const auto allowed = check_quotas(platform, *draft); !allowed) {
+    co_return error_response(allowed.error());
+  }
   const auto runtime = platform.templates.find_runtime(draft->runtime);
   if (!runtime) co_return error_response(runtime.error());
 
@@ -126,7 +152,13 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
   }
   if (!made) co_return error_response(deploy_error(std::move(made).error()));
 
-  const std::function<Result<store::PutResult>()> put = [&] { return platform.catalog.put(*draft); };
+  const std::function<Result<store::PutResult>()> put = [&]() -> Result<store::PutResult> {
+    const std::lock_guard lock(platform.deploying);
+    CANOPY_TRY_VOID(check_quotas(platform, *draft));
+    CANOPY_TRY(auto done, platform.catalog.put(*draft));
+    note(here, "function.deploy", done.function->name, done.function->version);
+    return done;
+  };
   const Result<store::PutResult> result = co_await net::run_blocking(platform.disk, put);
   if (!result) co_return error_response(result.error());
   const Function& function = *result->function;
@@ -146,7 +178,12 @@ net::Task<net::HttpResponse> roll_back(const Here& here, net::HttpExchange& exch
   const auto to = read_rollback(exchange.request().body);
   if (!to) co_return error_response(to.error());
   using Current = std::shared_ptr<const Function>;
-  const std::function<Result<Current>()> work = [&] { return here.platform.catalog.rollback(name, *to); };
+  const std::function<Result<Current>()> work = [&]() -> Result<Current> {
+    const std::lock_guard lock(here.platform.deploying);
+    CANOPY_TRY(auto done, here.platform.catalog.rollback(name, *to));
+    note(here, "function.rollback", name, done->version);
+    return done;
+  };
   const Result<Current> current = co_await net::run_blocking(here.platform.disk, work);
   if (!current) co_return error_response(current.error());
   std::string json = function_json(**current, here, exchange.request());
@@ -159,6 +196,7 @@ net::Task<net::HttpResponse> remove_function(const Here& here, net::HttpExchange
                                              FunctionName name) {
   const std::function<Result<bool>()> work = [&]() -> Result<bool> {
     CANOPY_TRY_VOID(here.platform.catalog.remove(name));
+    note(here, "function.remove", name, 0);
     return true;
   };
   const Result<bool> removed = co_await net::run_blocking(here.platform.disk, work);

@@ -47,6 +47,7 @@ net::Task<void> EventStream::follow(Show show) {
   });
   bool goes_on = true;
   while (goes_on && !gone_) {
+    if (!here_.doorman.is_still(*here_.who)) co_return;  // The key was revoked, or has expired.
     std::string text;
     if (const std::uint64_t lost = follower_->take_lost_count(); lost > 0) {
       append_event("lost", "{\"count\":" + std::to_string(lost) + "}", text);

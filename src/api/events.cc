@@ -12,8 +12,9 @@ net::Task<net::HttpResponse> follow_events(const Here& here, net::HttpExchange& 
   if (!parameters) co_return error_response(parameters.error());
   const auto function = parameters->function("function");
   if (!function) co_return error_response(function.error());
-  const auto wanted = [name = *function](const Happening& happening) {
-    return happening.kind != Happening::Kind::log_piece && (!name || happening.function == *name);
+  const auto wanted = [name = *function, who = here.who](const Happening& happening) {
+    return happening.kind != Happening::Kind::log_piece && (!name || happening.function == *name) &&
+           who->reaches(happening.function.space);
   };
   auto follower = here.platform.feed.follow(here.core, wanted);
   if (!follower) co_return too_many_followers();

@@ -14,7 +14,7 @@ FunctionTable::~FunctionTable() {
 }
 
 Version* FunctionTable::find(const FunctionName& name) {
-  if (catalog_.version() != seen_version_) refresh();
+  if (catalog_.version() != seen_version_ || owners_.version() != seen_owners_) refresh();
   const auto at = entries_.find(name);
   return at == entries_.end() ? add(name) : at->second->current.get();
 }
@@ -23,18 +23,40 @@ Version* FunctionTable::add(const FunctionName& name) {
   const auto at = snapshot_->functions.find(name);
   if (at == snapshot_->functions.end()) return nullptr;
   auto entry = std::make_unique<Entry>(Entry{.name = name, .places = places_.get(*at->second)});
-  entry->current.reset(new Version{.entry = *entry, .function = at->second});
+  entry->current = make(*entry, at->second);
   return entries_.emplace(name, std::move(entry)).first->second->current.get();
 }
 
+std::unique_ptr<Version> FunctionTable::make(Entry& entry, const std::shared_ptr<const Function>& deployed) {
+  return std::unique_ptr<Version>(new Version{.entry = entry,
+                                              .deployed = deployed,
+                                              .function = owners_.as_called(deployed),
+                                              .owner = owners_.of(deployed->name.space)});
+}
+
+// Its owner or its secrets may be others now. Calls that run keep those they began with.
+void FunctionTable::renew(Entry& entry) {
+  Version& before = *entry.current;
+  auto after = make(entry, before.deployed);
+  if (after->owner == before.owner && after->function->env == before.function->env) return;
+  after->ready = before.ready;
+  after->loaded = std::exchange(before.loaded, false);  // The module stays; the new one answers for it.
+  if (before.call_count > 0) entry.old.push_back(std::move(entry.current));
+  entry.current = std::move(after);
+}
+
 void FunctionTable::refresh() {
-  seen_version_ = catalog_.version();  // Before the snapshot: a change in between is seen next time.
+  // Before the snapshots: a change in between is seen next time.
+  seen_version_ = catalog_.version();
+  const std::uint64_t owners_version = owners_.version();
+  const bool owners_changed = std::exchange(seen_owners_, owners_version) != owners_version;
   snapshot_ = catalog_.snapshot();
   for (auto at = entries_.begin(); at != entries_.end();) {
     Entry& entry = *at->second;
     const auto now = snapshot_->functions.find(entry.name);
     const bool removed = now == snapshot_->functions.end();
-    if (!removed && now->second == entry.current->function) {
+    if (!removed && now->second == entry.current->deployed) {
+      if (owners_changed) renew(entry);
       ++at;
       continue;
     }
@@ -44,7 +66,7 @@ void FunctionTable::refresh() {
       at = entries_.erase(at);
       continue;
     }
-    entry.current.reset(new Version{.entry = entry, .function = now->second});
+    entry.current = make(entry, now->second);
     entry.places = places_.get(*now->second);
     ++at;
   }

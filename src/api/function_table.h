@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "api/counters.h"
+#include "api/owners.h"
 #include "api/places.h"
 #include "exec/runtime.h"
 #include "model/function.h"
@@ -26,10 +27,12 @@ struct Entry;
 // One version of a function on one core.
 struct Version {
   Entry& entry;
-  std::shared_ptr<const Function> function;
-  std::shared_ptr<exec::Template> ready{};  // Null until it was made.
-  bool loaded = false;                      // Its module may be in this core's memory.
-  std::uint32_t call_count = 0;             // Calls that run here.
+  std::shared_ptr<const Function> deployed;
+  std::shared_ptr<const Function> function;  // The same with its secrets.
+  std::shared_ptr<const Owner> owner;        // Null where its namespace is nobody's.
+  std::shared_ptr<exec::Template> ready{};   // Null until it was made.
+  bool loaded = false;                       // Its module may be in this core's memory.
+  std::uint32_t call_count = 0;              // Calls that run here.
 };
 
 // A function of one name on one core.
@@ -45,8 +48,8 @@ struct Entry {
 
 class FunctionTable {
  public:
-  FunctionTable(exec::Core& core, const store::Catalog& catalog, PlacesByName& places)
-      : core_(core), catalog_(catalog), places_(places) {}
+  FunctionTable(exec::Core& core, const store::Catalog& catalog, PlacesByName& places, Owners& owners)
+      : core_(core), catalog_(catalog), places_(places), owners_(owners) {}
   ~FunctionTable();
   FunctionTable(const FunctionTable&) = delete;
   FunctionTable& operator=(const FunctionTable&) = delete;
@@ -80,6 +83,8 @@ class FunctionTable {
   };
 
   void refresh();
+  std::unique_ptr<Version> make(Entry& entry, const std::shared_ptr<const Function>& deployed);
+  void renew(Entry& entry);
   Version* add(const FunctionName& name);
   static void unload(Version& version, exec::Core& core);
   void retire(Entry& entry);
@@ -87,7 +92,9 @@ class FunctionTable {
   exec::Core& core_;
   const store::Catalog& catalog_;
   PlacesByName& places_;
+  Owners& owners_;
   std::uint64_t seen_version_ = 0;
+  std::uint64_t seen_owners_ = 0;
   std::shared_ptr<const store::Snapshot> snapshot_;
   std::unordered_map<FunctionName, std::unique_ptr<Entry>, NameHash> entries_;
   std::uint64_t unload_count_ = 0;

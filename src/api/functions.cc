@@ -1,5 +1,7 @@
 #include "api/functions.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "api/deploy.h"
@@ -21,6 +23,18 @@ Result<Page> read_page(std::string_view query) {
   CANOPY_TRY(const auto limit, parameters.count("limit", 1, list_limit_max));
   CANOPY_TRY(auto after, parameters.function("after"));
   return Page{.limit = limit.value_or(list_limit_max), .after = std::move(after)};
+}
+
+// The first from `at` on that whoever asks may see; what is not theirs is not even counted.
+using Functions = std::map<FunctionName, std::shared_ptr<const Function>>;
+Functions::const_iterator first_visible(const Principal& who, const Functions& functions,
+                                        Functions::const_iterator at) {
+  const auto& spaces = who.subject.spaces;
+  while (at != functions.end() && !who.reaches(at->first.space)) {
+    const auto next = std::ranges::upper_bound(spaces, at->first.space);
+    at = next == spaces.end() ? functions.end() : functions.lower_bound({.space = *next, .name = ""});
+  }
+  return at;
 }
 
 }  // namespace
@@ -45,7 +59,9 @@ net::HttpResponse list_functions(const Here& here, const net::HttpRequest& reque
   std::uint64_t count = 0;
   const FunctionName* last = nullptr;
   bool more = false;
-  for (; at != functions.end() && (space.empty() || at->first.space == space); ++at) {
+  at = first_visible(*here.who, functions, at);
+  for (; at != functions.end() && (space.empty() || at->first.space == space);
+       at = first_visible(*here.who, functions, std::next(at))) {
     if (count == page->limit) {
       more = true;
       break;

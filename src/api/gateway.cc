@@ -6,15 +6,24 @@
 #include "api/deploy.h"
 #include "api/events.h"
 #include "api/functions.h"
+#include "api/keys.h"
 #include "api/logs.h"
 #include "api/openapi.h"
 #include "api/pages.h"
+#include "api/secrets.h"
+#include "api/usage.h"
+#include "api/users.h"
 #include "base/log.h"
 
 namespace canopy::api {
 namespace {
 
 constexpr std::uint64_t small_body_bytes = 64 * KiB;
+
+// So small that reading it costs less than asking who sends it; that is asked later.
+bool is_small(std::string_view content_length) {
+  return !content_length.empty() && content_length.size() < 5;
+}
 
 constexpr std::string_view exposed_headers =
     "X-Call-Id, X-Duration-Seconds, X-Queue-Seconds, X-Cold-Start, X-Memory-Bytes, X-Log-Dropped-Bytes, "
@@ -66,10 +75,23 @@ net::HttpResponse preflight_answer(const net::HttpRequest& request) {
   return response;
 }
 
+net::Task<net::HttpResponse> refuse_with(net::HttpResponse response) { co_return response; }
+
+// In a namespace of somebody else's there is nothing to be seen; the words are those for what is not there.
+Error nothing_there(const wire::Route& route) {
+  if (route.target == wire::Target::secret) {
+    return {Code::not_found, "there is no namespace " + route.function.space + " of yours"};
+  }
+  return no_such_function(route.function);
+}
+
 }  // namespace
 
 Gateway::Gateway(Platform& platform, exec::Core& core)
-    : platform_(platform), core_(core), caller_(platform, core), here_{platform, core, caller_} {}
+    : platform_(platform),
+      core_(core),
+      caller_(platform, core),
+      doorman_(platform.catalog.users(), platform.place, platform.clock) {}
 
 net::Task<net::HttpResponse> Gateway::handle(net::HttpExchange& exchange) {
   if (!platform_.options.cors_origin.empty()) return across_origins(exchange);
@@ -80,52 +102,115 @@ net::Task<net::HttpResponse> Gateway::handle(net::HttpExchange& exchange) {
 net::Task<net::HttpResponse> Gateway::dispatch(net::HttpExchange& exchange) {
   const auto& request = exchange.request();
   auto route = wire::parse_route(request.method, request.path);
-  if (route && route->target == wire::Target::call) return caller_.call(exchange, *std::move(route));
-  if (route) return serve(exchange, *std::move(route));
-  const auto refuse = [](Error error) -> net::Task<net::HttpResponse> { co_return error_response(error); };
-  return refuse(std::move(route).error());
+  const auto need = route ? need_of(route->target, request.method) : policy::Need{};
+  auto who = doorman_.identify(request);
+  if (!who && need.reach == policy::Reach::everybody) who = doorman_.nobody();
+  if (!who) return refuse_with(unauthorized_response(who.error()));
+  if (!route) return refuse_with(error_response(route.error()));
+  switch (policy::judge((*who)->subject, need, route->function.space)) {
+    case policy::Verdict::hidden:
+      return refuse_with(error_response(nothing_there(*route)));
+    case policy::Verdict::refused:
+      return refuse_with(error_response(role_too_low(**who, need)));
+    case policy::Verdict::allowed:
+      break;
+  }
+  if (route->target == wire::Target::call) return caller_.call(exchange, *std::move(route));
+  return serve(exchange, *std::move(route), *std::move(who));
 }
 
-net::Task<net::HttpResponse> Gateway::serve(net::HttpExchange& exchange, wire::Route route) {
+net::Task<net::HttpResponse> Gateway::serve(net::HttpExchange& exchange, wire::Route route,
+                                            std::shared_ptr<const Principal> who) {
   using wire::Target;
+  const Here here{platform_, core_, caller_, doorman_, std::move(who)};
   const auto& method = exchange.request().method;
   switch (route.target) {
     case Target::function:
-      if (method == "PUT") co_return co_await put_function(here_, exchange, std::move(route.function));
-      if (method == "DELETE") co_return co_await remove_function(here_, exchange, std::move(route.function));
-      co_return get_function(here_, exchange.request(), route.function);
+      if (method == "PUT") co_return co_await put_function(here, exchange, std::move(route.function));
+      if (method == "DELETE") co_return co_await remove_function(here, exchange, std::move(route.function));
+      co_return get_function(here, exchange.request(), route.function);
     case Target::versions:
-      co_return co_await list_versions(here_, exchange, std::move(route.function));
+      co_return co_await list_versions(here, exchange, std::move(route.function));
     case Target::rollback:
-      co_return co_await roll_back(here_, exchange, std::move(route.function));
+      co_return co_await roll_back(here, exchange, std::move(route.function));
     case Target::function_logs:
-      co_return co_await function_logs(here_, exchange, std::move(route.function));
+      co_return co_await function_logs(here, exchange, std::move(route.function));
     case Target::calls:
-      co_return co_await list_calls(here_, exchange);
+      co_return co_await list_calls(here, exchange);
     case Target::call_record:
-      if (method == "DELETE") co_return co_await cancel_call(here_, exchange, route.call);
-      co_return co_await get_call(here_, exchange, route.call);
+      if (method == "DELETE") co_return co_await cancel_call(here, exchange, route.call);
+      co_return co_await get_call(here, exchange, route.call);
     case Target::call_result:
-      co_return co_await get_result(here_, exchange, route.call);
+      co_return co_await get_result(here, exchange, route.call);
     case Target::call_logs:
-      co_return co_await call_logs(here_, exchange, route.call);
+      co_return co_await call_logs(here, exchange, route.call);
     case Target::events:
-      co_return co_await follow_events(here_, exchange);
+      co_return co_await follow_events(here, exchange);
     case Target::metrics:
-      co_return co_await metrics(here_, exchange);
+      co_return co_await metrics(here, exchange);
     case Target::debug_state:
-      co_return co_await debug_state(here_, exchange);
+      co_return co_await debug_state(here, exchange);
+    case Target::users:
+    case Target::user:
+    case Target::keys:
+    case Target::key:
+    case Target::quota:
+    case Target::usage:
+    case Target::secret:
+    case Target::audit:
+    case Target::login:
+      co_return co_await serve_access(here, exchange, std::move(route));
     default:
-      co_return answer(exchange.request(), route);
+      co_return answer(here, exchange.request(), route);
+  }
+}
+
+net::Task<net::HttpResponse> Gateway::serve_access(const Here& here, net::HttpExchange& exchange,
+                                                   wire::Route route) {
+  using wire::Target;
+  const auto& method = exchange.request().method;
+  switch (route.target) {
+    case Target::users:
+      if (method == "POST") co_return co_await add_user(here, exchange);
+      co_return list_users(here, exchange.request());
+    case Target::user:
+      if (method == "PATCH") co_return co_await change_user(here, exchange, std::move(route.item));
+      if (method == "DELETE") co_return co_await remove_user(here, exchange, std::move(route.item));
+      co_return get_user(here, exchange.request(), route.item);
+    case Target::keys:
+      if (method == "POST") co_return co_await add_key(here, exchange);
+      co_return list_keys(here, exchange.request());
+    case Target::key:
+      co_return co_await remove_key(here, exchange, std::move(route.item));
+    case Target::quota:
+      if (method == "PUT") co_return co_await set_quotas(here, exchange, std::move(route.item));
+      co_return get_quotas(here, exchange.request(), route.item);
+    case Target::usage:
+      co_return co_await get_usage(here, exchange);
+    case Target::secret:
+      if (method == "DELETE") {
+        co_return co_await remove_secret(here, exchange, std::move(route.function.space),
+                                         std::move(route.item));
+      }
+      co_return co_await set_secret(here, exchange, std::move(route.function.space), std::move(route.item));
+    case Target::audit:
+      co_return co_await get_audit(here, exchange);
+    default:
+      co_return co_await log_in(here, exchange);
   }
 }
 
 // What can be said at once.
-net::HttpResponse Gateway::answer(const net::HttpRequest& request, const wire::Route& route) const {
+net::HttpResponse Gateway::answer(const Here& here, const net::HttpRequest& request,
+                                  const wire::Route& route) const {
   using wire::Target;
   switch (route.target) {
     case Target::functions:
-      return list_functions(here_, request, route.function.space);
+      return list_functions(here, request, route.function.space);
+    case Target::secrets:
+      return list_secrets(here, request, route.function.space);
+    case Target::quotas:
+      return get_quotas(here, request, "");
     case Target::healthz:
       return json_response(R"({"status":"ok"})");
     case Target::readyz:
@@ -166,9 +251,10 @@ net::Task<net::HttpResponse> Gateway::across_origins(net::HttpExchange& exchange
   co_return response;
 }
 
-Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) const {
+Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) {
   CANOPY_TRY(const auto route, wire::parse_route(head.method, head.path));
   const Options& options = platform_.options;
+  if (!is_small(head.header("Content-Length"))) CANOPY_TRY_VOID(doorman_.identify(head));
   if (route.target == wire::Target::call) return options.body_bytes_max;
   if (route.target == wire::Target::function && head.method == "PUT") return options.code_bytes_max;
   return small_body_bytes;

@@ -1,11 +1,14 @@
 #pragma once
 // The front door of one core: finds out what a request wants and has it answered by who can.
 //
+//   auth: who asks, and may they? ─▶
 //   /function/… ─▶ Caller        /v1/functions ─▶ functions, deploy      /v1/calls ─▶ calls, logs
 //   /v1/events ─▶ events         /metrics, /debug/state ─▶ report        /docs, /openapi.json ─▶ pages
+//   /v1/users, keys, quotas, usage, secrets, audit, login ─▶ the files of these names
 //
 // Threads: its core's; but made and destroyed elsewhere, when the core does not run.
 
+#include "api/auth.h"
 #include "api/here.h"
 #include "api/report.h"
 #include "net/http.h"
@@ -22,7 +25,8 @@ class Gateway {
   net::Task<net::HttpResponse> handle(net::HttpExchange& exchange);
 
   // What body that request may have: code for a deployment, input for a call, little elsewhere.
-  Result<std::uint64_t> body_limit(const net::HttpRequest& head) const;
+  //   unauthorized  a body of some size from whoever may not send it
+  Result<std::uint64_t> body_limit(const net::HttpRequest& head);
 
   Caller& caller() { return caller_; }
   CoreReport report() const;
@@ -32,15 +36,17 @@ class Gateway {
 
  private:
   net::Task<net::HttpResponse> dispatch(net::HttpExchange& exchange);
-  net::Task<net::HttpResponse> serve(net::HttpExchange& exchange, wire::Route route);
+  net::Task<net::HttpResponse> serve(net::HttpExchange& exchange, wire::Route route,
+                                     std::shared_ptr<const Principal> who);
+  net::Task<net::HttpResponse> serve_access(const Here& here, net::HttpExchange& exchange, wire::Route route);
   net::Task<net::HttpResponse> across_origins(net::HttpExchange& exchange);
-  net::HttpResponse answer(const net::HttpRequest& request, const wire::Route& route) const;
+  net::HttpResponse answer(const Here& here, const net::HttpRequest& request, const wire::Route& route) const;
   net::HttpResponse readiness() const;
 
   Platform& platform_;
   exec::Core& core_;
   Caller caller_;
-  const Here here_;
+  Doorman doorman_;
   const net::HttpServer* server_ = nullptr;
 };
 

@@ -1,11 +1,13 @@
 #pragma once
-// Where a handler runs: the platform, and the core with what belongs to it.
+// Where a handler runs and for whom: the platform, the core with what belongs to it, and whoever asks.
 //
 // Threads: the core's.
 
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "api/auth.h"
 #include "api/call_reply.h"
 #include "api/caller.h"
 #include "api/platform.h"
@@ -17,6 +19,8 @@ struct Here {
   Platform& platform;
   exec::Core& core;
   Caller& caller;
+  Doorman& doorman;
+  std::shared_ptr<const Principal> who;  // Whoever asks.
 };
 
 inline bool is_head(const net::HttpRequest& request) { return request.method == "HEAD"; }

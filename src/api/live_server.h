@@ -113,6 +113,10 @@ inline void LiveServer::add_functions() const {
       reply.output += std::string(header.name) + ": " + std::string(header.value) + "\n";
     }
   };
+  const auto env = [](Call& call, Reply& reply) {
+    for (const auto& [name, value] : call.function->env) reply.output += name + "=" + value + "\n";
+  };
+  runtime->add("env", {.begin = {}, .end = env});
   runtime->add("show", {.begin = {}, .end = show});
   const auto answer = [](Call&, Reply& reply) {
     reply.status = 418;

@@ -110,6 +110,7 @@ net::Task<std::vector<Record>> find_logs(const Here& here, FunctionName name, As
   store::RecordFilter filter;
   filter.function = std::move(name);
   filter.limit = page_size;
+  filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
   if (asked.since) filter.since = here.platform.clock.wall_now() - *asked.since;
   std::erase_if(records, [&filter](const Record& record) { return record.queued < filter.since; });
   std::uint64_t bytes = 0;

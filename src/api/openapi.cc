@@ -9,14 +9,21 @@ std::string openapi_json(std::string_view program_version) {
   wire::append_json_string(program_version, json);
   json += R"(,"description":"Functions in WebAssembly, each call in a fresh isolated instance. )"
           R"(Every error has the same body; its code says what to do."},)"
-          R"("tags":[{"name":"functions"},{"name":"calls"},{"name":"server"}],"paths":{)";
+          R"("tags":[{"name":"functions"},{"name":"calls"},{"name":"access"},{"name":"server"}],)"
+          R"("security":[{"Key":[]}],"paths":{)";
   json += openapi_function_paths;
   json += ',';
   json += openapi_call_paths;
   json += ',';
+  json += openapi_user_paths;
+  json += ',';
   json += openapi_server_paths;
-  json += R"(},"components":{)";
-  json += openapi_schemas;
+  json += R"(},"components":{"securitySchemes":{"Key":{"type":"http","scheme":"bearer",)"
+          R"("description":"A key that `canopy key create` made. Whether one is needed, --auth says."}},)";
+  std::string components(openapi_schemas);
+  components.insert(components.rfind('}'), openapi_user_schemas);
+  components.insert(components.find("\n},\"requestBodies\":"), openapi_user_responses);
+  json += components;
   json += "}}";
   return json;
 }

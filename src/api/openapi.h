@@ -13,6 +13,10 @@ std::string openapi_json(std::string_view program_version);
 extern const std::string_view openapi_function_paths;
 extern const std::string_view openapi_call_paths;
 extern const std::string_view openapi_server_paths;
+extern const std::string_view openapi_user_paths;
 extern const std::string_view openapi_schemas;
+// What is added to the responses and to the schemas of openapi_schemas.
+extern const std::string_view openapi_user_responses;
+extern const std::string_view openapi_user_schemas;
 
 }  // namespace canopy::api

@@ -13,11 +13,11 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
     "400":{"$ref":"#/components/responses/Invalid"},"503":{"$ref":"#/components/responses/Unavailable"},
     "default":{"$ref":"#/components/responses/Error"}}}},
 
-"/healthz":{"get":{"tags":["server"],"operationId":"health","summary":"Whether the server lives",
+"/healthz":{"get":{"tags":["server"],"operationId":"health","security":[],"summary":"Whether the server lives",
   "responses":{"200":{"description":"It does.","content":{"application/json":{"schema":{
     "type":"object","required":["status"],"properties":{"status":{"const":"ok"}}}}}}}}},
 
-"/readyz":{"get":{"tags":["server"],"operationId":"readiness","summary":"Whether it takes calls",
+"/readyz":{"get":{"tags":["server"],"operationId":"readiness","security":[],"summary":"Whether it takes calls",
   "responses":{"200":{"description":"It does.","content":{"application/json":{"schema":{
     "type":"object","required":["status"],"properties":{"status":{"const":"ready"}}}}}},
     "503":{"$ref":"#/components/responses/Unavailable"}}}},
@@ -37,13 +37,13 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
       "cores":{"type":"array","items":{"type":"object","additionalProperties":{"type":"integer"}}}}}}}},
     "400":{"$ref":"#/components/responses/Invalid"}}}},
 
-"/openapi.json":{"get":{"tags":["server"],"operationId":"openapi","summary":"This description",
+"/openapi.json":{"get":{"tags":["server"],"operationId":"openapi","security":[],"summary":"This description",
   "responses":{"200":{"description":"OpenAPI 3.1.","content":{"application/json":{"schema":{"type":"object"}}}}}}},
 
-"/docs":{"get":{"tags":["server"],"operationId":"docs","summary":"This description, for people",
+"/docs":{"get":{"tags":["server"],"operationId":"docs","security":[],"summary":"This description, for people",
   "responses":{"200":{"description":"A page.","content":{"text/html":{"schema":{"type":"string"}}}}}}},
 
-"/":{"get":{"tags":["server"],"operationId":"home","summary":"Where to go from here",
+"/":{"get":{"tags":["server"],"operationId":"home","security":[],"summary":"Where to go from here",
   "responses":{"200":{"description":"A page.","content":{"text/html":{"schema":{"type":"string"}}}}}}})json";
 
 }  // namespace canopy::api

@@ -6,16 +6,21 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "api/feed.h"
+#include "api/ledger.h"
+#include "api/login_gate.h"
+#include "api/owners.h"
 #include "api/places.h"
 #include "api/templates.h"
 #include "base/clock.h"
 #include "exec/core.h"
 #include "net/blocking_pool.h"
 #include "options/options.h"
+#include "policy/access.h"
 #include "store/catalog.h"
 #include "store/records.h"
 
@@ -30,11 +35,17 @@ struct Platform {
   store::Catalog& catalog;
   store::Records& records;
   const Runtimes& runtimes;
-  net::BlockingPool& disk;     // For what waits for the disk.
-  net::BlockingPool& compile;  // For compiling; few threads and a short queue.
+  net::BlockingPool& disk;       // For what waits for the disk.
+  net::BlockingPool& passwords;  // For hashing them; one thread and a short queue.
+  net::BlockingPool& compile;    // For compiling; few threads and a short queue.
   Templates& templates;
   PlacesByName& places;
+  Owners& owners;
+  Ledger& ledger;
   Feed& feed;
+  policy::Place place;  // How it decides whether keys are demanded.
+  LoginGate login_gate{};
+  std::mutex deploying{};  // Held from looking at a quota to the deployment that it allows.
   std::vector<exec::Core*> cores{};
   std::vector<Gateway*> gateways{};  // By core index; each belongs to its core.
   std::atomic<bool> draining = false;

@@ -71,6 +71,7 @@ Record record_of(const Running& running, Time now, bool with_log) {
   Record record;
   record.id = running.call.id;
   record.function = running.version->function->name;
+  record.owner = running.version->owner == nullptr ? 0 : running.version->owner->id();
   record.version = running.version->function->version;
   record.state = running.instance == nullptr ? State::queued : State::running;
   record.queued = running.queued;

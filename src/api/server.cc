@@ -11,6 +11,8 @@
 
 #include "api/alarm.h"
 #include "api/gateway.h"
+#include "api/keys.h"
+#include "api/usage.h"
 #include "base/log.h"
 #include "net/http_server.h"
 
@@ -19,6 +21,7 @@ namespace {
 
 constexpr std::size_t disk_thread_count = 4;
 constexpr std::size_t compile_queue_max = 64;
+constexpr std::size_t password_queue_max = 16;
 constexpr Duration sweep_period = std::chrono::hours(1);
 constexpr Duration trim_period = std::chrono::seconds(3);
 constexpr std::size_t trim_above_bytes = 16 * MiB;
@@ -62,6 +65,14 @@ struct Lane {
   }
 };
 
+Result<policy::Place> read_place(const Options& options) {
+  CANOPY_TRY(const ListenAddress address, parse_listen(options.listen));
+  policy::Place place{.loopback = address.loopback, .insecure = options.insecure};
+  if (options.auth == "on") place.mode = policy::Mode::on;
+  if (options.auth == "off") place.mode = policy::Mode::off;
+  return place;
+}
+
 // The C library keeps what was freed between pieces still in use, for ever: after ten thousand connections or
 // a large upload that would be all they had.
 void give_back_memory() {
@@ -88,6 +99,8 @@ struct Server::Impl {
   Result<void> listen();
   void plan_sweep();
   void plan_trim();
+  void plan_flush();
+  Result<void> make_admin();
   bool wait_until_idle(Duration timeout);
   void stop();
 
@@ -101,33 +114,44 @@ struct Server::Impl {
   const Clock& clock;
   const Options options;
   const std::string program_version;
+  policy::Place place;
   std::unique_ptr<store::Catalog> catalog;
   store::Records records;
   Feed feed;
+  Ledger ledger;
   PlacesByName places;
+  std::optional<Owners> owners;
+  std::string new_admin_key;
   std::vector<std::unique_ptr<exec::Core>> cores;
   std::vector<exec::Core*> core_pointers;
   Runtimes runtimes;
   std::optional<Templates> templates;
   std::optional<net::BlockingPool> compile;
   std::optional<net::BlockingPool> disk;
+  std::optional<net::BlockingPool> passwords;
   std::unique_ptr<Platform> platform;
   std::vector<std::unique_ptr<Lane>> lanes;
   std::unique_ptr<Alarm> sweep_alarm;
   std::unique_ptr<Alarm> trim_alarm;
+  std::unique_ptr<Alarm> flush_alarm;
   std::vector<std::jthread> threads;
   bool stopped = false;
 };
 
 Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes) {
   if (!catalog) {
-    CANOPY_TRY(catalog, store::open_catalog(options.data, clock));
+    CANOPY_TRY(catalog,
+               store::open_catalog(options.data, clock, {.secret_key_file = options.secret_key_file}));
   }
+  CANOPY_TRY(place, read_place(options));
+  CANOPY_TRY_VOID(make_admin());
+  owners.emplace(catalog->users(), count_cores(options));
   for (std::size_t i = 0; i < count_cores(options); ++i) {
     cores.push_back(std::make_unique<exec::Core>(i, clock));
     core_pointers.push_back(cores.back().get());
   }
   disk.emplace(disk_thread_count, static_cast<std::size_t>(options.queue_max));
+  passwords.emplace(1, password_queue_max);
   compile.emplace(static_cast<std::size_t>(std::max<std::uint64_t>(options.compile_jobs, 1)),
                   compile_queue_max);
   CANOPY_TRY(runtimes, make_runtimes({options, core_pointers, *disk, *catalog}));
@@ -139,10 +163,14 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
                               .records = records,
                               .runtimes = runtimes,
                               .disk = *disk,
+                              .passwords = *passwords,
                               .compile = *compile,
                               .templates = *templates,
                               .places = places,
+                              .owners = *owners,
+                              .ledger = ledger,
                               .feed = feed,
+                              .place = place,
                               .cores = core_pointers,
                               .gateways = {},
                               .started = clock.now()});
@@ -153,6 +181,8 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   plan_sweep();
   trim_alarm = std::make_unique<Alarm>(*cores.front());
   plan_trim();
+  flush_alarm = std::make_unique<Alarm>(*cores.front());
+  plan_flush();
   for (exec::Core* const core : core_pointers) {
     threads.emplace_back([core]() noexcept { core->run(); });
   }
@@ -197,6 +227,39 @@ void Server::Impl::plan_trim() {
   });
 }
 
+void Server::Impl::plan_flush() {
+  flush_alarm->set(clock.now() + flush_period, [this] {
+    on_each_lane([this](Lane& lane) { flush_usage(*platform, lane.core); });
+    plan_flush();
+  });
+}
+
+// Where keys are demanded and there is nobody to have one, the first start makes an administrator.
+Result<void> Server::Impl::make_admin() {
+  store::Users& users = catalog->users();
+  const auto accounts = users.snapshot();
+  const bool missing = accounts->users.empty() && policy::demands_keys(place, false);
+  if (!missing && !options.new_admin_key) return {};
+  const crypto::NewApiKey fresh = crypto::make_api_key();
+  Key key = draft_key(fresh);
+  key.role = Role::admin;
+  key.label = missing ? "first start" : "--new-admin-key";
+  new_admin_key = fresh.text;
+  const store::Actor actor{.user = "canopy up", .key = ""};
+  for (const auto& [name, user] : accounts->users) {
+    if (user->role != Role::admin || user->disabled) continue;
+    key.user = user->id;
+    CANOPY_TRY_VOID(users.add_key(key, actor));
+    return {};
+  }
+  User admin;
+  admin.name = "admin";
+  admin.role = Role::admin;
+  if (!accounts->owners.contains("default")) admin.spaces = {"default"};
+  CANOPY_TRY_VOID(users.add_user(admin, key, actor));
+  return {};
+}
+
 bool Server::Impl::wait_until_idle(Duration timeout) {
   struct Waiting {
     std::mutex mutex;
@@ -230,10 +293,15 @@ void Server::Impl::stop() {
   }
   for (exec::Core* const core : core_pointers) core->stop();
   threads.clear();
+  for (const auto& lane : lanes) ledger.put(lane->gateway.caller().meter().take(clock.wall_now()));
   // Their last work refers to what is destroyed after them; and what the disk pool finds not to be compiled
   // goes on to the other.
   disk.reset();
+  passwords.reset();
   compile.reset();
+  if (const auto written = ledger.write(catalog->users(), clock.wall_now()); !written) {
+    log::error("{}", written.error().message);
+  }
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -266,6 +334,8 @@ bool Server::drain(Duration timeout) {
   impl_->feed.wake_all();
   return impl_->wait_until_idle(timeout);
 }
+
+const std::string& Server::new_admin_key() const { return impl_->new_admin_key; }
 
 void Server::stop() { impl_->stop(); }
 

@@ -57,6 +57,9 @@ class Server {
   std::size_t core_count() const;
   std::size_t function_count() const;
 
+  // The key that this start made, to be shown once; "" where it made none.
+  const std::string& new_admin_key() const;
+
   // Finishes what runs, accepting nothing new; true when all had ended within `timeout`. Call stop() after.
   bool drain(Duration timeout);
   // Ends what still runs, and all threads. A second time does nothing.

@@ -47,6 +47,18 @@ struct Flags {
   std::uint64_t tail = 0;
   bool has_tail = false;  // Even if it is 0.
 
+  // Access
+  std::string role;
+  std::vector<std::string> namespaces;
+  std::vector<std::string> quotas;
+  std::string password_file;
+  bool disable = false;
+  bool enable = false;
+  std::string user;
+  std::string label;
+  Duration expires{};
+  bool by_day = false;
+
   // run
   std::vector<std::string> folders;
   Duration time{};

@@ -4,7 +4,7 @@
 
 #include "cli/calls.h"
 #include "cli/client.h"
-#include "cli/files.h"
+#include "cli/input.h"
 #include "cli/progress.h"
 #include "wire/headers.h"
 #include "wire/json_read.h"
@@ -17,13 +17,6 @@ namespace {
 constexpr Duration longest_call = std::chrono::hours(1);
 constexpr Duration answer_time =
     std::chrono::seconds(10);  // What the server may take past the call's deadline.
-
-// -d DATA, -d @FILE, -d @- or, without it, what is piped in.
-Result<std::string> read_input(const Flags& flags, const Terminal& terminal) {
-  if (!flags.has_data) return terminal.in_is_terminal() ? std::string() : read_file("-");
-  if (!flags.data.starts_with('@')) return flags.data;
-  return read_file(flags.data.substr(1));
-}
 
 Result<net::HttpHeader> read_header(const std::string& text) {
   const std::size_t colon = text.find(':');

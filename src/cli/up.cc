@@ -27,6 +27,10 @@ void print_start(const api::Server& server, const ParsedOptions& parsed, const C
       << '\n'
       << "cores      " << server.core_count() << '\n'
       << "functions  " << server.function_count() << '\n';
+  if (!server.new_admin_key().empty()) {
+    out << "admin key  " << terminal.bold(server.new_admin_key())
+        << "  (shown once: keep it, and set CANOPY_KEY to it)\n";
+  }
   for (const std::string& line : describe_changes(parsed)) out << "setting    " << line << '\n';
 }
 
@@ -38,7 +42,7 @@ Result<int> up(Command& command, Terminal& terminal) {
                                                   .environment = command.environment.entries(),
                                                   .read_file = read_options_file}));
   const Options& options = parsed.options;
-  CANOPY_TRY_VOID(check_exposure(options, false));
+  CANOPY_TRY_VOID(check_exposure(options));
   if (!start_log(options.log_level))
     return fail(Code::invalid, "--log-level=" + options.log_level + " is no level");
   for (const std::string& warning : parsed.reading.warnings) log::warn("{}", warning);

@@ -6,6 +6,7 @@
 
 #include "base/nearest.h"
 #include "base/units.h"
+#include "cli/access.h"
 #include "cli/calls.h"
 #include "cli/completion.h"
 #include "cli/deploy.h"
@@ -14,6 +15,7 @@
 #include "cli/help.h"
 #include "cli/new_function.h"
 #include "cli/single_run.h"
+#include "cli/top.h"
 #include "cli/up.h"
 #include "cli/verb.h"
 #include "wire/json_writer.h"
@@ -26,6 +28,7 @@ using Rows = std::vector<OptionRow>;
 
 constexpr std::size_t many = 10'000;
 constexpr Duration longest = std::chrono::hours(1);
+constexpr std::array<std::string_view, 4> roles = {"", "caller", "developer", "admin"};
 constexpr std::array<std::string_view, 6> states = {"",          "QUEUED", "RUNNING",
                                                     "COMPLETED", "FAILED", "CANCELLED"};
 
@@ -140,6 +143,61 @@ void logs_flags(Flags& f, Rows& rows) {
   client_flags(f, rows);
 }
 
+void limit_flag(Flags& f, Rows& rows) {
+  rows.push_back(
+      {"limit", "N", CountSetting{.count = &f.limit, .min = 1, .max = 1000}, "At most so many.", ""});
+  client_flags(f, rows);
+}
+
+void set_user_flags(Flags& f, Rows& rows) {
+  rows.push_back({"role", "ROLE", ChoiceSetting{&f.role, roles}, "caller, developer or admin.", ""});
+  rows.push_back({"namespace", "NS", &f.namespaces,
+                  "A namespace that it has; may be given again, and replaces what it had.", ""});
+  rows.push_back(
+      {"quota", "NAME=N", &f.quotas, "A bound such as calls_per_minute=600; may be given again.", ""});
+  rows.push_back(
+      {"password-file", "FILE", &f.password_file, "Where its password stands; - is standard input.", ""});
+}
+
+void add_user_flags(Flags& f, Rows& rows) {
+  set_user_flags(f, rows);
+  client_flags(f, rows);
+}
+
+void change_user_flags(Flags& f, Rows& rows) {
+  set_user_flags(f, rows);
+  rows.push_back({"disable", "", &f.disable, "Its keys open nothing, from now on.", ""});
+  rows.push_back({"enable", "", &f.enable, "They do again.", ""});
+  client_flags(f, rows);
+}
+
+void usage_flags(Flags& f, Rows& rows) {
+  rows.push_back({"since", "DURATION", DurationSetting{.duration = &f.since}, "Only days since then.", ""});
+  rows.push_back({"by-day", "", &f.by_day, "A row for each day.", ""});
+  client_flags(f, rows);
+}
+
+void list_keys_flags(Flags& f, Rows& rows) {
+  rows.push_back({"user", "NAME", &f.user, "Whose, where you are an administrator.", ""});
+  client_flags(f, rows);
+}
+
+void create_key_flags(Flags& f, Rows& rows) {
+  rows.push_back({"label", "TEXT", &f.label, "What it is for.", ""});
+  rows.push_back({"role", "ROLE", ChoiceSetting{&f.role, roles}, "What it may, if less than its user.", ""});
+  rows.push_back({"namespace", "NS", &f.namespaces,
+                  "A namespace it counts for; may be given again; all, if none is.", ""});
+  rows.push_back({"expires", "DURATION", DurationSetting{.duration = &f.expires},
+                  "After which it opens nothing; never, if it is not said.", ""});
+  list_keys_flags(f, rows);
+}
+
+void set_secret_flags(Flags& f, Rows& rows) {
+  rows.push_back(
+      {"data", "DATA", &f.data, "The value; @FILE reads it from a file, @- from standard input.", "", 'd'});
+  client_flags(f, rows);
+}
+
 void up_flags(Flags& f, Rows& rows) { rows = option_rows(f.server); }
 
 // -- the verbs about the program itself
@@ -222,6 +280,16 @@ constexpr std::string_view dev_detail =
 
 constexpr std::string_view functions_group = "Functions";
 constexpr std::string_view calls_group = "Calls";
+constexpr std::string_view access_group = "Access";
+constexpr std::string_view user_detail =
+    "Quotas: functions, code_bytes, concurrency, queued_calls, calls_per_minute, log_bytes_per_minute,\n"
+    "result_bytes_per_minute; each a number or a size, or none for no bound.";
+
+constexpr std::string_view secret_detail =
+    "ns/NAME is for all functions of a namespace, ns/fn/NAME for one of them. The value is what is piped in, "
+    "or -d.\n"
+    "It is sealed on the server's disk, and never shown again.";
+
 constexpr std::string_view program_group = "This program";
 
 constexpr auto table = std::to_array<Verb>({
@@ -253,6 +321,28 @@ constexpr auto table = std::to_array<Verb>({
     {"calls show", "ID", 1, 1, calls_group, "Shows what is known of a call.", "", client_flags, show_call},
     {"calls wait", "ID", 1, 1, calls_group, "Waits until a call has ended.", "", wait_flags, wait_call},
     {"calls cancel", "ID", 1, 1, calls_group, "Ends a call that runs.", "", client_flags, cancel_call},
+    {"user", "", 0, 0, access_group, "Lists users.", "", client_flags, list_users},
+    {"user add", "NAME", 1, 1, access_group, "Makes a user, and prints its first key.", user_detail,
+     add_user_flags, add_user},
+    {"user set", "NAME", 1, 1, access_group, "Changes a user.", user_detail, change_user_flags, set_user},
+    {"user remove", "NAME...", 1, many, access_group, "Removes users, with their keys and secrets.", "",
+     client_flags, remove_users},
+    {"user list", "", 0, 0, access_group, "Lists users.", "", client_flags, list_users},
+    {"user usage", "[NAME]", 0, 1, access_group, "Shows what functions used.", "", usage_flags, show_usage},
+    {"key", "", 0, 0, access_group, "Lists keys.", "", list_keys_flags, list_keys},
+    {"key create", "", 0, 0, access_group, "Makes a key, and prints it.", "", create_key_flags, create_key},
+    {"key revoke", "ID...", 1, many, access_group, "Ends keys at once.", "", client_flags, revoke_keys},
+    {"key list", "", 0, 0, access_group, "Lists keys.", "", list_keys_flags, list_keys},
+    {"secret", "[NAMESPACE]", 0, 1, access_group, "Lists the names of secrets.", "", client_flags,
+     list_secrets},
+    {"secret set", "ns/NAME", 1, 1, access_group, "Gives functions a secret as a variable.", secret_detail,
+     set_secret_flags, set_secret},
+    {"secret list", "[NAMESPACE]", 0, 1, access_group, "Lists the names of secrets.", "", client_flags,
+     list_secrets},
+    {"secret remove", "ns/NAME...", 1, many, access_group, "Removes secrets.", "", client_flags,
+     remove_secrets},
+    {"audit", "", 0, 0, access_group, "Shows who changed what.", "", limit_flag, show_audit},
+    {"top", "", 0, 0, "Server", "Shows what the server does now, again every second.", "", client_flags, top},
     {"completion", "bash|zsh|fish", 1, 1, program_group,
      "Prints a script that completes this program's words.", "", no_flags, completion},
     {"version", "", 0, 0, program_group, "Says which Canopy this is.", "", json_flag, version},
@@ -261,8 +351,7 @@ constexpr auto table = std::to_array<Verb>({
 });
 
 // Named by the design, and not here yet.
-constexpr std::array<std::string_view, 10> later = {"node", "user", "key",  "secret", "state",
-                                                    "file", "top",  "load", "learn",  "sim"};
+constexpr std::array<std::string_view, 6> later = {"node", "state", "file", "load", "learn", "sim"};
 
 }  // namespace
 

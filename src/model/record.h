@@ -18,6 +18,7 @@ std::string_view name(State state);  // "QUEUED", "RUNNING", "COMPLETED", "FAILE
 struct Record {
   CallId id;
   FunctionName function;
+  std::uint64_t owner = 0;  // The user whose function it was; 0 for nobody's.
   std::uint32_t version = 0;
   State state = State::queued;
   WallTime queued{};

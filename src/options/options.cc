@@ -13,6 +13,7 @@ namespace canopy {
 namespace {
 
 constexpr std::array<std::string_view, 6> log_levels = {"trace", "debug", "info", "warning", "error", "off"};
+constexpr std::array<std::string_view, 3> auth_choices = {"auto", "on", "off"};
 constexpr Duration a_millisecond = std::chrono::milliseconds(1);
 constexpr Duration an_hour = std::chrono::hours(1);
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50U;
@@ -42,9 +43,20 @@ void add_server_rows(Options& o, std::vector<OptionRow>& rows) {
   rows.push_back(
       {"tls-cert", "FILE", &o.tls_cert, "A certificate chain in PEM; with --tls-key, speaks TLS.", access});
   rows.push_back({"tls-key", "FILE", &o.tls_key, "The private key of the certificate, in PEM.", access});
+  rows.push_back({"auth", "WHEN", ChoiceSetting{&o.auth, auth_choices},
+                  "When a key is needed. auto: where others can reach the address, and everywhere once there "
+                  "is a user. on: always; off: never.",
+                  access});
   rows.push_back(
       {"insecure", "", &o.insecure,
        "Allows an address that others can reach although there are no keys: anybody may then deploy.",
+       access});
+  rows.push_back({"new-admin-key", "", &o.new_admin_key,
+                  "Makes one more key for an administrator and prints it, for when all are lost.", access});
+  rows.push_back(
+      {"secret-key-file", "FILE", &o.secret_key_file,
+       "What secrets are sealed with, 64 hexadecimal digits. If not said, `secret.key` in the data "
+       "folder, made with the first secret.",
        access});
   rows.push_back({"cors-origin", "ORIGIN", &o.cors_origin,
                   "The web pages that browsers let call: an origin such as `https://example.org`, or `*`.",
@@ -204,13 +216,13 @@ Result<ListenAddress> parse_listen(std::string_view text) {
   return address;
 }
 
-Result<void> check_exposure(const Options& options, bool has_keys) {
+Result<void> check_exposure(const Options& options) {
   CANOPY_TRY(const ListenAddress address, parse_listen(options.listen));
-  if (address.loopback || has_keys || options.insecure) return {};
+  if (address.loopback || options.auth != "off" || options.insecure) return {};
   return refuse(
       "--listen=" + options.listen +
-      " can be reached from other machines and there are no keys, so anybody could deploy: create a key, "
-      "listen on 127.0.0.1, or say --insecure");
+      " can be reached from other machines and with --auth=off anybody could deploy: leave it out, listen on "
+      "127.0.0.1, or say --insecure");
 }
 
 void print_help(std::ostream& out) {

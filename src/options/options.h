@@ -27,6 +27,9 @@ struct Options {
   std::string tls_cert;
   std::string tls_key;
   bool insecure = false;
+  std::string auth = "auto";
+  bool new_admin_key = false;
+  std::string secret_key_file;
   std::string cors_origin;
 
   // Functions
@@ -93,8 +96,8 @@ struct ListenAddress {
 Result<ListenAddress> parse_listen(std::string_view text);
 
 // Refuses to be open to everybody by accident.
-//   invalid  the address is not loopback, there are no keys, and --insecure was not said
-Result<void> check_exposure(const Options& options, bool has_keys);
+//   invalid  the address is not loopback, --auth=off, and --insecure was not said
+Result<void> check_exposure(const Options& options);
 
 void print_help(std::ostream& out);
 void print_markdown(std::ostream& out);  // docs/options.md, whole.

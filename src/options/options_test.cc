@@ -30,7 +30,7 @@ TEST(Options, AreGoodByDefault) {
   ASSERT_TRUE(parsed) << parsed.error().message;
   EXPECT_EQ(parsed->options.listen, "127.0.0.1:8080");
   EXPECT_TRUE(describe_changes(*parsed).empty());
-  EXPECT_TRUE(check_exposure(parsed->options, false));
+  EXPECT_TRUE(check_exposure(parsed->options));
 }
 
 TEST(Options, AcceptEachOfTheirDefaultsAsAValue) {
@@ -101,10 +101,14 @@ TEST(ParseListen, RefusesTheRest) {
 TEST(CheckExposure, RefusesToBeOpenByAccident) {
   Options options;
   options.listen = ":8080";
-  EXPECT_NE(refusal(check_exposure(options, false)).find("or say --insecure"), std::string::npos);
-  EXPECT_TRUE(check_exposure(options, true));
+  EXPECT_TRUE(check_exposure(options));
+  options.auth = "off";
+  EXPECT_NE(refusal(check_exposure(options)).find("or say --insecure"), std::string::npos);
   options.insecure = true;
-  EXPECT_TRUE(check_exposure(options, false));
+  EXPECT_TRUE(check_exposure(options));
+  options = {};
+  options.auth = "off";
+  EXPECT_TRUE(check_exposure(options));
 }
 
 TEST(ReadOptionsFile, ReadsAFileOrSaysWhichItCannot) {

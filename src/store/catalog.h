@@ -1,10 +1,11 @@
 #pragma once
 // Which functions there are: names, versions, limits; and their code, by digest.
 //
-// Layout of a data folder, format 1:
+// Layout of a data folder, format 2:
 //   format          the number of the format, as text
 //   lock            held (flock) by the process that has the folder open
-//   catalog.db      SQLite, WAL, synchronous=FULL: functions and versions
+//   catalog.db      SQLite, WAL, synchronous=FULL: functions and versions; users.h's tables
+//   secret.key      what secrets are sealed with, made with the first of them
 //   code/ab/<sha256>      what was uploaded (modules and function files), read-only
 //   compiled/<engine>/…   made from the code; may be deleted at any time
 //
@@ -26,6 +27,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "model/function.h"
+#include "store/users.h"
 
 namespace canopy::store {
 
@@ -72,15 +74,24 @@ class Catalog {
   //   not_found
   virtual Result<void> remove(const FunctionName& name) = 0;
 
+  // Who may use them.
+  virtual Users& users() = 0;
+
   // Deletes code that no version names, if it is older than an hour. Returns bytes freed. Blocks.
   virtual Result<std::uint64_t> sweep() = 0;
 };
 
+struct CatalogOptions {
+  std::filesystem::path secret_key_file = {};  // "": secret.key in the folder.
+};
+
 // Opens, creates or migrates the catalog of `folder`, made if missing.
 //   conflict     another process has it open; the message names its process id
-//   refused      a newer format, or a damaged file: named, kept as it is, and not started empty
+//   refused      a newer format, a damaged file (named, kept as it is, and not started empty), or secrets
+//                without their key
 //   unavailable  missing rights, read-only, full disk
-Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folder, const Clock& clock);
+Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folder, const Clock& clock,
+                                              const CatalogOptions& options = {});
 
 // The same promises but for the disk; for tests.
 std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock);

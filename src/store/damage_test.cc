@@ -230,7 +230,7 @@ TEST_F(Damage, ANewerSchemaIsRefusedAndBothNumbersNamed) {
   const auto opened = open_catalog(folder(), clock);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Code::refused);
-  EXPECT_NE(opened.error().message.find("has schema 9, and this Canopy reads up to schema 2"),
+  EXPECT_NE(opened.error().message.find("has schema 9, and this Canopy reads up to schema 3"),
             std::string::npos)
       << opened.error().message;
 }

@@ -14,7 +14,8 @@
 namespace canopy::store {
 
 // 0: before there was a `format` file. 1: with function files, and a limit for each thing a call uses.
-inline constexpr int format_newest = 1;
+// 2: with users.
+inline constexpr int format_newest = 2;
 
 class DataFolder {
  public:

@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <fstream>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -10,7 +11,9 @@
 #include "store/code_files.h"
 #include "store/deploy_rules.h"
 #include "store/published.h"
+#include "store/sqlite_users.h"
 #include "store/temp_folder.h"
+#include "store/user_rows.h"
 
 namespace canopy::store {
 namespace {
@@ -24,8 +27,13 @@ struct Known {
 
 class MemoryCatalog final : public Catalog {
  public:
-  MemoryCatalog(TempFolder temp, Folder code, const Clock& clock)
-      : temp_(std::move(temp)), clock_(clock), code_(std::move(code), clock) {}
+  MemoryCatalog(TempFolder temp, Folder code, Database database, const Clock& clock)
+      : temp_(std::move(temp)),
+        clock_(clock),
+        code_(std::move(code), clock),
+        database_(std::move(database)),
+        users_(open_users(database_, database_mutex_, SecretKeyFile(temp_.path() / "secret.key", true), clock)
+                   .value()) {}
 
   std::uint64_t version() const override { return published_.version(); }
   std::shared_ptr<const Snapshot> snapshot() const override { return published_.snapshot(); }
@@ -89,6 +97,8 @@ class MemoryCatalog final : public Catalog {
     return {};
   }
 
+  Users& users() override { return *users_; }
+
   Result<std::uint64_t> sweep() override {
     const std::lock_guard lock(mutex_);
     const auto keep = [this](const std::string& digest) { return is_named(digest); };
@@ -120,7 +130,20 @@ class MemoryCatalog final : public Catalog {
   Published published_;
   mutable std::mutex mutex_;
   std::map<FunctionName, Known> known_;  // Guarded by mutex_.
+  std::mutex database_mutex_;
+  Database database_;  // Guarded by database_mutex_. Of users alone, who are asked for what tables do.
+  const std::unique_ptr<Users> users_;
 };
+
+Result<Database> make_database(const std::filesystem::path& file) {
+  std::ofstream(file, std::ios::binary).close();
+  CANOPY_TRY(Database database, Database::open(std::filesystem::canonical(file)));
+  CANOPY_TRY_VOID(
+      database.execute("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; "
+                       "PRAGMA foreign_keys = ON"));
+  for (const Table& table : user_tables()) CANOPY_TRY_VOID(database.execute(std::string(table.sql)));
+  return database;
+}
 
 }  // namespace
 
@@ -130,7 +153,9 @@ std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock) {
   auto code = Folder::open_or_make(temp->path() / "code");
   CANOPY_CHECK(code.has_value());
   code->do_not_sync();
-  return std::make_unique<MemoryCatalog>(*std::move(temp), *std::move(code), clock);
+  auto database = make_database(temp->path() / "users.db");
+  CANOPY_CHECK(database.has_value());
+  return std::make_unique<MemoryCatalog>(*std::move(temp), *std::move(code), *std::move(database), clock);
 }
 
 }  // namespace canopy::store

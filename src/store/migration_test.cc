@@ -1,4 +1,5 @@
-// A data folder of format 0 becomes one of format 1: all at once or not at all, with a copy of what it was.
+// A data folder of format 0 or 1 becomes one of format 2: all at once or not at all, with a copy of what it
+// was.
 
 #include <chrono>
 #include <csignal>
@@ -54,7 +55,7 @@ class Migration : public testing::Test {
                          "INSERT INTO env VALUES ('demo', 'hello', 2, 'COLOUR', 'green')"));
   }
 
-  void expect_format_1(const Catalog& catalog) const {
+  void expect_functions(const Catalog& catalog) const {
     const auto snapshot = catalog.snapshot();
     ASSERT_EQ(snapshot->functions.size(), 2);
     const Function& hello = *snapshot->functions.at(*parse_function_name("demo/hello"));
@@ -69,17 +70,17 @@ class Migration : public testing::Test {
     EXPECT_TRUE(hello.files.empty());
     EXPECT_EQ(hello.created, WallTime(std::chrono::seconds(1700000001)));
     EXPECT_EQ(catalog.versions(hello.name)->size(), 3);
-    EXPECT_EQ(content(temp.path() / "format"), "1\n");
+    EXPECT_EQ(content(temp.path() / "format"), "2\n");
   }
 
   void expect_copy() const {
-    auto copy = *Database::open(fs::canonical(temp.path()) / "catalog.db.before-format-1");
+    auto copy = *Database::open(fs::canonical(temp.path()) / "catalog.db.before-format-2");
     EXPECT_EQ(*copy.number("PRAGMA user_version"), 1);
     EXPECT_EQ(*copy.number("SELECT count(*) FROM versions"), 4);
     EXPECT_EQ(*copy.text("SELECT value FROM env"), "green");
-    EXPECT_EQ(static_cast<unsigned>(fs::status(temp.path() / "catalog.db.before-format-1").permissions()),
+    EXPECT_EQ(static_cast<unsigned>(fs::status(temp.path() / "catalog.db.before-format-2").permissions()),
               0600U);
-    EXPECT_FALSE(fs::exists(temp.path() / "catalog.db.before-format-1.new"));
+    EXPECT_FALSE(fs::exists(temp.path() / "catalog.db.before-format-2.new"));
   }
 
   fs::path file() const { return fs::canonical(temp.path()) / "catalog.db"; }
@@ -93,12 +94,12 @@ TEST_F(Migration, KeepsEveryFunctionAndACopy) {
   {
     const auto catalog = open_catalog(temp.path(), clock);
     ASSERT_TRUE(catalog) << catalog.error().message;
-    expect_format_1(**catalog);
+    expect_functions(**catalog);
   }
   expect_copy();
   const auto again = open_catalog(temp.path(), clock);
   ASSERT_TRUE(again) << again.error().message;
-  expect_format_1(**again);
+  expect_functions(**again);
 }
 
 TEST_F(Migration, CopiesWhatOnlyTheWriteAheadLogHolds) {
@@ -106,7 +107,7 @@ TEST_F(Migration, CopiesWhatOnlyTheWriteAheadLogHolds) {
   ASSERT_GT(fs::file_size(temp.path() / "catalog.db-wal"), 0);
   const auto catalog = open_catalog(temp.path(), clock);
   ASSERT_TRUE(catalog) << catalog.error().message;
-  expect_format_1(**catalog);
+  expect_functions(**catalog);
   expect_copy();
 }
 
@@ -118,8 +119,8 @@ TEST_F(Migration, NumbersGoOnAfterTheHighest) {
 
 TEST_F(Migration, ACopyOfAnEarlierAttemptIsReplaced) {
   make_format_0();
-  std::ofstream(temp.path() / "catalog.db.before-format-1") << "half";
-  std::ofstream(temp.path() / "catalog.db.before-format-1.new") << "half";
+  std::ofstream(temp.path() / "catalog.db.before-format-2") << "half";
+  std::ofstream(temp.path() / "catalog.db.before-format-2.new") << "half";
   ASSERT_TRUE(open_catalog(temp.path(), clock));
   expect_copy();
 }
@@ -132,7 +133,39 @@ TEST_F(Migration, GoesOnWhereTheFormatFileWasNotWrittenYet) {
   fs::remove(temp.path() / "format");
   const auto catalog = open_catalog(temp.path(), clock);
   ASSERT_TRUE(catalog) << catalog.error().message;
-  expect_format_1(**catalog);
+  expect_functions(**catalog);
+}
+
+// Format 1 is what format 2 is without its users.
+TEST_F(Migration, FormatOneBecomesFormatTwoWithACopyBeside) {
+  {
+    const auto catalog = *open_catalog(temp.path(), clock);
+    ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello")));
+  }
+  const auto make_format_1 = [this] {
+    auto database = *Database::open(file());
+    ASSERT_TRUE(
+        database.execute("DROP TABLE namespaces; DROP TABLE keys; DROP TABLE users; DROP TABLE "
+                         "secrets; DROP TABLE usage; DROP TABLE audit; PRAGMA user_version = 2"));
+    std::ofstream(temp.path() / "format") << "1\n";
+  };
+  make_format_1();
+  {
+    const auto catalog = open_catalog(temp.path(), clock);
+    ASSERT_TRUE(catalog) << catalog.error().message;
+    EXPECT_TRUE((*catalog)->snapshot()->functions.contains(*parse_function_name("demo/hello")));
+    EXPECT_TRUE((*catalog)->users().snapshot()->users.empty());
+    EXPECT_EQ(content(temp.path() / "format"), "2\n");
+    ASSERT_TRUE((*catalog)->users().note("test", "", "", {}));
+  }
+  {
+    auto copy = *Database::open(fs::canonical(temp.path()) / "catalog.db.before-format-2");
+    EXPECT_EQ(*copy.number("PRAGMA user_version"), 2);
+    EXPECT_EQ(*copy.number("SELECT count(*) FROM versions"), 1);
+  }
+  make_format_1();
+  std::ofstream(temp.path() / "format") << "2\n";  // What the folder says and what the file is differ.
+  EXPECT_EQ(open_catalog(temp.path(), clock).error().code, Code::refused);
 }
 
 TEST_F(Migration, RefusesRowsThatBelongToNothing) {
@@ -145,7 +178,7 @@ TEST_F(Migration, RefusesRowsThatBelongToNothing) {
   const auto catalog = open_catalog(temp.path(), clock);
   ASSERT_FALSE(catalog);
   EXPECT_EQ(catalog.error().code, Code::refused);
-  EXPECT_NE(catalog.error().message.find("cannot be brought to format 1"), std::string::npos);
+  EXPECT_NE(catalog.error().message.find("cannot be brought to format 2"), std::string::npos);
   EXPECT_EQ(content(file()), before);
   EXPECT_FALSE(fs::exists(temp.path() / "format"));
 }
@@ -158,7 +191,7 @@ TEST_F(Migration, RefusesAFolderThatSaysItIsDoneAlready) {
   EXPECT_EQ(catalog.error().code, Code::refused);
 }
 
-// Whichever write finds no room: the folder is still of format 0, or wholly of format 1.
+// Whichever write finds no room: the folder is still of format 0, or wholly of format 2.
 TEST_F(Migration, OnAFullDiskChangesNothingAndCanBeTriedAgain) {
   make_format_0();
   int failed = 0;
@@ -177,7 +210,7 @@ TEST_F(Migration, OnAFullDiskChangesNothingAndCanBeTriedAgain) {
   EXPECT_GT(failed, 3);
   const auto catalog = open_catalog(temp.path(), clock);
   ASSERT_TRUE(catalog) << catalog.error().message;
-  expect_format_1(**catalog);
+  expect_functions(**catalog);
   expect_copy();
 }
 

@@ -30,6 +30,7 @@ bool matches(const Record& record, const RecordFilter& filter, const std::option
   if (record.queued < filter.since) return false;
   if (filter.state && record.state != *filter.state) return false;
   if (filter.function && record.function != *filter.function) return false;
+  if (filter.visible && !filter.visible(record)) return false;
   return !below || Key{record.queued, record.id} < *below;
 }
 

@@ -8,6 +8,7 @@
 //          microseconds at a time, however long it searches.
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -25,8 +26,9 @@ struct RecordsOptions {
 struct RecordFilter {
   std::optional<FunctionName> function = {};
   std::optional<State> state = {};
-  WallTime since{};         // Queued at or after.
-  std::size_t limit = 100;  // At most record_limit_max.
+  WallTime since{};                                        // Queued at or after.
+  std::function<bool(const Record& record)> visible = {};  // Others are as if they were not there.
+  std::size_t limit = 100;                                 // At most record_limit_max.
   // Continue below this one. If it is gone, so is what was below, and the list is empty.
   std::optional<CallId> after = {};
 };

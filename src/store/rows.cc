@@ -6,32 +6,11 @@
 #include <utility>
 
 #include "base/log.h"
-#include "base/sha256.h"
+#include "store/sealer.h"
+#include "store/user_rows.h"
 
 namespace canopy::store {
 namespace {
-
-class Sealer {
- public:
-  Sealer& add(std::string_view text) {
-    add(text.size());  // So that no two lists of texts run into the same bytes.
-    bytes_ += text;
-    return *this;
-  }
-  Sealer& add(std::uint64_t value) {
-    for (int shift = 0; shift < 64; shift += 8) bytes_ += static_cast<char>(value >> shift & 0xff);
-    return *this;
-  }
-  std::string finish() const {
-    Sha256 hash;
-    hash.update(bytes_);
-    const Sha256Digest digest = hash.finish();
-    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-  }
-
- private:
-  std::string bytes_;
-};
 
 std::string seal(const Function& function) {
   const Limits& limits = function.limits;
@@ -51,12 +30,6 @@ std::string seal(const Function& function) {
 
 std::string seal(const FunctionName& name, const NameRow& row) {
   return Sealer().add(name.space).add(name.name).add(row.current).add(row.last_version).finish();
-}
-
-tl::unexpected<Error> damaged(Database& database, const std::string& what) {
-  const auto file = database.text("SELECT file FROM pragma_database_list WHERE name = 'main'");
-  return fail(Code::refused, (file ? *file : "catalog.db") + " is damaged: " + what +
-                                 "; the file is kept as it is: restore it from a backup");
 }
 
 tl::unexpected<Error> damaged_row(Database& database, const FunctionName& name, std::uint32_t version) {
@@ -179,8 +152,23 @@ Result<std::vector<Function>> read(Database& database, const Selection& selectio
 
 }  // namespace
 
-// The texts are compared with those in the file at each start: changing one, even a space, is a new format.
+tl::unexpected<Error> damaged(Database& database, const std::string& what) {
+  const auto file = database.text("SELECT file FROM pragma_database_list WHERE name = 'main'");
+  return fail(Code::refused, (file ? *file : "catalog.db") + " is damaged: " + what +
+                                 "; the file is kept as it is: restore it from a backup");
+}
+
 const std::vector<Table>& tables() {
+  static const std::vector<Table> all = [] {
+    std::vector<Table> both = function_tables();
+    both.insert(both.end(), user_tables().begin(), user_tables().end());
+    return both;
+  }();
+  return all;
+}
+
+// The texts are compared with those in the file at each start: changing one, even a space, is a new format.
+const std::vector<Table>& function_tables() {
   static const std::vector<Table> all = {
       {"functions",
        "CREATE TABLE functions ("

@@ -1,8 +1,7 @@
 #pragma once
-// Functions as rows of catalog.db: the tables of format 1, and their reading and writing.
+// Functions as rows of catalog.db, and their reading and writing. user_rows.h has the other tables.
 //
-// Each row that says something carries a seal, a SHA-256 over its content. SQLite notices a damaged
-// structure, but not a flipped bit inside a value; the seal does.
+// Each row that says something carries a seal (sealer.h).
 //
 // Threads: as for the Database.
 
@@ -24,7 +23,11 @@ struct Table {
   std::string_view name;
   std::string_view sql;
 };
-const std::vector<Table>& tables();
+const std::vector<Table>& tables();           // Of format 2: all.
+const std::vector<Table>& function_tables();  // Of format 1.
+
+// The error for a row that is not as it was written; the file is named.
+tl::unexpected<Error> damaged(Database& database, const std::string& what);
 
 // What is known of a name. It stays when the function is removed, so that no version is used twice.
 struct NameRow {

@@ -12,16 +12,18 @@
 #include "base/log.h"
 #include "store/data_folder.h"
 #include "store/rows.h"
+#include "store/user_rows.h"
 
 namespace canopy::store {
 namespace {
 
 constexpr std::int64_t version_of_format_0 = 1;
 constexpr std::int64_t version_of_format_1 = 2;
+constexpr std::int64_t version_of_format_2 = 3;
 constexpr std::string_view magic("SQLite format 3\0", 16);
 constexpr std::size_t header_size = 100;
 const char* const file_name = "catalog.db";
-const char* const copy_name = "catalog.db.before-format-1";
+const char* const copy_name = "catalog.db.before-format-2";
 const char* const keep_words =
     "; the file is kept as it is: restore it from a backup, or choose another data folder";
 
@@ -67,20 +69,20 @@ Result<void> make_empty_file(const Folder& folder, const char* name) {
   return folder.sync();
 }
 
-Result<void> create_tables(Database& database) {
-  for (const Table& table : tables()) CANOPY_TRY_VOID(database.execute(std::string(table.sql)));
-  return database.execute("PRAGMA user_version = " + std::to_string(version_of_format_1));
+Result<void> create_tables(Database& database, const std::vector<Table>& missing) {
+  for (const Table& table : missing) CANOPY_TRY_VOID(database.execute(std::string(table.sql)));
+  return database.execute("PRAGMA user_version = " + std::to_string(version_of_format_2));
 }
 
 Result<void> create(Database& database) {
   CANOPY_TRY(Transaction transaction, Transaction::begin(database));
-  CANOPY_TRY_VOID(create_tables(database));
+  CANOPY_TRY_VOID(create_tables(database, tables()));
   return transaction.commit();
 }
 
 // Nothing of a schema may have changed, and nothing in it may act by itself.
-Result<void> check_tables(Database& database, const Folder& folder) {
-  for (const Table& table : tables()) {
+Result<void> check_tables(Database& database, const Folder& folder, const std::vector<Table>& wanted) {
+  for (const Table& table : wanted) {
     CANOPY_TRY(Statement row,
                database.prepare("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1"));
     row.bind(table.name);
@@ -183,30 +185,40 @@ Result<void> migrate_format_0(Database& database, const Folder& folder) {
   CANOPY_TRY(const auto functions, read_format_0(database));
   CANOPY_TRY(const auto names, read_format_0_names(database));
   CANOPY_TRY_VOID(database.execute("DROP TABLE env; DROP TABLE versions; DROP TABLE functions"));
-  CANOPY_TRY_VOID(create_tables(database));
+  CANOPY_TRY_VOID(create_tables(database, tables()));
   for (const auto& [name, row] : names) CANOPY_TRY_VOID(write_name(database, name, row));
   for (const Function& function : functions) CANOPY_TRY_VOID(insert_version(database, function));
   CANOPY_TRY(const std::int64_t strays, database.number("SELECT count(*) FROM pragma_foreign_key_check"));
   if (strays != 0) {
-    return refuse(folder, "cannot be brought to format 1: " + std::to_string(strays) +
+    return refuse(folder, "cannot be brought to format 2: " + std::to_string(strays) +
                               " of its rows belong to nothing");
   }
   return transaction.commit();
 }
 
-Result<void> bring_to_format_1(Database& database, const Folder& folder, std::optional<int> format,
+// Nothing of format 1 changes; users come beside it.
+Result<void> migrate_format_1(Database& database, const Folder& folder) {
+  CANOPY_TRY_VOID(check_tables(database, folder, function_tables()));
+  CANOPY_TRY_VOID(keep_copy(database, folder));
+  CANOPY_TRY(Transaction transaction, Transaction::begin(database));
+  CANOPY_TRY_VOID(create_tables(database, user_tables()));
+  return transaction.commit();
+}
+
+Result<void> bring_to_format_2(Database& database, const Folder& folder, std::optional<int> format,
                                bool in_use) {
   CANOPY_TRY(const std::int64_t version, database.number("PRAGMA user_version"));
   CANOPY_TRY(const std::int64_t things, database.number("SELECT count(*) FROM sqlite_schema"));
-  if (version > version_of_format_1) {
+  if (version > version_of_format_2) {
     return fail(Code::refused, (folder.path() / file_name).string() + " has schema " +
                                    std::to_string(version) + ", and this Canopy reads up to schema " +
-                                   std::to_string(version_of_format_1) +
+                                   std::to_string(version_of_format_2) +
                                    "; use the newer Canopy that wrote it, or another data folder");
   }
-  if (version == version_of_format_1) return check_tables(database, folder);
-  const bool said_newer = format.has_value() && *format > 0;
-  if (version == version_of_format_0 && !said_newer) return migrate_format_0(database, folder);
+  if (version == version_of_format_2) return check_tables(database, folder, tables());
+  const int said = format.value_or(0);
+  if (version == version_of_format_1 && said <= 1) return migrate_format_1(database, folder);
+  if (version == version_of_format_0 && said == 0) return migrate_format_0(database, folder);
   if (version == 0 && things == 0 && !in_use) return create(database);  // A start that did not come far.
   if (version == 0 && things != 0) return refuse(folder, "is a database, but no catalog of Canopy");
   return refuse(folder, "is damaged: its schema number is " + std::to_string(version) +
@@ -239,7 +251,7 @@ Result<Database> open_database(const Folder& folder, std::optional<int> format, 
   database.set_checkpoint_on_close(false);  // Until the file is known to be sound, nothing moves into it.
   CANOPY_TRY_VOID(database.execute("PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL"));
   CANOPY_TRY_VOID(check_pages(database, folder));
-  CANOPY_TRY_VOID(bring_to_format_1(database, folder, format, in_use));
+  CANOPY_TRY_VOID(bring_to_format_2(database, folder, format, in_use));
   CANOPY_TRY_VOID(
       database.execute("PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 4194304; "
                        "PRAGMA foreign_keys = ON"));

@@ -12,6 +12,7 @@
 #include "store/rows.h"
 #include "store/schema.h"
 #include "store/sqlite.h"
+#include "store/sqlite_users.h"
 
 namespace canopy::store {
 namespace {
@@ -26,8 +27,13 @@ tl::unexpected<Error> explain(std::string_view attempt, const FunctionName& name
 
 class SqliteCatalog final : public Catalog {
  public:
-  SqliteCatalog(DataFolder folder, std::unique_ptr<CodeFiles> code, Database database, const Clock& clock)
-      : folder_(std::move(folder)), clock_(clock), code_(std::move(code)), database_(std::move(database)) {}
+  SqliteCatalog(DataFolder folder, std::unique_ptr<CodeFiles> code, Database database,
+                SecretKeyFile secret_key, const Clock& clock)
+      : folder_(std::move(folder)),
+        clock_(clock),
+        code_(std::move(code)),
+        secret_key_(std::move(secret_key)),
+        database_(std::move(database)) {}
 
   // What is on the disk becomes the first snapshot; only when all of it made sense is anything tidied up.
   Result<void> start() {
@@ -39,6 +45,7 @@ class SqliteCatalog final : public Catalog {
       snapshot.functions.emplace_hint(snapshot.functions.end(), std::move(name), std::move(shared));
     }
     published_.start(std::move(snapshot));
+    CANOPY_TRY(users_, open_users(database_, mutex_, std::move(secret_key_), clock_));
     database_.set_checkpoint_on_close(true);
     CANOPY_TRY_VOID(code_->clear_leftovers());
     return folder_.set_format(format_newest);
@@ -100,6 +107,8 @@ class SqliteCatalog final : public Catalog {
     published_.remove(name);
     return {};
   }
+
+  Users& users() override { return *users_; }
 
   Result<std::uint64_t> sweep() override {
     const std::lock_guard lock(mutex_);
@@ -173,7 +182,9 @@ class SqliteCatalog final : public Catalog {
   const std::unique_ptr<CodeFiles> code_;
   Published published_;
   mutable std::mutex mutex_;
+  SecretKeyFile secret_key_;
   mutable Database database_;  // Guarded by mutex_.
+  std::unique_ptr<Users> users_;
 };
 
 // What SQLite cannot make sense of when the folder is opened is damage, whatever it calls it.
@@ -186,7 +197,8 @@ Error at_opening(Error error) {
 
 }  // namespace
 
-Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folder, const Clock& clock) {
+Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folder, const Clock& clock,
+                                              const CatalogOptions& options) {
   CANOPY_TRY(DataFolder data, DataFolder::open(folder));
   CANOPY_TRY(const std::optional<int> format, data.format());
   CANOPY_TRY(Folder code_folder, data.folder().child("code", Folder::Missing::make));
@@ -198,8 +210,10 @@ Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folde
 
   auto database = open_database(data.folder(), format, in_use);
   if (!database) return tl::unexpected(at_opening(std::move(database).error()));
-  auto catalog =
-      std::make_unique<SqliteCatalog>(std::move(data), std::move(code), *std::move(database), clock);
+  const bool own_key = options.secret_key_file.empty();
+  SecretKeyFile secret_key(own_key ? data.folder().path() / "secret.key" : options.secret_key_file, own_key);
+  auto catalog = std::make_unique<SqliteCatalog>(std::move(data), std::move(code), *std::move(database),
+                                                 std::move(secret_key), clock);
   if (auto started = catalog->start(); !started)
     return tl::unexpected(at_opening(std::move(started).error()));
   return catalog;

@@ -102,7 +102,7 @@ TEST_F(SqliteCatalog, MakesItsFolderForItsOwnerAlone) {
   for (const char* file : {"catalog.db", "catalog.db-wal", "catalog.db-shm", "format", "lock"}) {
     EXPECT_EQ(mode(folder / file), 0600) << file;
   }
-  EXPECT_EQ(content(folder / "format"), "1\n");
+  EXPECT_EQ(content(folder / "format"), "2\n");
 }
 
 TEST_F(SqliteCatalog, FollowsALinkToTheFolderButNoneInIt) {
@@ -200,7 +200,7 @@ TEST_F(SqliteCatalog, FinishesAStartThatDidNotComeFar) {
   {
     ASSERT_TRUE(open());
   }
-  EXPECT_EQ(content(folder / "format"), "1\n");
+  EXPECT_EQ(content(folder / "format"), "2\n");
 }
 
 TEST_F(SqliteCatalog, OpensWithoutReadingCode) {
@@ -232,7 +232,7 @@ TEST_F(SqliteCatalog, APipeInPlaceOfAFileStopsNobody) {
     ASSERT_EQ(mkfifo((folder / name).c_str(), 0600), 0);
     EXPECT_FALSE(open()) << name;
     fs::remove(folder / name);
-    if (std::string_view(name) == "format") write(folder / name, "1\n");
+    if (std::string_view(name) == "format") write(folder / name, "2\n");
   }
 }
 
@@ -285,7 +285,7 @@ TEST_F(SqliteCatalog, RefusesANewerFormatAndNamesBothNumbers) {
   const std::string before = content(folder / "catalog.db");
   const Error error = open_error();
   EXPECT_EQ(error.code, Code::refused);
-  EXPECT_NE(error.message.find("says format 7, and this Canopy reads up to format 1"), std::string::npos)
+  EXPECT_NE(error.message.find("says format 7, and this Canopy reads up to format 2"), std::string::npos)
       << error.message;
   EXPECT_EQ(content(folder / "catalog.db"), before);
 }

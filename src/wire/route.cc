@@ -1,6 +1,7 @@
 #include "wire/route.h"
 
 #include <array>
+#include <utility>
 
 #include "base/log.h"
 #include "wire/percent.h"
@@ -11,11 +12,17 @@ namespace {
 constexpr std::string_view call_prefix = "/function/";
 constexpr std::string_view async_prefix = "/async-function/";
 constexpr std::string_view functions_path = "/v1/functions";
+constexpr std::string_view secrets_path = "/v1/secrets";
 constexpr std::string_view calls_path = "/v1/calls";
 
 constexpr std::string_view only_get = "GET, HEAD, OPTIONS";
 constexpr std::string_view only_post = "POST, OPTIONS";
 constexpr std::string_view get_delete = "GET, HEAD, DELETE, OPTIONS";
+constexpr std::string_view only_delete = "DELETE, OPTIONS";
+constexpr std::string_view get_post = "GET, HEAD, POST, OPTIONS";
+constexpr std::string_view get_put = "GET, HEAD, PUT, OPTIONS";
+constexpr std::string_view put_delete = "PUT, DELETE, OPTIONS";
+constexpr std::string_view get_patch_delete = "GET, HEAD, PATCH, DELETE, OPTIONS";
 constexpr std::string_view get_put_delete = "GET, HEAD, PUT, DELETE, OPTIONS";
 
 struct Fixed {
@@ -156,6 +163,52 @@ Result<Route> calls_route(std::string_view method, std::string_view path, std::s
   return no_path(path);
 }
 
+// Lists of things, and one of them: "<path>" and "<path>/{item}".
+struct Listed {
+  std::string_view path;
+  Target list;
+  std::string_view list_methods;
+  Target item;
+  std::string_view item_methods;  // "": there is no such path.
+};
+constexpr std::array<Listed, 6> listed_paths = {
+    {{"/v1/users", Target::users, get_post, Target::user, get_patch_delete},
+     {"/v1/keys", Target::keys, get_post, Target::key, only_delete},
+     {"/v1/quotas", Target::quotas, only_get, Target::quota, get_put},
+     {"/v1/usage", Target::usage, only_get, Target::usage, ""},
+     {"/v1/audit", Target::audit, only_get, Target::audit, ""},
+     {"/v1/login", Target::login, only_post, Target::login, ""}}};
+
+// `after` is what follows the path of `listed`: "" or "/...".
+Result<Route> listed_route(const Listed& listed, std::string_view method, std::string_view path,
+                           std::string_view after) {
+  Route route{.target = listed.list};
+  if (after.empty()) return with_method(std::move(route), method, listed.list_methods);
+  after.remove_prefix(1);
+  if (listed.item_methods.empty() || after.find('/') != std::string_view::npos) return no_path(path);
+  CANOPY_TRY(route.item, decode_name(after));
+  if (!is_name_part(route.item)) {
+    return fail(Code::invalid, "'" + log_safe(after, 80) + "' is neither a name nor an id");
+  }
+  route.target = listed.item;
+  return with_method(std::move(route), method, listed.item_methods);
+}
+
+// `after` is what follows "/v1/secrets": "" or "/...".
+Result<Route> secrets_route(std::string_view method, std::string_view path, std::string_view after) {
+  Route route{.target = Target::secrets};
+  if (after.empty()) return with_method(std::move(route), method, only_get);
+  after.remove_prefix(1);
+  const bool names_secret = after.find('/') != std::string_view::npos;
+  CANOPY_TRY(route.function, read_name(take_segment(after), "x"));
+  route.function.name.clear();
+  if (!names_secret) return with_method(std::move(route), method, only_get);
+  if (after.find('/') != std::string_view::npos) return no_path(path);
+  CANOPY_TRY(route.item, decode_name(after));
+  route.target = Target::secret;
+  return with_method(std::move(route), method, put_delete);
+}
+
 // What follows `prefix` in `path` if that is a whole segment of it.
 bool is_under(std::string_view path, std::string_view prefix) {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
@@ -179,6 +232,12 @@ Result<Route> parse_route(std::string_view method, std::string_view path) {
     return functions_route(method, path, path.substr(functions_path.size()));
   }
   if (is_under(path, calls_path)) return calls_route(method, path, path.substr(calls_path.size()));
+  for (const Listed& listed : listed_paths) {
+    if (is_under(path, listed.path)) {
+      return listed_route(listed, method, path, path.substr(listed.path.size()));
+    }
+  }
+  if (is_under(path, secrets_path)) return secrets_route(method, path, path.substr(secrets_path.size()));
   if (path == "*" && method == "OPTIONS") return Route{.target = Target::options, .allowed = get_put_delete};
   return no_path(path);
 }

@@ -5,10 +5,14 @@
 //   /async-function/{ns}/{fn}[/{rest}]  POST            /v1/events  /metrics  /healthz  /readyz
 //   /v1/functions[/{ns}[/{fn}[/versions|/rollback|/logs]]]   /debug/state  /openapi.json  /docs  /
 //
+//   /v1/users[/{name}]  /v1/keys[/{id}]  /v1/quotas[/{user}]  /v1/usage  /v1/secrets[/{ns}[/{name}]]
+//   /v1/audit  /v1/login
+//
 // Names are percent-decoded strictly and once, and then must be names: so "..", "/" and NUL cannot come in
 // through an escape. What follows a function's name is the function's own and stays as it was sent.
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -30,7 +34,7 @@ enum class Target : std::uint8_t {
   call_result,    // GET: call
   call_logs,      // GET: call
   call_retry,     // POST: call
-  events,         // GET, as are all that follow
+  events,         // GET, as are all that follow, down to dashboard
   metrics,
   healthz,
   readyz,
@@ -38,6 +42,17 @@ enum class Target : std::uint8_t {
   openapi,
   docs,
   dashboard,
+  users,    // GET: list, POST
+  user,     // GET, PATCH, DELETE: item is its name
+  keys,     // GET: list, POST
+  key,      // DELETE: item is its id
+  quotas,   // GET: one's own
+  quota,    // GET, PUT: item is the user's name
+  usage,    // GET
+  secrets,  // GET: list; function.space where the path names one
+  secret,   // PUT, DELETE: function.space, item is its name
+  audit,    // GET
+  login,    // POST
   // The path is there and the method is not one of `allowed`: answer 405 with `Allow: <allowed>`.
   wrong_method,
   // OPTIONS on a path of the API: answer 204 with `Allow: <allowed>`. OPTIONS on /function/ is a call.
@@ -50,6 +65,7 @@ struct Route {
   FunctionName function{};
   std::string_view rest = "";  // Begins with '/'; "/" where the path ends after the name.
   CallId call{};
+  std::string item = {};
   std::string_view allowed = "";  // "GET, HEAD, OPTIONS"; "" for a path that takes any method.
 };
 

@@ -232,3 +232,31 @@ def test_an_installed_program_needs_nothing_of_the_source(world):
                              env=world.environment(), timeout=START_TIME * 3)
         check(end.returncode == 0, f"{arguments}: {end.stderr.decode()}")
     check(end.stdout == b"Hello, world!\n", end.stdout)
+
+
+def test_users_keys_and_secrets_by_command(world):
+    server = world.own_server("--auth=on")
+    admin = {"CANOPY_KEY": next(line.split()[2] for line in server.text().splitlines() if line.startswith("admin key"))}
+    denied = world.run("list", url=server.url)
+    check(denied.returncode == 1 and "CANOPY_KEY" in denied.err, f"{denied.returncode}: {denied.err}")
+    made = world.must("user", "add", "bob", "--quota=calls_per_minute=3", url=server.url, **admin)
+    check("its key, shown once: cnp_" in made.out, made.out)
+    key = world.must("key", "create", "--user=bob", "--label=laptop", url=server.url, **admin)
+    check(key.out.startswith("cnp_") and key.out.count("\n") == 1, key.out)
+    bob = {"CANOPY_KEY": key.out.strip()}
+    module = world.built("examples/hello-c")
+    world.must("deploy", module, "--name=bob/hello", url=server.url, **bob)
+    foreign = world.run("deploy", module, "--name=alice/hello", url=server.url, **bob)
+    check(foreign.returncode == 1 and "there is no function alice/hello" in foreign.err, foreign.err)
+    world.must("secret", "set", "bob/TOKEN", data=b"words\n", url=server.url, **bob)
+    listed = world.must("secret", "list", url=server.url, **bob)
+    check("TOKEN" in listed.out and "5 B" in listed.out, listed.out)
+    ends = [world.run("invoke", "bob/hello", url=server.url, **bob).returncode for _ in range(5)]
+    check(ends == [0, 0, 0, 1, 1], f"{ends}")
+    usage = world.must("user", "usage", "bob", url=server.url, **admin)
+    check("bob/hello" in usage.out, usage.out)
+    world.must("key", "revoke", bob["CANOPY_KEY"][4:20], url=server.url, **bob)
+    check(world.run("list", url=server.url, **bob).returncode == 1, "a revoked key opens")
+    audit = world.must("audit", url=server.url, **admin)
+    check("key.revoke" in audit.out and "words" not in audit.out, audit.out)
+    check("CORE" in world.must("top", url=server.url, **admin).out, "top shows no cores")

@@ -167,7 +167,9 @@ class Server:
         self.address = None
         watchdog = threading.Timer(START_TIMEOUT, self.process.kill)
         watchdog.start()
+        self.start_lines = ""
         for line in self.process.stdout:
+            self.start_lines += line
             if line.startswith("address"):
                 host, port = line.split()[1].removeprefix("http://").rsplit(":", 1)
                 self.address = (host, int(port))

@@ -1,0 +1,176 @@
+#include "api/usage.h"
+
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "api/ask.h"
+#include "api/auth.h"
+#include "api/gateway.h"
+#include "api/parameters.h"
+#include "base/log.h"
+#include "wire/json_writer.h"
+
+namespace canopy::api {
+namespace {
+
+constexpr std::size_t row_count_max = 100'000;
+constexpr std::uint64_t audit_limit_max = 1000;
+constexpr std::uint64_t audit_limit = 100;
+constexpr Duration since_max = std::chrono::hours(24) * store::usage_days_max;
+constexpr double mib_seconds_per_kib_us = 1.0 / (1024 * 1e6);
+
+struct Asked {
+  store::UsageFilter filter;
+  bool by_day = false;
+};
+
+Result<Asked> read_asked(const Here& here, std::string_view query) {
+  CANOPY_TRY(const auto parameters,
+             Parameters::read(query, {"user", "namespace", "function", "since", "by"}));
+  Asked asked;
+  const auto user = parameters.text("user");
+  const auto accounts = here.platform.catalog.users().snapshot();
+  if (!here.who->is_admin()) asked.filter.user = here.who->user;
+  if (user && *user != here.who->user_name) {
+    const auto at = accounts->users.find(*user);
+    if (!here.who->is_admin() || at == accounts->users.end()) {
+      return fail(Code::not_found,
+                  "there is no user " + log_safe(*user, 80) + "; /v1/users lists who there is");
+    }
+    asked.filter.user = at->second->id;
+  } else if (user) {
+    asked.filter.user = here.who->user;
+  }
+  asked.filter.space = parameters.text("namespace");
+  CANOPY_TRY(const auto function, parameters.function("function"));
+  if (function) {
+    asked.filter.space = function->space;
+    asked.filter.function = function->name;
+  }
+  CANOPY_TRY(const auto since, parameters.duration("since", since_max));
+  if (since) asked.filter.first_day = day_of(here.platform.clock.wall_now() - *since);
+  const auto by = parameters.text("by");
+  if (by && *by != "day") return fail(Code::invalid, "?by= takes 'day' and nothing else");
+  asked.by_day = by.has_value();
+  return asked;
+}
+
+std::string day_text(std::int64_t day) {
+  const WallTime time(std::chrono::hours(24 * day) + Duration(1));
+  return wire::time_text(time).substr(0, 10);
+}
+
+void write_usage(wire::JsonWriter& json, const store::UsageRow& row, bool by_day) {
+  const DayUsage& usage = row.usage;
+  json.begin_object();
+  if (by_day) json.member("day", day_text(usage.day));
+  json.key("user");
+  row.user_name.empty() ? json.null() : json.value(row.user_name);
+  json.member("function", to_text(usage.function));
+  json.member("calls", usage.call_count);
+  json.member("errors", usage.error_count);
+  json.member("run_ms", std::chrono::duration<double, std::milli>(usage.run_time).count());
+  json.member("cpu_ms", std::chrono::duration<double, std::milli>(usage.cpu_time).count());
+  json.member("memory_mib_seconds", static_cast<double>(usage.memory_kib_us) * mib_seconds_per_kib_us);
+  json.member("input_bytes", usage.input_bytes);
+  json.member("output_bytes", usage.output_bytes);
+  json.member("log_bytes", usage.log_bytes);
+  json.end_object();
+}
+
+std::string usage_json(const std::vector<store::UsageRow>& rows, const Principal& who, bool by_day) {
+  using Whose = std::tuple<std::int64_t, std::uint64_t, FunctionName>;
+  std::map<Whose, store::UsageRow> sums;
+  for (const store::UsageRow& row : rows) {
+    if (!who.reaches(row.usage.function.space)) continue;
+    const Whose whose{by_day ? row.usage.day : 0, row.usage.user, row.usage.function};
+    const auto [at, is_new] = sums.try_emplace(whose, row);
+    if (!is_new) at->second.usage.add(row.usage);
+  }
+  wire::JsonWriter json;
+  json.begin_object();
+  json.key("usage");
+  json.begin_array();
+  for (const auto& [whose, row] : sums) write_usage(json, row, by_day);
+  json.end_array();
+  json.end_object();
+  return json.take_text();
+}
+
+// Puts what a core has metered where it can be written.
+void hand_in(Platform& platform, exec::Core& core) {
+  Meter& meter = platform.gateways[core.index()]->caller().meter();
+  if (!meter.empty()) platform.ledger.put(meter.take(platform.clock.wall_now()));
+}
+
+}  // namespace
+
+void flush_usage(Platform& platform, exec::Core& core) {
+  hand_in(platform, core);
+  if (core.index() != 0) return;  // One of them has it written, for all.
+  const auto work = [&platform] {
+    const auto written = platform.ledger.write(platform.catalog.users(), platform.clock.wall_now());
+    if (!written) log::warn("{}; it is kept and tried again", written.error().message);
+  };
+  platform.disk.post(work);  // If the queue is full there is another time.
+}
+
+net::Task<net::HttpResponse> get_usage(const Here& here, net::HttpExchange& exchange) {
+  const auto asked = read_asked(here, exchange.request().query);
+  if (!asked) co_return error_response(asked.error());
+  Platform& platform = here.platform;
+  const std::function<bool(exec::Core&)> question = [&platform](exec::Core& core) {
+    hand_in(platform, core);
+    return true;
+  };
+  co_await ask_all<bool>(here.core, platform.cores, question);
+  using Found = std::vector<store::UsageRow>;
+  const std::function<Result<Found>()> work = [&]() -> Result<Found> {
+    store::Users& users = platform.catalog.users();
+    CANOPY_TRY_VOID(platform.ledger.write(users, platform.clock.wall_now()));
+    return users.usage(asked->filter, row_count_max);
+  };
+  const Result<Found> found = co_await net::run_blocking(platform.disk, work);
+  if (!found) co_return error_response(found.error());
+  co_return json_response(usage_json(*found, *here.who, asked->by_day));
+}
+
+net::Task<net::HttpResponse> get_audit(const Here& here, net::HttpExchange& exchange) {
+  const auto parameters = Parameters::read(exchange.request().query, {"limit", "after"});
+  if (!parameters) co_return error_response(parameters.error());
+  const auto limit = parameters->count("limit", 1, audit_limit_max);
+  if (!limit) co_return error_response(limit.error());
+  const auto after = parameters->count("after", 1, std::numeric_limits<std::int64_t>::max());
+  if (!after) co_return error_response(after.error());
+  const auto count = static_cast<std::size_t>(limit->value_or(audit_limit));
+  const std::uint64_t before = after->value_or(0);
+  using Found = std::vector<AuditEntry>;
+  const std::function<Result<Found>()> work = [&] {
+    return here.platform.catalog.users().audit(before, count);
+  };
+  const Result<Found> found = co_await net::run_blocking(here.platform.disk, work);
+  if (!found) co_return error_response(found.error());
+  wire::JsonWriter json;
+  json.begin_object();
+  json.key("audit");
+  json.begin_array();
+  for (const AuditEntry& entry : *found) {
+    json.begin_object();
+    json.member("id", entry.id);
+    json.member("at", entry.at);
+    json.member("user", entry.user);
+    json.member("key", entry.key);
+    json.member("action", entry.action);
+    json.member("target", entry.target);
+    json.member("detail", entry.detail);
+    json.end_object();
+  }
+  json.end_array();
+  json.key("next");
+  found->size() == count ? json.value(found->back().id) : json.null();
+  json.end_object();
+  co_return json_response(json.take_text());
+}
+
+}  // namespace canopy::api

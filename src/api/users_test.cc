@@ -1,0 +1,342 @@
+// Users, keys, quotas, secrets, usage and the audit log over HTTP.
+
+#include <string>
+
+#include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
+
+#include "api/live_server.h"
+#include "api/people.h"
+
+namespace canopy::api {
+namespace {
+
+using Json = boost::json::value;
+
+LiveServer::Headers with(const std::string& key, const std::string& type = {}) {
+  LiveServer::Headers headers{{"Authorization", "Bearer " + key}};
+  if (!type.empty()) headers.push_back({"Content-Type", type});
+  return headers;
+}
+
+bool has(const net::HttpClientResponse& response, std::string_view text) {
+  return response.body.find(text) != std::string::npos;
+}
+
+std::string key_of(const net::HttpClientResponse& response) {
+  const Json json = boost::json::parse(response.body);
+  const Json& key = json.at("key");
+  return std::string((key.is_object() ? key.at("key") : key).as_string());
+}
+
+TEST(OpenServer, AsksForNoKeyUntilThereIsAUser) {
+  const LiveServer live;
+  EXPECT_TRUE(live.server->new_admin_key().empty());
+  EXPECT_EQ(live.deploy("demo/echo", "echo").status, 201);
+  EXPECT_EQ(live.post("/function/demo/echo", "hi").body, "hi");
+  EXPECT_EQ(live.get("/v1/users").body, "{\"users\":[]}\n");
+  EXPECT_EQ(live.get("/v1/quotas").status, 404);
+
+  const auto not_yet = live.post("/v1/users", R"({"name":"bob","role":"developer"})");
+  EXPECT_EQ(not_yet.status, 409);
+  EXPECT_TRUE(has(not_yet, "the first user must be an administrator")) << not_yet.body;
+  EXPECT_EQ(live.post("/v1/users", R"({"name":"root","key":false})").status, 400);
+  const auto made = live.post("/v1/users", R"({"name":"root","role":"admin"})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(live.post("/function/demo/echo", "hi").status, 401);
+  EXPECT_EQ(live.post("/function/demo/echo", "hi", with(key_of(made))).body, "hi");
+}
+
+TEST(OpenServer, StaysOpenWhereThatIsSaid) {
+  const LiveServer live([](Options& options) { options.auth = "off"; });
+  add_person(*live.catalog, "root", Role::admin);
+  EXPECT_EQ(live.get("/v1/functions").status, 200);
+}
+
+TEST(FirstStart, MakesAnAdministratorAndShowsTheKeyOnce) {
+  const LiveServer live([](Options& options) { options.auth = "on"; });
+  const std::string key = live.server->new_admin_key();
+  ASSERT_EQ(key.size(), crypto::api_key_size);
+  EXPECT_EQ(live.get("/v1/users").status, 401);
+  const auto users = live.get("/v1/users", with(key));
+  EXPECT_TRUE(has(users, R"("name":"admin","role":"admin")")) << users.body;
+  EXPECT_FALSE(has(live.get("/v1/keys", with(key)), key));
+}
+
+class Api : public testing::Test {
+ protected:
+  Api() : admin(live.server->new_admin_key()), bob(add_person(*live.catalog, "bob", Role::developer)) {}
+
+  net::HttpClientResponse deploy(const std::string& name, const std::string& code, const std::string& key) {
+    return live.request("PUT", "/v1/functions/" + name, code, with(key, "application/wasm"));
+  }
+  net::HttpClientResponse quota(const std::string& json) {
+    return live.request("PUT", "/v1/quotas/bob", json, with(admin));
+  }
+
+  LiveServer live{[](Options& options) { options.auth = "on"; }};
+  std::string admin;
+  std::string bob;
+};
+
+TEST_F(Api, UsersAreMadeChangedAndRemoved) {
+  const auto made = live.post(
+      "/v1/users", R"({"name":"eve","namespaces":["e1","e2"],"quotas":{"functions":2,"code_bytes":null}})",
+      with(admin));
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_TRUE(has(made, R"("namespaces":["e1","e2"],"quotas":{"functions":2,"code_bytes":null)"))
+      << made.body;
+  const std::string eve = key_of(made);
+  EXPECT_EQ(deploy("e1/a", "echo", eve).status, 201);
+  EXPECT_EQ(deploy("eve/a", "echo", eve).status, 404);
+
+  EXPECT_EQ(live.request("DELETE", "/v1/users/eve", "", with(admin)).status, 409);
+  EXPECT_EQ(live.request("PATCH", "/v1/users/eve", R"({"namespaces":["e1","eve"]})", with(admin)).status,
+            200);
+  EXPECT_EQ(deploy("eve/a", "echo", eve).status, 201);
+  EXPECT_EQ(deploy("e2/a", "echo", eve).status, 404);
+  EXPECT_EQ(live.request("PATCH", "/v1/users/eve", R"({"namespaces":["bob"]})", with(admin)).status, 409);
+
+  EXPECT_EQ(live.request("DELETE", "/v1/functions/e1/a", "", with(eve)).status, 200);
+  EXPECT_EQ(live.request("DELETE", "/v1/functions/eve/a", "", with(admin)).status, 200);
+  EXPECT_EQ(live.request("DELETE", "/v1/users/eve", "", with(admin)).status, 200);
+  EXPECT_EQ(live.get("/v1/functions", with(eve)).status, 401);
+  EXPECT_EQ(live.request("DELETE", "/v1/users/eve", "", with(admin)).status, 404);
+}
+
+TEST_F(Api, TheLastAdministratorStaysOne) {
+  for (const char* change : {R"({"role":"developer"})", R"({"disabled":true})"}) {
+    EXPECT_EQ(live.request("PATCH", "/v1/users/admin", change, with(admin)).status, 409) << change;
+  }
+  EXPECT_EQ(live.request("DELETE", "/v1/users/admin", "", with(admin)).status, 409);
+  EXPECT_EQ(live.request("PATCH", "/v1/users/bob", R"({"role":"admin"})", with(admin)).status, 200);
+  EXPECT_EQ(live.request("PATCH", "/v1/users/admin", R"({"disabled":true})", with(bob)).status, 404);
+}
+
+TEST_F(Api, OfItselfAUserChangesThePasswordOnly) {
+  EXPECT_EQ(live.request("PATCH", "/v1/users/bob", R"({"role":"admin"})", with(bob)).status, 403);
+  EXPECT_EQ(live.request("PATCH", "/v1/users/bob", R"({"quotas":{"functions":null}})", with(bob)).status,
+            403);
+  EXPECT_EQ(live.request("PATCH", "/v1/users/bob", R"({"namespaces":["x"]})", with(bob)).status, 403);
+  const auto changed = live.request("PATCH", "/v1/users/bob", R"({"password":"long enough"})", with(bob));
+  EXPECT_EQ(changed.status, 200) << changed.body;
+  EXPECT_TRUE(has(changed, R"("has_password":true)"));
+}
+
+TEST_F(Api, APasswordIsGoodForAKeyThatExpires) {
+  ASSERT_EQ(live.request("PATCH", "/v1/users/bob", R"({"password":"long enough"})", with(bob)).status, 200);
+  const auto in = live.post("/v1/login", R"({"user":"bob","password":"long enough","expires":"1h"})");
+  ASSERT_EQ(in.status, 201) << in.body;
+  EXPECT_FALSE(has(in, R"("expires":null)"));
+  EXPECT_EQ(live.get("/v1/functions", with(key_of(in))).status, 200);
+  const auto wrong = live.post("/v1/login", R"({"user":"bob","password":"long enougH"})");
+  const auto nobody = live.post("/v1/login", R"({"user":"nil","password":"long enough"})");
+  EXPECT_EQ(wrong.status, 401);
+  EXPECT_EQ(wrong.body, nobody.body);
+  EXPECT_EQ(live.post("/v1/login", R"({"user":"admin","password":""})").status, 401);
+  EXPECT_EQ(live.post("/v1/login", R"({"user":"bob"})").status, 400);
+  EXPECT_EQ(live.post("/v1/login", R"({"user":"bob","password":"long enough","expires":"99d"})").status, 400);
+}
+
+TEST_F(Api, PasswordsAreNotGuessedFast) {
+  int refused = 0;
+  for (int i = 0; i < 14; ++i) {
+    const auto tried = live.post("/v1/login", R"({"user":"ghost","password":"wrong wrong"})");
+    if (tried.status == 429) ++refused;
+    if (tried.status == 429) EXPECT_FALSE(tried.header("Retry-After").empty());
+  }
+  EXPECT_GE(refused, 3);
+}
+
+TEST_F(Api, KeysAreShownOnceAndWorthNoMoreThanTheirMaker) {
+  const auto made = live.post("/v1/keys", R"({"label":"ci","role":"caller","expires":"30d"})", with(bob));
+  ASSERT_EQ(made.status, 201) << made.body;
+  const std::string key = key_of(made);
+  const auto list = live.get("/v1/keys", with(bob));
+  EXPECT_TRUE(has(list, R"("label":"ci")")) << list.body;
+  EXPECT_FALSE(has(list, key));
+  EXPECT_FALSE(has(list, key.substr(21)));
+  EXPECT_EQ(live.post("/v1/keys", R"({"role":"developer"})", with(key)).status, 403);
+  EXPECT_EQ(live.post("/v1/keys", R"({"user":"bob","role":"developer"})", with(admin)).status, 201);
+  EXPECT_EQ(live.post("/v1/keys", R"({"user":"nil"})", with(admin)).status, 404);
+  for (const char* bad :
+       {R"({"role":"king"})", R"({"expires":"soon"})", R"({"expires":"-1d"})", R"([])", R"({"x":1})",
+        R"({"label":7})", R"({"namespaces":"bob"})", R"({"namespaces":[1]})", "{"}) {
+    EXPECT_EQ(live.post("/v1/keys", bad, with(bob)).status, 400) << bad;
+  }
+}
+
+TEST_F(Api, FunctionsAndCodeHaveQuotas) {
+  ASSERT_EQ(quota(R"({"functions":2,"code_bytes":10})").status, 200);
+  EXPECT_EQ(deploy("bob/a", "echo", bob).status, 201);
+  EXPECT_EQ(deploy("bob/b", "echo", bob).status, 201);
+  const auto third = deploy("bob/c", "echo", bob);
+  EXPECT_EQ(third.status, 429);
+  EXPECT_TRUE(has(third, "quota 'functions'")) << third.body;
+  EXPECT_FALSE(third.header("Retry-After").empty());
+  EXPECT_EQ(deploy("bob/a", "show", bob).status, 200);  // In place of what it had.
+  EXPECT_TRUE(has(deploy("bob/a", "teapot!", bob), "code_bytes"));
+  EXPECT_EQ(live.request("DELETE", "/v1/functions/bob/b", "", with(bob)).status, 200);
+  EXPECT_EQ(deploy("bob/c", "echo", bob).status, 201);
+  const auto mine = live.get("/v1/quotas", with(bob));
+  EXPECT_TRUE(has(mine, R"("used":{"functions":2,"code_bytes":8)")) << mine.body;
+  EXPECT_EQ(deploy("free/a", "echo", admin).status, 201);  // Nobody's namespace has no bounds.
+}
+
+TEST_F(Api, CallsPerMinuteHaveAQuota) {
+  ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
+  ASSERT_EQ(quota(R"({"calls_per_minute":5})").status, 200);
+  int answered = 0;
+  for (int i = 0; i < 8; ++i) {
+    const auto response = live.post("/function/bob/echo", "x", with(bob));
+    if (response.status == 200) ++answered;
+    if (response.status == 200) continue;
+    EXPECT_EQ(response.status, 429);
+    EXPECT_TRUE(has(response, "quota 'calls_per_minute'")) << response.body;
+    const std::string after(response.header("Retry-After"));
+    EXPECT_GE(std::stoi(after), 1);
+    EXPECT_LE(std::stoi(after), 12);
+  }
+  EXPECT_EQ(answered, 5);
+  ASSERT_EQ(quota(R"({"calls_per_minute":null})").status, 200);
+  EXPECT_EQ(live.post("/function/bob/echo", "x", with(bob)).status, 200);
+  ASSERT_EQ(quota(R"({"calls_per_minute":0})").status, 200);
+  EXPECT_EQ(live.post("/function/bob/echo", "x", with(bob)).status, 429);
+}
+
+TEST_F(Api, CallsAtOnceHaveAQuota) {
+  ASSERT_EQ(deploy("bob/wait", "wait", bob).status, 201);
+  ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
+  ASSERT_EQ(quota(R"({"concurrency":1})").status, 200);
+  std::jthread caller([this] { live.post("/function/bob/wait", "", with(bob)); });
+  ASSERT_TRUE(eventually([this] { return live.runtime->waiting_count() > 0; }));
+  const auto refused = live.post("/function/bob/echo", "x", with(bob));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_TRUE(has(refused, "quota 'concurrency'")) << refused.body;
+  EXPECT_TRUE(has(live.get("/v1/quotas", with(bob)), R"("concurrency":1})"));
+  live.runtime->release();
+  caller.join();
+  EXPECT_TRUE(eventually([this] { return live.post("/function/bob/echo", "x", with(bob)).status == 200; }));
+}
+
+TEST_F(Api, BytesOfResultsAndLogsHaveQuotas) {
+  ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
+  ASSERT_EQ(deploy("bob/log", "log", bob).status, 201);
+  ASSERT_EQ(quota(R"({"log_bytes_per_minute":10})").status, 200);
+  const auto one = live.post("/function/bob/log", std::string(20, 'x'), with(bob));
+  EXPECT_EQ(one.header("X-Log-Dropped-Bytes"), "");
+  const auto two = live.post("/function/bob/log", std::string(20, 'x'), with(bob));
+  EXPECT_EQ(two.status, 200);
+  const auto record = live.get("/v1/calls/" + std::string(two.header("X-Call-Id")), with(bob));
+  EXPECT_TRUE(has(record, R"("log_dropped_bytes":20)")) << record.body;
+  ASSERT_EQ(quota(R"({"result_bytes_per_minute":10})").status, 200);
+  EXPECT_EQ(live.post("/function/bob/echo", std::string(20, 'x'), with(bob)).status, 200);
+  const auto refused = live.post("/function/bob/echo", "x", with(bob));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_TRUE(has(refused, "quota 'result_bytes_per_minute'")) << refused.body;
+}
+
+TEST_F(Api, OneUsersQuotaIsNotAnothers) {
+  const std::string eve = add_person(*live.catalog, "eve", Role::developer);
+  ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
+  ASSERT_EQ(deploy("eve/echo", "echo", eve).status, 201);
+  ASSERT_EQ(quota(R"({"calls_per_minute":0})").status, 200);
+  EXPECT_EQ(live.post("/function/bob/echo", "x", with(bob)).status, 429);
+  EXPECT_EQ(live.post("/function/eve/echo", "x", with(eve)).status, 200);
+}
+
+TEST_F(Api, QuotasAreCheckedWhenTheyAreSet) {
+  for (const char* bad : {R"({"functions":-1})", R"({"functions":1.5})", R"({"functions":"2"})",
+                          R"({"cores":2})", R"({"functions":1e300})"}) {
+    EXPECT_EQ(quota(bad).status, 400) << bad;
+  }
+  EXPECT_EQ(live.request("PUT", "/v1/quotas/nil", "{}", with(admin)).status, 404);
+  EXPECT_EQ(live.request("PUT", "/v1/quotas/bob", R"({"functions":null})", with(bob)).status, 403);
+}
+
+TEST_F(Api, SecretsBecomeVariablesOfTheNextCall) {
+  ASSERT_EQ(deploy("bob/env", "env", bob).status, 201);
+  ASSERT_EQ(live.post("/function/bob/env", "", with(bob)).body, "");
+  const auto put = [this](const std::string& target, const std::string& value) {
+    return live.request("PUT", "/v1/secrets/" + target, value, with(bob)).status;
+  };
+  EXPECT_EQ(put("bob/TOKEN", "for all"), 201);
+  EXPECT_EQ(live.post("/function/bob/env", "", with(bob)).body, "TOKEN=for all\n");
+  EXPECT_EQ(put("bob/TOKEN?function=env", "own"), 201);
+  EXPECT_EQ(put("bob/OTHER?function=another", "foreign"), 201);
+  EXPECT_EQ(live.post("/function/bob/env", "", with(bob)).body, "TOKEN=own\n");
+  EXPECT_EQ(put("bob/TOKEN?function=env", "new"), 200);
+  EXPECT_EQ(live.post("/function/bob/env", "", with(bob)).body, "TOKEN=new\n");
+  const auto list = live.get("/v1/secrets/bob", with(bob));
+  EXPECT_TRUE(has(list, R"("function":"env","name":"TOKEN","size_bytes":3)")) << list.body;
+  EXPECT_FALSE(has(list, "new"));
+  EXPECT_FALSE(has(live.get("/v1/functions/bob/env", with(bob)), "TOKEN"));
+  EXPECT_EQ(live.request("DELETE", "/v1/secrets/bob/TOKEN?function=env", "", with(bob)).status, 200);
+  EXPECT_EQ(live.post("/function/bob/env", "", with(bob)).body, "TOKEN=for all\n");
+  EXPECT_EQ(live.request("DELETE", "/v1/secrets/bob/TOKEN?function=env", "", with(bob)).status, 404);
+  EXPECT_EQ(put("bob/1A", "x"), 400);
+  EXPECT_EQ(put("bob/A?function=..", "x"), 400);
+  EXPECT_EQ(put("bob/A", std::string("a\0b", 3)), 400);
+}
+
+TEST_F(Api, UsageCountsEveryCallUpToThisMoment) {
+  ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
+  ASSERT_EQ(deploy("bob/trap", "trap", bob).status, 201);
+  for (int i = 0; i < 7; ++i) live.post("/function/bob/echo", "12345", with(bob));
+  live.post("/function/bob/trap", "", with(bob));
+  const auto usage = live.get("/v1/usage", with(bob));
+  ASSERT_EQ(usage.status, 200) << usage.body;
+  const Json json = boost::json::parse(usage.body);
+  const auto& rows = json.at("usage").as_array();
+  ASSERT_EQ(rows.size(), 2);
+  EXPECT_EQ(rows[0].at("function").as_string(), "bob/echo");
+  EXPECT_EQ(rows[0].at("user").as_string(), "bob");
+  EXPECT_EQ(rows[0].at("calls").as_int64(), 7);
+  EXPECT_EQ(rows[0].at("input_bytes").as_int64(), 35);
+  EXPECT_EQ(rows[0].at("output_bytes").as_int64(), 35);
+  EXPECT_EQ(rows[1].at("errors").as_int64(), 1);
+  EXPECT_GT(rows[1].at("log_bytes").as_int64(), 0);
+  live.post("/function/bob/echo", "12345", with(admin));
+  EXPECT_TRUE(has(live.get("/v1/usage?function=bob/echo&by=day", with(bob)), R"("calls":8)"));
+  EXPECT_TRUE(has(live.get("/v1/usage?user=bob", with(admin)), R"("calls":8)"));
+  for (const char* bad : {"?by=week", "?function=..", "?since=soon", "?x=1"}) {
+    EXPECT_EQ(live.get("/v1/usage" + std::string(bad), with(bob)).status, 400) << bad;
+  }
+}
+
+TEST_F(Api, TheAuditLogSaysWhoChangedWhat) {
+  ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
+  ASSERT_EQ(live.request("PUT", "/v1/secrets/bob/TOKEN", "hidden", with(bob)).status, 201);
+  ASSERT_EQ(live.request("DELETE", "/v1/functions/bob/echo", "", with(admin)).status, 200);
+  const auto audit = live.get("/v1/audit", with(admin));
+  ASSERT_EQ(audit.status, 200);
+  const Json json = boost::json::parse(audit.body);
+  const auto& lines = json.at("audit").as_array();
+  ASSERT_GE(lines.size(), 3);
+  EXPECT_EQ(lines[0].at("action").as_string(), "function.remove");
+  EXPECT_EQ(lines[0].at("user").as_string(), "admin");
+  EXPECT_EQ(lines[1].at("action").as_string(), "secret.set");
+  EXPECT_EQ(lines[2].at("action").as_string(), "function.deploy");
+  EXPECT_EQ(lines[2].at("user").as_string(), "bob");
+  EXPECT_EQ(lines[2].at("key").as_string(), bob.substr(4, 16));
+  EXPECT_FALSE(has(audit, "hidden"));
+  EXPECT_TRUE(has(live.get("/v1/audit?limit=1", with(admin)), R"("next":)"));
+}
+
+TEST_F(Api, WhatIsFollowedEndsWithItsKey) {
+  const auto made = live.post("/v1/keys", "{}", with(bob));
+  ASSERT_EQ(made.status, 201);
+  const std::string key = key_of(made);
+  std::atomic<bool> ended = false;
+  std::jthread follower([&] {
+    live.get("/v1/events", with(key));
+    ended = true;
+  });
+  ASSERT_TRUE(eventually([this] { return has(live.get("/debug/state", with(admin)), R"("followers":1)"); }));
+  EXPECT_FALSE(ended);
+  ASSERT_EQ(live.request("DELETE", "/v1/keys/" + key.substr(4, 16), "", with(bob)).status, 200);
+  EXPECT_TRUE(eventually([&ended] { return ended.load(); }));
+}
+
+}  // namespace
+}  // namespace canopy::api

@@ -1,0 +1,61 @@
+#include "store/secret_key.h"
+
+#include <string>
+#include <system_error>
+
+#include "store/disk.h"
+
+namespace canopy::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t file_size_max = 256;
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+}  // namespace
+
+Result<std::optional<crypto::BoxKey>> SecretKeyFile::read() const {
+  std::error_code error;
+  const fs::file_status status = fs::status(path_, error);
+  if (!fs::exists(status)) return std::optional<crypto::BoxKey>();
+  if ((status.permissions() & (fs::perms::group_all | fs::perms::others_all)) != fs::perms::none) {
+    return fail(Code::refused, "others may read " + path_.string() +
+                                   ", which holds the key of all secrets; chmod 600 it, then start again");
+  }
+  CANOPY_TRY(const Folder folder, Folder::open_or_make(folder_of(path_)));
+  CANOPY_TRY(const auto text, folder.read(path_.filename().string(), file_size_max));
+  if (!text) return std::optional<crypto::BoxKey>();
+  const std::string digits = text->substr(0, text->find_last_not_of(" \t\r\n") + 1);
+  const auto key = crypto::parse_box_key(digits);
+  if (!key) {
+    return fail(Code::refused,
+                path_.string() + " holds no key, which is 64 hexadecimal digits; restore it from a backup");
+  }
+  return key;
+}
+
+Result<crypto::BoxKey> SecretKeyFile::get_existing() {
+  if (key_) return *key_;
+  CANOPY_TRY(key_, read());
+  if (key_) return *key_;
+  return fail(Code::refused, "the key that secrets were sealed with is not at " + path_.string() +
+                                 "; restore it from a backup, or name its file with --secret-key-file");
+}
+
+Result<crypto::BoxKey> SecretKeyFile::get() {
+  if (key_) return *key_;
+  CANOPY_TRY(key_, read());
+  if (key_ || !may_make_) return get_existing();
+  const crypto::BoxKey fresh = crypto::make_box_key();
+  CANOPY_TRY(const Folder folder, Folder::open_or_make(folder_of(path_)));
+  // Under its name only when it is whole: a key that is lost takes what it sealed with it.
+  CANOPY_TRY_VOID(folder.replace(path_.filename().string(), crypto::to_hex(fresh) + "\n"));
+  key_ = fresh;
+  return fresh;
+}
+
+}  // namespace canopy::store

@@ -1,0 +1,24 @@
+#pragma once
+// Users in tables of a database that others may share.
+//
+// Threads: as Users says; all that touches the database holds `mutex`.
+// Life:    the database and its mutex outlive it.
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "store/secret_key.h"
+#include "store/sqlite.h"
+#include "store/users.h"
+
+namespace canopy::store {
+
+// Reads what there is. For the time before anybody else uses the database.
+//   refused  a damaged row; secrets whose key is missing or another
+Result<std::unique_ptr<Users>> open_users(Database& database, std::mutex& mutex, SecretKeyFile secret_key,
+                                          const Clock& clock);
+
+}  // namespace canopy::store

@@ -55,6 +55,7 @@ void Feed::publish(Happening happening, const std::function<std::string()>& make
   std::shared_ptr<const Happening> shared;
   const std::lock_guard lock(mutex_);
   for (const auto& state : followers_) {
+    // NOLINTNEXTLINE(bugprone-use-after-move): what was moved from is `shared` from then on.
     if (!state->wanted(shared ? *shared : happening)) continue;
     if (!shared) {
       happening.text = make_text();

@@ -18,7 +18,7 @@ constexpr std::array states = {State::queued, State::running, State::completed, 
                                State::canceled};
 
 // "limit: " before what is wrong with it.
-tl::unexpected<Error> bad(std::string_view name, Error error) {
+tl::unexpected<Error> bad(std::string_view name, const Error& error) {
   return fail(error.code, "the parameter '" + std::string(name) + "': " + error.message);
 }
 

@@ -19,7 +19,7 @@ class Event {
   Task<void> wait() {
     if (std::exchange(set_, false)) co_return;
     const auto start = [this](auto handler) { keep(std::move(handler)); };
-    co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(start, completion_);
+    co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(start, completion);
     set_ = false;
   }
 
@@ -48,7 +48,7 @@ class Event {
     waiter_ = std::make_unique<Kept>(std::move(handler));
   }
 
-  static constexpr asio::use_awaitable_t<Executor> completion_{};
+  static constexpr asio::use_awaitable_t<Executor> completion{};
   std::unique_ptr<Waiter> waiter_;
   bool set_ = false;
 };

@@ -101,7 +101,8 @@ PICTURED = """(func (export "canopy_init") (call $fill (i32.const 65536) (i32.co
 
 
 def make_place():
-    return Place("--records-max=1000", "--records-bytes=8MiB")
+    # A call may wait long where the machine has other work: what is looked for is not speed.
+    return Place("--records-max=1000", "--records-bytes=8MiB", "--call-timeout=5m")
 
 
 def canary_module(entry, pages, picture):
@@ -134,7 +135,7 @@ class Sender:
 
     def work(self):
         try:
-            with self.server.connect(60) as connection, connection.makefile("rb", 1 << 16) as file:
+            with self.server.connect(400) as connection, connection.makefile("rb", 1 << 16) as file:
                 for begin in range(self.first, self.first + self.count, WINDOW):
                     numbers = range(begin, min(begin + WINDOW, self.first + self.count))
                     connection.sendall(b"".join(map(self.request, numbers)))

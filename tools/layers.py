@@ -18,7 +18,6 @@ FENCED = {
     "boost/json": {"wire", "api", "cli", "store"},
     "yaml-cpp/": {"wire"},
     "wasmtime": {"wasm"},
-    "hiredis/": {"store"},
     "sqlite3.h": {"store"},
     "sodium": {"crypto"},
 }

@@ -113,14 +113,18 @@ net::Task<std::vector<Record>> find_logs(const Here& here, FunctionName name, As
   filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
   if (asked.since) filter.since = here.platform.clock.wall_now() - *asked.since;
   std::erase_if(records, [&filter](const Record& record) { return record.queued < filter.since; });
+  const auto running_count = static_cast<std::ptrdiff_t>(records.size());
   std::uint64_t bytes = 0;
   for (auto page = here.platform.records.list(filter); !page.empty() && bytes < log_bytes_max;
        page = here.platform.records.list(filter)) {
     filter.after = page.back().id;
     for (Record& ended : page) {
       bytes += ended.log.size() + sizeof(Record);
-      const auto at = std::ranges::find(records, ended.id, &Record::id);
-      if (at == records.end()) {
+      // Pages do not overlap: only one that was seen running can be there already.
+      const auto running_end = records.begin() + running_count;
+      const auto at = std::find_if(records.begin(), running_end,
+                                   [&ended](const Record& record) { return record.id == ended.id; });
+      if (at == running_end) {
         records.push_back(std::move(ended));
       } else {
         *at = std::move(ended);  // It has ended since it was seen running.

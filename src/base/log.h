@@ -11,7 +11,7 @@ namespace canopy {
 
 namespace log = spdlog;
 
-// `level`: trace, debug, info, warning, error. False where it is none of these.
+// `level`: trace, debug, info, warning, error, off. False where it is none of these.
 bool start_log(std::string_view level);
 
 // `text` with control characters as \xNN, so that nobody can forge a line; at most `size_max` bytes.

@@ -11,7 +11,7 @@ namespace canopy::cli {
 namespace {
 
 Error explain(Error error) {
-  if (error.message.find("in use") != std::string::npos) {
+  if (error.message.find("the address is in use") != std::string::npos) {
     error.message += "; --listen=127.0.0.1:0 takes any that is free";
   }
   return error;

@@ -5,7 +5,8 @@
 //   deploy ── prepare(Function) ──▶ Template          slow, once per version, in a child process
 //   call   ── Template::start(core) ──▶ Instance ── run(Call) ──▶ Reply      the hot path
 //
-// A new kind of function is one implementation of these three, one line in a table, and runtime_contract.h.
+// A new kind of function is one implementation of these three, and one line where the server's
+// runtimes are made (cli/serve.cc).
 
 #include <filesystem>
 #include <functional>
@@ -72,14 +73,15 @@ class Runtime {
   //   refused  it is no module, or one that cannot run here; in full words
   virtual Result<void> check(const Function& function, std::string_view code) = 0;
 
-  // The template of `function` if all that is slow about it was done before, else null. Reads a small file at
-  // most, so that a call need not wait behind others' compilations. Any thread but a core's.
+  // The template of `function` if all that is slow about it was done before, else null. Blocks for as long as
+  // it takes to read all that was made, once per process, to know it whole; never behind others'
+  // compilations. Any thread but a core's. Why: docs/decisions/0009-a-checksum-of-compiled-code.md.
   virtual std::shared_ptr<Template> find(const Function& function) = 0;
 
   // Makes `function` ready, or finds it made already on disk. Blocks: milliseconds to the compile limit.
   // Any thread.
-  //   refused    the code does not validate, link or compile, or its initialisation fails; in full words
-  //   limit      making it took more time or memory than is allowed
+  //   refused      the code does not validate, link or compile, or its initialisation fails; in full words
+  //   limit        making it took more time or memory than is allowed
   //   unavailable  its code is lost or cannot be read
   virtual Result<std::shared_ptr<Template>> prepare(const Function& function) = 0;
 };

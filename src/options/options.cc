@@ -89,8 +89,10 @@ void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
   constexpr std::string_view load = "Load";
   rows.push_back({"instances", "N", CountSetting{.count = &o.instances_max, .min = 1, .max = 1'000'000},
                   "Instances alive at once on the machine, running or waiting.", load});
-  rows.push_back({"queue-max", "N", CountSetting{.count = &o.queue_max, .max = 10'000'000},
-                  "Calls that may wait for an instance; one more is refused with 429.", load});
+  rows.push_back(
+      {"queue-max", "N", CountSetting{.count = &o.queue_max, .max = 10'000'000},
+       "Work that may wait for the disk, deployments and first calls among it; more is refused with 503.",
+       load});
   rows.push_back({"queue-bytes", "SIZE", SizeSetting{.bytes = &o.queue_bytes_max, .max = most_bytes},
                   "Memory that the bodies of waiting calls may take.", load});
   rows.push_back({"templates-bytes", "SIZE", SizeSetting{.bytes = &o.templates_bytes_max, .max = most_bytes},

@@ -13,7 +13,8 @@ namespace canopy {
 namespace {
 
 // Variables that begin as ours do and are read elsewhere.
-constexpr std::array<std::string_view, 5> other_variables = {"CANOPY_URL", "CANOPY_KEY", "CANOPY_CACHE",
+constexpr std::array<std::string_view, 6> other_variables = {"CANOPY_URL",     "CANOPY_KEY",
+                                                             "CANOPY_CACHE",   "CANOPY_DEBIAN_MIRROR",
                                                              "CANOPY_SYSROOT", "CANOPY_CHECK_BASE"};
 // What Kubernetes sets in every pod beside a service that is called canopy.
 constexpr std::array<std::string_view, 2> service_prefixes = {"CANOPY_SERVICE_", "CANOPY_PORT"};

@@ -9,7 +9,7 @@
 namespace canopy::policy {
 namespace {
 
-constexpr std::uint64_t doubling_above = 32;  // Waiting calls. The figures of MUCPD's scaler.
+constexpr std::uint64_t doubling_above = 32;  // Waiting calls.
 constexpr std::uint64_t halving_below = 2;
 constexpr std::uint32_t doubling_worker_max = 64;
 constexpr Duration doubling_period = std::chrono::seconds(5);

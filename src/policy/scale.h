@@ -3,7 +3,7 @@
 // with a number; to start and to drain workers is the caller's business.
 //
 //   target-delay  what waits should have begun within a delay that is set; the default
-//   doubling      as MUCPD's scaler does: twice as many above 32 waiting calls, half as many below 2
+//   doubling      twice as many above 32 waiting calls, half as many below 2
 //
 // Missing data never means idle: without a count of the waiting nothing changes.
 //

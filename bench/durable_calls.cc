@@ -1,7 +1,8 @@
-// What a durable call costs, inside the process: against bare SQLite group commit with the same batches in the
-// same run, and with a million waiting calls against an empty queue. Prints JSON, one object to a line.
+// What a durable call costs, inside the process: against bare SQLite group commit with the same batches in
+// the same run, and with a million waiting calls against an empty queue. Prints JSON, one object to a line.
 //
-//   durable_calls [FOLDER]     on the disk that matters: fsync is what is measured
+//   durable_calls FOLDER                      on the disk that matters: fsync is what is measured
+//   durable_calls FOLDER bare BATCH COUNT     bare SQLite alone, in transactions of BATCH rows
 
 #include <algorithm>
 #include <atomic>
@@ -32,7 +33,8 @@ double seconds_since(Clock_::time_point begun) {
 double percentile(std::vector<double>& values, double part) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, static_cast<std::size_t>(static_cast<double>(values.size()) * part))];
+  return values[std::min(values.size() - 1,
+                         static_cast<std::size_t>(static_cast<double>(values.size()) * part))];
 }
 
 DurableCall small_call() {
@@ -46,7 +48,8 @@ DurableCall small_call() {
 // 64 callers, each with one call on its way: as connections are.
 class Callers {
  public:
-  Callers(store::CallLog& log, std::size_t count, std::uint64_t total) : log_(log), total_(total), left_(total) {
+  Callers(store::CallLog& log, std::size_t count, std::uint64_t total)
+      : log_(log), total_(total), left_(total) {
     waits_.reserve(total);
     for (std::size_t i = 0; i < count; ++i) next();
     std::unique_lock lock(mutex_);
@@ -129,8 +132,8 @@ double run_rate(store::CallLog& log, std::uint64_t count, std::uint64_t appended
     if (appended_beside > 0) Callers(log, 256, appended_beside);
   });
   while (leased_count < count) {
-    const auto leased =
-        log.lease({.count_max = std::min<std::uint64_t>(512, count - leased_count), .until = never, .concurrency = {}});
+    const auto leased = log.lease(
+        {.count_max = std::min<std::uint64_t>(512, count - leased_count), .until = never, .concurrency = {}});
     if (leased.empty()) std::this_thread::yield();
     leased_count += leased.size();
     for (const store::LeasedCall& call : leased) {
@@ -160,6 +163,10 @@ int main(int argc, char** argv) {
   auto temp = argc > 1 ? store::TempFolder::make_in(argv[1]) : store::TempFolder::make();
   CANOPY_CHECK(temp.has_value());
   const auto folder = temp->path();
+  if (argc == 5 && std::string(argv[2]) == "bare") {
+    std::printf("{\"per_second\": %.0f}\n", bare_rate(folder, std::stoull(argv[4]), std::stod(argv[3])));
+    return 0;
+  }
   const std::uint64_t waiting = 1'000'000;
 
   auto log = open_log(folder);
@@ -169,29 +176,30 @@ int main(int argc, char** argv) {
   const double rate = static_cast<double>(accepted) / seconds_since(begun);
   const auto stats = log->stats();
   const double batch = static_cast<double>(stats.batch_operations) / static_cast<double>(stats.batches);
-  const double commit_us =
-      std::chrono::duration<double, std::micro>(stats.commit_time).count() / static_cast<double>(stats.batches);
+  const double commit_us = std::chrono::duration<double, std::micro>(stats.commit_time).count() /
+                           static_cast<double>(stats.batches);
   const double bare = bare_rate(folder, accepted, batch);
-  std::printf("{\"what\": \"append, 64 callers\", \"per_second\": %.0f, \"bare_sqlite\": %.0f, \"ratio\": %.2f, "
-              "\"batch\": %.1f, \"commit_us\": %.0f, \"p50_us\": %.0f, \"p99_us\": %.0f}\n",
-              rate, bare, rate / bare, batch, commit_us, percentile(callers.waits(), 0.5),
-              percentile(callers.waits(), 0.99));
+  std::printf(
+      "{\"what\": \"append\", \"per_second\": %.0f, \"bare_sqlite\": %.0f, \"ratio\": %.2f, "
+      "\"batch\": %.1f, \"commit_us\": %.0f, \"p50_us\": %.0f, \"p99_us\": %.0f}\n",
+      rate, bare, rate / bare, batch, commit_us, percentile(callers.waits(), 0.5),
+      percentile(callers.waits(), 0.99));
   run_rate(*log, accepted, 0);
   const double both_empty = run_rate(*log, 60'000, 60'000);
-  std::printf("{\"what\": \"queued to recorded, both durable\", \"per_second\": %.0f}\n", both_empty);
+  std::printf("{\"what\": \"recorded\", \"per_second\": %.0f}\n", both_empty);
   std::fflush(stdout);
 
   fill(*log, waiting);
   const double both_full = run_rate(*log, 60'000, 60'000);
-  std::printf("{\"what\": \"the same with %lu waiting\", \"per_second\": %.0f, \"ratio\": %.2f}\n", waiting,
+  std::printf("{\"what\": \"full\", \"waiting\": %lu, \"per_second\": %.0f, \"ratio\": %.2f}\n", waiting,
               both_full, both_full / both_empty);
   log.reset();
   const auto reopening = Clock_::now();
   log = open_log(folder);
-  std::printf("{\"what\": \"restart with %lu waiting\", \"seconds\": %.2f}\n", log->stats().waiting_count,
+  std::printf("{\"what\": \"restart\", \"waiting\": %lu, \"seconds\": %.2f}\n", log->stats().waiting_count,
               seconds_since(reopening));
   const double after = run_rate(*log, 60'000, 60'000);
-  std::printf("{\"what\": \"the same after the restart\", \"per_second\": %.0f, \"ratio\": %.2f}\n", after,
+  std::printf("{\"what\": \"restarted\", \"per_second\": %.0f, \"ratio\": %.2f}\n", after,
               after / both_empty);
   return 0;
 }

@@ -161,9 +161,9 @@ void Caller::fill(Running& running, net::HttpExchange& exchange, const wire::Rou
 void Caller::publish_start(Running& running) {
   const Version& version = *running.version;
   const std::uint64_t log_bytes_max = version.function->limits.log_bytes;
-  running.log = CallLog(version.owner == nullptr
-                            ? log_bytes_max
-                            : version.owner->log_bytes(running.call.queued, log_bytes_max));
+  running.log =
+      CallLog(version.owner == nullptr ? log_bytes_max
+                                       : version.owner->log_bytes(running.call.queued, log_bytes_max));
   running.log.on_write = [this, &running](std::string_view piece) {
     if (!platform_.feed.is_followed()) return;
     platform_.feed.publish({.kind = Happening::Kind::log_piece,
@@ -317,7 +317,7 @@ void Caller::watch_clients() {
   Time next = never;
   running_.for_each([this, now, &next](Running& running) {
     if (running.exchange == nullptr) return true;  // A durable call has no client.
-    if (running.watched) return false;  // As are all older ones.
+    if (running.watched) return false;             // As are all older ones.
     const Time due = running.call.queued + unwatched_time;
     if (due > now) {
       next = due;

@@ -1,6 +1,6 @@
-// How a core runs a durable call: as one that came in by HTTP, but for nobody who waits. Its places, template,
-// counters and log are those of every call; its record is the log's of durable calls, and here only so that
-// its function's logs show it.
+// How a core runs a durable call: as one that came in by HTTP, but for nobody who waits. Its places,
+// template, counters and log are those of every call; its record is the log's of durable calls, and here only
+// so that its function's logs show it.
 
 #include <algorithm>
 #include <utility>
@@ -40,10 +40,10 @@ Running* Caller::begin(const calls::Work& work, calls::RunEnd& end) {
   end.outcome.started = end.outcome.ended = wall;
   Version* const version = table_.find(asked.function);
   if (version == nullptr) {
-    end.outcome.error = Error{Code::not_found,
-                              "there is no function " + to_text(asked.function) +
-                                  " any more; deploy it, then retry the call",
-                              Stage::start};
+    end.outcome.error =
+        Error{Code::not_found,
+              "there is no function " + to_text(asked.function) + " any more; deploy it, then retry the call",
+              Stage::start};
     return nullptr;
   }
   // An attempt that was let go may still run here.

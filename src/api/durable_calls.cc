@@ -71,7 +71,8 @@ Error expired(CallId id) {
 }
 
 net::HttpResponse find_error(const Error& error, CallId id) {
-  if (error.code == Code::not_found && error.message == no_such_call(id).message) return error_response(error);
+  if (error.code == Code::not_found && error.message == no_such_call(id).message)
+    return error_response(error);
   if (error.code == Code::not_found) return error_with_status(410, expired(id));
   return error_response(error, id);
 }
@@ -79,7 +80,8 @@ net::HttpResponse find_error(const Error& error, CallId id) {
 // An address that is written out can be judged at once; a name only when it is sent to.
 Result<std::string> read_callback(std::string_view text, bool allow_private) {
   if (text.size() > callback_url_bytes_max) {
-    return fail(Code::invalid, "X-Callback-Url is longer than " + std::to_string(callback_url_bytes_max) + " bytes");
+    return fail(Code::invalid,
+                "X-Callback-Url is longer than " + std::to_string(callback_url_bytes_max) + " bytes");
   }
   std::string url(text);
   auto parsed = net::parse_url(url.substr(0, url.find('?')));
@@ -95,11 +97,23 @@ Result<std::string> read_callback(std::string_view text, bool allow_private) {
 }
 
 bool is_passed_on(std::string_view name) {
-  static constexpr std::array<std::string_view, 15> kept_back = {
-      "Connection",        "Keep-Alive",     "Proxy-Connection", "Transfer-Encoding", "TE",
-      "Trailer",           "Upgrade",        "Expect",           "Proxy-Authorization", "Idempotency-Key",
-      "X-Callback-Url",    "X-Canopy-Retry", "X-Canopy-Timeout", "Host",              "Content-Length"};
-  return std::ranges::none_of(kept_back, [name](std::string_view kept) { return wire::same_word(name, kept); });
+  static constexpr std::array<std::string_view, 15> kept_back = {"Connection",
+                                                                 "Keep-Alive",
+                                                                 "Proxy-Connection",
+                                                                 "Transfer-Encoding",
+                                                                 "TE",
+                                                                 "Trailer",
+                                                                 "Upgrade",
+                                                                 "Expect",
+                                                                 "Proxy-Authorization",
+                                                                 "Idempotency-Key",
+                                                                 "X-Callback-Url",
+                                                                 "X-Canopy-Retry",
+                                                                 "X-Canopy-Timeout",
+                                                                 "Host",
+                                                                 "Content-Length"};
+  return std::ranges::none_of(kept_back,
+                              [name](std::string_view kept) { return wire::same_word(name, kept); });
 }
 
 // What opens this server is neither kept nor handed on.
@@ -128,7 +142,8 @@ Result<DurableCall> read_call(const Here& here, net::HttpExchange& exchange, con
     } else if (wire::same_word(name, "traceparent") && wire::parse_traceparent(value)) {
       call.trace = value;
     }
-    if (is_passed_on(name) && !is_our_key(name, value)) call.headers.push_back({std::string(name), std::string(value)});
+    if (is_passed_on(name) && !is_our_key(name, value))
+      call.headers.push_back({std::string(name), std::string(value)});
   }
   if (const auto owner = here.platform.owners.of(route.function.space)) {
     call.owner = std::to_string(owner->id());
@@ -142,7 +157,8 @@ Result<DurableCall> read_call(const Here& here, net::HttpExchange& exchange, con
 
 net::Task<net::HttpResponse> submit(const Here& here, net::HttpExchange& exchange, wire::Route route) {
   const auto snapshot = here.platform.catalog.snapshot();
-  if (!snapshot->functions.contains(route.function)) co_return error_response(no_such_function(route.function));
+  if (!snapshot->functions.contains(route.function))
+    co_return error_response(no_such_function(route.function));
   if (here.platform.draining) {
     co_return error_response(
         {Code::unavailable, "the server finishes what runs and then stops; ask another one", Stage::queue});

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-
 #include "api/gateway.h"
 #include "base/log.h"
 #include "wire/json.h"
@@ -75,9 +74,8 @@ void DurableEngine::on_callback() { callbacks_.wake(); }
 void DurableEngine::on_ended(CallId id, const FunctionName& function,
                              const std::function<DurableRecord()>& make) {
   if (!platform_.feed.is_followed()) return;
-  platform_.feed.publish(
-      {.kind = Happening::Kind::call_ended, .function = function, .call = id, .text = {}},
-      [&make] { return wire::to_json(make()); });
+  platform_.feed.publish({.kind = Happening::Kind::call_ended, .function = function, .call = id, .text = {}},
+                         [&make] { return wire::to_json(make()); });
 }
 
 std::uint32_t DurableEngine::concurrency(const FunctionName& function) const {

@@ -307,7 +307,8 @@ void Server::Impl::stop() {
   if (std::exchange(stopped, true) || !platform) return;
   platform->draining = true;
   templates->stop();
-  // Before the calls are ended: what has not ended by now goes back to the log, and runs after the next start.
+  // Before the calls are ended: what has not ended by now goes back to the log, and runs after the next
+  // start.
   if (durable) durable->stop();
   if (!threads.empty()) {
     on_each_lane([](Lane& lane) {

@@ -34,7 +34,8 @@ net::HttpClientRequest callback_request(const store::DueCallback& due, const Cal
   request.method = "POST";
   // The URL is whole: what the client would put between path and target is nothing.
   const std::size_t authority = due.url.find("://");
-  const std::size_t path = authority == std::string::npos ? authority : due.url.find_first_of("/?", authority + 3);
+  const std::size_t path =
+      authority == std::string::npos ? authority : due.url.find_first_of("/?", authority + 3);
   request.url = due.url.substr(0, path);
   request.target = path == std::string::npos ? "/" : due.url.substr(path);
   if (request.target.front() == '?') request.target.insert(0, "/");

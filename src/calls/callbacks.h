@@ -5,8 +5,8 @@
 //   X-Call-Id, X-Call-State, X-Function-Name, X-Function-Status, X-Duration-Seconds
 //   X-Canopy-Signature         where there is a secret: signature.h
 //
-// Any 2xx is a delivery. Anything else is tried again, later and later, up to attempts_max times. A redirect is
-// not followed. An address that is private, loopback, link-local or otherwise not of the public network is
+// Any 2xx is a delivery. Anything else is tried again, later and later, up to attempts_max times. A redirect
+// is not followed. An address that is private, loopback, link-local or otherwise not of the public network is
 // refused unless the operator allows it: looked at after the name was resolved, and it is that very address
 // that is connected to, so that a name which changes its mind between the two finds nothing.
 //
@@ -69,7 +69,7 @@ class Callbacks {
   const Send send_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool woken_ = false;    // Guarded by mutex_, as is the next.
+  bool woken_ = false;  // Guarded by mutex_, as is the next.
   bool stopped_ = false;
   std::vector<std::jthread> threads_;
 };

@@ -27,7 +27,8 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Impl> {
     bool recording = false;  // It has ended, and its end is being written.
   };
 
-  Impl(store::CallLog& the_log, Runner& the_runner, const DispatcherOptions& the_options, const Clock& the_clock)
+  Impl(store::CallLog& the_log, Runner& the_runner, const DispatcherOptions& the_options,
+       const Clock& the_clock)
       : log(the_log), runner(the_runner), options(the_options), clock(the_clock) {
     lane_loads.resize(std::max<std::size_t>(runner.lane_count(), 1));
   }
@@ -103,7 +104,8 @@ std::size_t Dispatcher::Impl::hand_out() {
     for (const store::LeasedCall& call : leased) {
       const std::size_t lane = least_loaded();
       ++lane_loads[lane];
-      const Duration allowed = call.call->timeout > Duration::zero() ? call.call->timeout : options.run_time_max;
+      const Duration allowed =
+          call.call->timeout > Duration::zero() ? call.call->timeout : options.run_time_max;
       flights[call.call->id] = {.lease = call.lease(), .lane = lane, .let_go_at = now + allowed + grace};
       by_lane[lane].push_back({.call = call.call, .attempt = call.attempt});
     }

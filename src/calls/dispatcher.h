@@ -5,8 +5,9 @@
 //   CallLog ── lease ──▶ Dispatcher ── Work ──▶ Runner (a lane each core)
 //           ◀─ complete ──        ◀─ RunEnd ──
 //
-// It has a thread of its own, since leasing may have to read a call from the disk. It keeps leases alive while
-// their calls run; an attempt that does not end although its time is long over is let go, and counts as lost.
+// It has a thread of its own, since leasing may have to read a call from the disk. It keeps leases alive
+// while their calls run; an attempt that does not end although its time is long over is let go, and counts as
+// lost.
 //
 // Threads: wake() and in_flight_count() from any; start(), drain() and stop() from one.
 // Life:    the log and the runner outlive it; stop() waits for its thread, not for the calls that run.
@@ -22,10 +23,10 @@
 namespace canopy::calls {
 
 struct DispatcherOptions {
-  std::size_t in_flight_max = 1024;                // Calls that run at once, over all lanes.
-  std::size_t batch_max = 256;                     // Leased at a time.
-  Duration lease_time = std::chrono::seconds(30);  // Renewed while the call runs.
-  Duration run_time_max = std::chrono::hours(1);   // No attempt takes longer than this.
+  std::size_t in_flight_max = 1024;                     // Calls that run at once, over all lanes.
+  std::size_t batch_max = 256;                          // Leased at a time.
+  Duration lease_time = std::chrono::seconds(30);       // Renewed while the call runs.
+  Duration run_time_max = std::chrono::hours(1);        // No attempt takes longer than this.
   Duration busy_delay = std::chrono::milliseconds(20);  // Before a call that found no place is leased again.
 };
 
@@ -40,7 +41,8 @@ class Dispatcher {
   // Something waits that did not before.
   void wake();
 
-  // Leases no more; true when what runs had ended and was recorded within `timeout`. What waits goes on waiting.
+  // Leases no more; true when what runs had ended and was recorded within `timeout`. What waits goes on
+  // waiting.
   bool drain(Duration timeout);
   // Leases no more, and gives back what has not ended.
   void stop();

@@ -113,7 +113,8 @@ void invoke_flags(Flags& f, Rows& rows) {
       {"timeout", "DURATION",
        DurationSetting{.duration = &f.timeout, .min = std::chrono::milliseconds(1), .max = longest},
        "How long the call may take, if that is less than the function may.", ""});
-  rows.push_back({"async", "", &f.async, "Returns when the call is on the server's disk, and prints its id.", ""});
+  rows.push_back(
+      {"async", "", &f.async, "Returns when the call is on the server's disk, and prints its id.", ""});
   client_flags(f, rows);
 }
 
@@ -320,7 +321,8 @@ constexpr auto table = std::to_array<Verb>({
     {"calls list", "[ns/fn]", 0, 1, calls_group, "Lists the last calls.", "", calls_flags, list_calls},
     {"calls show", "ID", 1, 1, calls_group, "Shows what is known of a call.", "", client_flags, show_call},
     {"calls wait", "ID", 1, 1, calls_group, "Waits until a call has ended.", "", wait_flags, wait_call},
-    {"calls cancel", "ID", 1, 1, calls_group, "Ends a call that waits or runs.", "", client_flags, cancel_call},
+    {"calls cancel", "ID", 1, 1, calls_group, "Ends a call that waits or runs.", "", client_flags,
+     cancel_call},
     {"calls retry", "ID", 1, 1, calls_group, "Queues a durable call that failed once more.", "", client_flags,
      retry_call},
     {"calls redrive", "ID", 1, 1, calls_group, "The same as calls retry.", "", client_flags, retry_call},

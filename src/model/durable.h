@@ -23,7 +23,8 @@ namespace canopy {
 struct DurableCall {
   CallId id;          // Given by the log.
   std::string owner;  // The user whose function it is, as a number; "" for nobody's.
-  std::uint64_t owner_waiting_max = 0;  // How many of the owner's may wait; 0: as many as of anybody. Not kept.
+  std::uint64_t owner_waiting_max =
+      0;  // How many of the owner's may wait; 0: as many as of anybody. Not kept.
   FunctionName function;
   std::string method = "POST";
   std::string path = "/";

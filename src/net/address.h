@@ -5,9 +5,9 @@
 
 namespace canopy::net {
 
-// False for this machine, private and shared networks, link-local (and with it the metadata services of clouds),
-// multicast, reserved and documentation ranges; also where such an address is wrapped in an IPv6 one (mapped,
-// compatible, NAT64, 6to4, Teredo).
+// False for this machine, private and shared networks, link-local (and with it the metadata services of
+// clouds), multicast, reserved and documentation ranges; also where such an address is wrapped in an IPv6 one
+// (mapped, compatible, NAT64, 6to4, Teredo).
 bool is_public(const boost::asio::ip::address& address);
 
 }  // namespace canopy::net

@@ -146,8 +146,9 @@ class Errand {
   Result<void> keep_public(std::vector<Tcp::endpoint>& endpoints) const {
     std::erase_if(endpoints, [](const Tcp::endpoint& endpoint) { return !is_public(endpoint.address()); });
     if (!endpoints.empty()) return {};
-    return fail(Code::forbidden, url_.text + " is an address of this machine or of a private network; only "
-                                             "public ones may be asked here");
+    return fail(Code::forbidden, url_.text +
+                                     " is an address of this machine or of a private network; only "
+                                     "public ones may be asked here");
   }
 
   Result<void> connect() {

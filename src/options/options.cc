@@ -146,9 +146,9 @@ void add_durable_rows(Options& o, std::vector<OptionRow>& rows) {
   rows.push_back({"call-age-max", "DURATION",
                   DurationSetting{.duration = &o.call_age_max, .min = a_second, .max = a_year},
                   "A durable call that has not ended by then fails, wherever it waits.", durable});
-  rows.push_back({"result-ttl", "DURATION",
-                  DurationSetting{.duration = &o.result_ttl, .min = a_second, .max = a_year},
-                  "How long the result and log of a durable call are kept, and its idempotency key.", durable});
+  rows.push_back(
+      {"result-ttl", "DURATION", DurationSetting{.duration = &o.result_ttl, .min = a_second, .max = a_year},
+       "How long the result and log of a durable call are kept, and its idempotency key.", durable});
   rows.push_back({"callback-secret", "TEXT", &o.callback_secret,
                   "What callbacks are signed with, in X-Canopy-Signature; empty: they are not.", durable});
   rows.push_back({"callback-private", "", &o.callback_private,

@@ -23,8 +23,10 @@ std::uint64_t memory_bytes(const CallHead& head) {
   return bytes;
 }
 
-Result<void> CallQueue::hold(const std::string& owner, const FunctionName& function, std::uint64_t owner_max) {
-  if (owner_max == 0 || owner_max > options_.waiting_per_owner_max) owner_max = options_.waiting_per_owner_max;
+Result<void> CallQueue::hold(const std::string& owner, const FunctionName& function,
+                             std::uint64_t owner_max) {
+  if (owner_max == 0 || owner_max > options_.waiting_per_owner_max)
+    owner_max = options_.waiting_per_owner_max;
   if (waiting_count_ + held_count_ >= options_.waiting_max)
     return full("of all functions", options_.waiting_max);
   Flow& flow = flow_of(owner, function);

@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/id.h"
-#include "model/function.h"
 #include "model/durable.h"
+#include "model/function.h"
 #include "model/record.h"
 #include "wire/json_writer.h"
 
@@ -29,8 +29,9 @@ void write(JsonWriter& json, const Function& function);
 // none. The log itself is not in it.
 void write(JsonWriter& json, const Record& record);
 
-// The same, and {"durable": true, "retries_max", "attempts": [{"attempt", "started", "ended", "error"}], "due",
-// "deadline", "expires", "idempotency_key", "callback": {"url", "state", "attempts", "due", "status", "error"}}.
+// The same, and {"durable": true, "retries_max", "attempts": [{"attempt", "started", "ended", "error"}],
+// "due", "deadline", "expires", "idempotency_key", "callback": {"url", "state", "attempts", "due", "status",
+// "error"}}.
 void write(JsonWriter& json, const DurableRecord& record);
 
 // {"code", "message", "origin", "call", "stage"}; call and stage only where they are known.

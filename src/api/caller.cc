@@ -141,19 +141,6 @@ void Caller::fill(Running& running, net::HttpExchange& exchange, const wire::Rou
   Call& call = running.call;
   running.exchange = &exchange;
   running.queued = core_.clock().wall_now();
-  const Version& version = *running.version;
-  const std::uint64_t log_bytes_max = version.function->limits.log_bytes;
-  running.log = CallLog(version.owner == nullptr ? log_bytes_max
-                                                 : version.owner->log_bytes(call.queued, log_bytes_max));
-  running.log.on_write = [this, &running](std::string_view piece) {
-    if (!platform_.feed.is_followed()) return;
-    platform_.feed.publish({.kind = Happening::Kind::log_piece,
-                            .function = running.version->function->name,
-                            .call = running.call.id,
-                            .log_offset = running.log.text().size() - piece.size(),
-                            .text = {}},
-                           [piece] { return std::string(piece); });
-  };
   call.function = running.version->function.get();
   call.method = request.method;
   call.path = route.rest;
@@ -167,11 +154,32 @@ void Caller::fill(Running& running, net::HttpExchange& exchange, const wire::Rou
     watch_planned_ = true;
     watch_alarm_.set(call.queued + unwatched_time, [this] { watch_clients(); });
   }
-  if (platform_.feed.is_followed()) {
-    platform_.feed.publish(
-        {.kind = Happening::Kind::call_started, .function = call.function->name, .call = call.id, .text = {}},
-        [&] { return wire::to_json(record_of(running, call.queued, false)); });
-  }
+  publish_start(running);
+}
+
+// Its log is seen as it is written, by who follows.
+void Caller::publish_start(Running& running) {
+  const Version& version = *running.version;
+  const std::uint64_t log_bytes_max = version.function->limits.log_bytes;
+  running.log =
+      CallLog(version.owner == nullptr ? log_bytes_max
+                                       : version.owner->log_bytes(running.call.queued, log_bytes_max));
+  running.log.on_write = [this, &running](std::string_view piece) {
+    if (!platform_.feed.is_followed()) return;
+    platform_.feed.publish({.kind = Happening::Kind::log_piece,
+                            .function = running.version->function->name,
+                            .call = running.call.id,
+                            .log_offset = running.log.text().size() - piece.size(),
+                            .text = {}},
+                           [piece] { return std::string(piece); });
+  };
+  if (!platform_.feed.is_followed()) return;
+  const Call& call = running.call;
+  platform_.feed.publish({.kind = Happening::Kind::call_started,
+                          .function = running.version->function->name,
+                          .call = call.id,
+                          .text = {}},
+                         [&] { return wire::to_json(record_of(running, call.queued, false)); });
 }
 
 // The call's own deadline holds while others compile.
@@ -308,7 +316,8 @@ void Caller::watch_clients() {
   watch_planned_ = false;
   Time next = never;
   running_.for_each([this, now, &next](Running& running) {
-    if (running.watched) return false;  // As are all older ones.
+    if (running.exchange == nullptr) return true;  // A durable call has no client.
+    if (running.watched) return false;             // As are all older ones.
     const Time due = running.call.queued + unwatched_time;
     if (due > now) {
       next = due;

@@ -24,6 +24,7 @@
 #include "api/platform.h"
 #include "api/running.h"
 #include "base/id.h"
+#include "calls/runner.h"
 #include "net/http.h"
 #include "net/task.h"
 #include "policy/evict.h"
@@ -42,6 +43,9 @@ class Caller {
   //   and what Runtime::prepare() and Instance::run() say
   net::Task<net::HttpResponse> call(net::HttpExchange& exchange, wire::Route route);
 
+  // Runs a durable call for nobody who waits for it here; `work` lives until it ends. In caller_durable.cc.
+  net::Task<calls::RunEnd> run(calls::Work work);
+
   // What runs here now, newest first; with what it logged so far, as long as that is no more than
   // `log_bytes_max` in all.
   std::vector<Record> running(const std::optional<FunctionName>& function, std::uint64_t log_bytes_max) const;
@@ -58,6 +62,9 @@ class Caller {
  private:
   Result<Running*> admit(net::HttpExchange& exchange, const wire::Route& route, Duration& retry_after);
   void fill(Running& running, net::HttpExchange& exchange, const wire::Route& route);
+  Running* begin(const calls::Work& work, calls::RunEnd& end);
+  void publish_start(Running& running);
+  void end(const calls::Work& work, Running& running, Reply& reply, calls::RunEnd& end);
   net::Task<void> make_ready(Running& running);
   void stop(Running& running, std::string_view why);
   net::HttpResponse finish(Running& running, Reply& reply);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/ask.h"
+#include "api/durable_calls.h"
 #include "api/gateway.h"
 #include "api/parameters.h"
 #include "wire/json.h"
@@ -51,12 +52,23 @@ bool may_run(const store::RecordFilter& filter) {
   return !filter.state || *filter.state == State::running || *filter.state == State::queued;
 }
 
-std::string page_json(const std::vector<Record>& records, std::size_t limit) {
-  std::string json = wire::list_json("calls", records);
-  json.pop_back();
-  json += ",\"next\":";
-  json += records.size() == limit ? "\"" + to_text(records.back().id) + "\"" : "null";
-  return json + "}";
+std::string page_json(const std::vector<DurableRecord>& durable, const std::vector<Record>& plain,
+                      std::size_t limit) {
+  wire::JsonWriter json;
+  json.begin_object();
+  json.key("calls");
+  json.begin_array();
+  for (const DurableRecord& record : durable) wire::write(json, record);
+  for (const Record& record : plain) wire::write(json, record);
+  json.end_array();
+  json.key("next");
+  if (durable.size() + plain.size() < limit) {
+    json.null();
+  } else {
+    json.value(to_text(plain.empty() ? durable.back().record.id : plain.back().id));
+  }
+  json.end_object();
+  return json.take_text();
 }
 
 // Waits until that call has ended, the client went away, or `until`.
@@ -109,6 +121,7 @@ net::Task<std::optional<Record>> find_call(const Here& here, CallId id) {
     Found found = platform.gateways[core.index()]->caller().find_running(id);
     return found && who->sees(*found) ? found : std::nullopt;
   };
+  if (here.platform.call_log->owns(id)) co_return co_await find_durable(here, id);
   // A call of somebody else's takes the way of one that is not there, so that they take as long.
   Found record = here.platform.records.find(id);
   if (record && here.who->sees(*record)) co_return record;
@@ -121,28 +134,60 @@ net::Task<std::optional<Record>> find_call(const Here& here, CallId id) {
   co_return record;
 }
 
-net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exchange) {
-  auto filter = read_filter(exchange.request().query, here.platform.clock.wall_now());
-  if (!filter) co_return error_response(filter.error());
-  const std::size_t limit = filter->limit;
+// The calls that came in by HTTP and were answered there; of the durable ones that ran, the log knows more.
+net::Task<std::vector<Record>> list_plain(const Here& here, store::RecordFilter filter) {
+  const std::size_t limit = filter.limit;
+  const auto is_durable_one = [&log = *here.platform.call_log](const Record& record) {
+    return log.owns(record.id);
+  };
   std::vector<Record> records;
-  if (may_run(*filter)) {
-    auto running = co_await find_running(here, filter->function, 0);
+  if (may_run(filter)) {
+    auto running = co_await find_running(here, filter.function, 0);
+    std::erase_if(running, is_durable_one);
     const bool goes_on =
-        filter->after && std::ranges::find(running, *filter->after, &Record::id) != running.end();
-    records = page_of(std::move(running), *filter);
-    if (goes_on) filter->after.reset();
+        filter.after && std::ranges::find(running, *filter.after, &Record::id) != running.end();
+    records = page_of(std::move(running), filter);
+    if (goes_on) filter.after.reset();
   }
-  if (records.size() < limit) {
-    filter->limit = limit - records.size();
-    filter->visible = [who = here.who](const Record& record) { return who->sees(record); };
-    for (Record& record : here.platform.records.list(*filter)) {
+  filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
+  // Durable ones among them are left out, so a page may take several looks.
+  while (records.size() < limit) {
+    filter.limit = limit - records.size();
+    auto found = here.platform.records.list(filter);
+    const bool is_last = found.size() < filter.limit;
+    if (!found.empty()) filter.after = found.back().id;
+    std::erase_if(found, is_durable_one);
+    for (Record& record : found) {
       // One that has ended since it was seen running is listed once.
       const bool listed = std::ranges::find(records, record.id, &Record::id) != records.end();
       if (!listed) records.push_back(std::move(record));
     }
+    if (is_last) break;
   }
-  co_return json_response(page_json(records, limit));
+  co_return records;
+}
+
+// Durable calls come first, then the others, each the newest first: `after` says in which part we are.
+net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exchange) {
+  auto filter = read_filter(exchange.request().query, here.platform.clock.wall_now());
+  if (!filter) co_return error_response(filter.error());
+  const std::size_t limit = filter->limit;
+  std::vector<DurableRecord> durable;
+  if (!filter->after || here.platform.call_log->owns(*filter->after)) {
+    store::DurableFilter asked{.function = filter->function,
+                               .state = filter->state,
+                               .since = filter->since,
+                               .limit = limit,
+                               .after = filter->after};
+    durable = co_await list_durable(here, std::move(asked));
+    filter->after.reset();
+  }
+  std::vector<Record> plain;
+  if (durable.size() < limit) {
+    filter->limit = limit - durable.size();
+    plain = co_await list_plain(here, *filter);
+  }
+  co_return json_response(page_json(durable, plain, limit));
 }
 
 net::Task<net::HttpResponse> get_call(const Here& here, net::HttpExchange& exchange, CallId id) {

@@ -4,6 +4,7 @@
 
 #include "api/calls.h"
 #include "api/deploy.h"
+#include "api/durable_calls.h"
 #include "api/events.h"
 #include "api/functions.h"
 #include "api/keys.h"
@@ -42,12 +43,6 @@ net::HttpResponse wrong_method(const net::HttpRequest& request, const wire::Rout
                                "; what does is: " + std::string(route.allowed)});
   response.headers.push_back({"Allow", std::string(route.allowed)});
   return response;
-}
-
-net::HttpResponse not_built(std::string_view what) {
-  return error_with_status(
-      501, {Code::unavailable, std::string(what) + "; call /function/{namespace}/{name}, which "
-                                                   "answers with the output"});
 }
 
 net::HttpResponse allowed_methods(const wire::Route& route) {
@@ -124,6 +119,7 @@ net::Task<net::HttpResponse> Gateway::serve(net::HttpExchange& exchange, wire::R
   using wire::Target;
   const Here here{platform_, core_, caller_, doorman_, std::move(who)};
   const auto& method = exchange.request().method;
+  if (is_durable(platform_, route)) co_return co_await serve_durable(here, exchange, std::move(route));
   switch (route.target) {
     case Target::function:
       if (method == "PUT") co_return co_await put_function(here, exchange, std::move(route.function));
@@ -225,10 +221,6 @@ net::HttpResponse Gateway::answer(const Here& here, const net::HttpRequest& requ
       return allowed_methods(route);
     case Target::wrong_method:
       return wrong_method(request, route);
-    case Target::async_call:
-      return not_built("asynchronous calls are not built yet");
-    case Target::call_retry:
-      return not_built("only asynchronous calls can be tried again, and they are not built yet");
     default:
       return error_response({Code::internal, "a route without an answer"});
   }
@@ -255,7 +247,9 @@ Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) {
   CANOPY_TRY(const auto route, wire::parse_route(head.method, head.path));
   const Options& options = platform_.options;
   if (!is_small(head.header("Content-Length"))) CANOPY_TRY_VOID(doorman_.identify(head));
-  if (route.target == wire::Target::call) return options.body_bytes_max;
+  if (route.target == wire::Target::call || route.target == wire::Target::async_call) {
+    return options.body_bytes_max;
+  }
   if (route.target == wire::Target::function && head.method == "PUT") return options.code_bytes_max;
   return small_body_bytes;
 }

@@ -141,12 +141,55 @@ void add_cores(Text& text, const Report& report) {
            [](const CoreReport& core) { return core.unload_count; });
 }
 
+void add_durable(Text& text, const Report& report) {
+  const store::CallLogStats& log = report.durable;
+  const auto one = [&text](std::string_view family, std::string_view type, std::string_view help,
+                           auto value) {
+    text.family(family, type, help);
+    text.sample("", value);
+  };
+  one("canopy_durable_calls_waiting", "gauge", "Durable calls that wait.", log.waiting_count);
+  one("canopy_durable_calls_delayed", "gauge", "Of those, the ones whose next attempt is for later.",
+      log.delayed_count);
+  one("canopy_durable_calls_running", "gauge", "Durable calls that run.", log.running_count);
+  one("canopy_durable_calls_dead", "gauge", "Durable calls that failed and can be retried by hand.",
+      log.dead_count);
+  const bool waits = log.oldest_queued != WallTime() && report.now > log.oldest_queued;
+  one("canopy_durable_oldest_seconds", "gauge", "How long the call next in some line has waited, at most.",
+      waits ? report.now - log.oldest_queued : Duration::zero());
+  one("canopy_durable_callbacks_waiting", "gauge", "Callbacks that are not delivered yet.",
+      log.callbacks_waiting);
+  one("canopy_durable_accepted_total", "counter", "Durable calls that were acknowledged.", log.appended);
+  text.family("canopy_durable_ended_total", "counter", "Durable calls with an end, by state.");
+  text.sample("state=\"COMPLETED\"", log.completed);
+  text.sample("state=\"FAILED\"", log.failed);
+  text.sample("state=\"CANCELLED\"", log.cancelled);
+  one("canopy_durable_retries_total", "counter", "Attempts that failed and are tried again.", log.retried);
+  one("canopy_durable_lost_total", "counter", "Attempts whose worker was lost.", log.lost);
+  one("canopy_durable_refused_ends_total", "counter", "Ends that came too late and were not recorded.",
+      log.refused_ends);
+  one("canopy_durable_purged_total", "counter", "Calls that were forgotten after their time.", log.purged);
+  one("canopy_durable_batches_total", "counter", "Transactions of the log.", log.batches);
+  one("canopy_durable_batch_operations_total", "counter", "What was written in them.", log.batch_operations);
+  one("canopy_durable_failed_batches_total", "counter", "Transactions that the disk did not take.",
+      log.failed_batches);
+  one("canopy_durable_commit_seconds_total", "counter", "Time for the fsyncs of all batches.",
+      log.commit_time);
+  one("canopy_durable_commit_seconds_max", "gauge", "The longest of the last minute.", log.commit_time_max);
+  one("canopy_durable_wal_bytes", "gauge", "What is not yet moved into calls.db.", log.wal_bytes);
+  one("canopy_durable_damaged_total", "counter", "Rows that did not fit their checksum.", log.damaged);
+  one("canopy_durable_lost_batches", "gauge", "Batches that were missing when the log was opened.",
+      log.lost_batches);
+  one("canopy_durable_failing", "gauge", "1 while the disk does not take the log.", log.failing ? 1 : 0);
+}
+
 }  // namespace
 
 std::string metrics_text(const Report& report, std::string_view program_version) {
   Text text;
   add_calls(text, report);
   add_cores(text, report);
+  add_durable(text, report);
   text.family("canopy_functions", "gauge", "Functions deployed.");
   text.sample("", report.deployed_count);
   text.family("canopy_records", "gauge", "Records of ended calls that are kept.");

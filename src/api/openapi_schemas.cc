@@ -114,7 +114,7 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "cold":{"type":"boolean"}}},
 "Call":{"type":"object","required":["id","function","version","state","queued","started","ended","attempt","status",
   "exit_code","usage","input_bytes","output_bytes","log_bytes","log_dropped_bytes","trace","error"],"properties":{
-  "id":{"$ref":"#/components/schemas/CallId"},"function":{"type":"string"},"version":{"type":"integer","minimum":1},
+  "id":{"$ref":"#/components/schemas/CallId"},"function":{"type":"string"},"version":{"type":"integer","minimum":0},
   "state":{"$ref":"#/components/schemas/State"},
   "queued":{"$ref":"#/components/schemas/Time"},"started":{"$ref":"#/components/schemas/Time"},
   "ended":{"$ref":"#/components/schemas/Time"},"attempt":{"type":"integer","minimum":1},

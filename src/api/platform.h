@@ -21,11 +21,13 @@
 #include "net/blocking_pool.h"
 #include "options/options.h"
 #include "policy/access.h"
+#include "store/call_log.h"
 #include "store/catalog.h"
 #include "store/records.h"
 
 namespace canopy::api {
 
+class DurableEngine;
 class Gateway;
 
 struct Platform {
@@ -45,7 +47,9 @@ struct Platform {
   Feed& feed;
   policy::Place place;  // How it decides whether keys are demanded.
   LoginGate login_gate{};
-  std::mutex deploying{};  // Held from looking at a quota to the deployment that it allows.
+  std::mutex deploying{};              // Held from looking at a quota to the deployment that it allows.
+  store::CallLog* call_log = nullptr;  // Set before the cores run, as is the next.
+  DurableEngine* durable = nullptr;
   std::vector<exec::Core*> cores{};
   std::vector<Gateway*> gateways{};  // By core index; each belongs to its core.
   std::atomic<bool> draining = false;

@@ -39,8 +39,10 @@ net::Task<Report> make_report(const Here& here) {
   }
   report.deployed_count = here.platform.catalog.snapshot()->functions.size();
   report.record_count = here.platform.records.size();
+  report.durable = here.platform.call_log->stats();
   report.follower_count = here.platform.feed.follower_count();
   report.uptime = here.platform.clock.now() - here.platform.started;
+  report.now = here.platform.clock.wall_now();
   report.draining = here.platform.draining;
   co_return report;
 }
@@ -57,6 +59,10 @@ net::Task<net::HttpResponse> debug_state(const Here& here, net::HttpExchange& ex
   json.member("functions_deployed", report.deployed_count);
   json.member("records", report.record_count);
   json.member("followers", report.follower_count);
+  json.member("durable_calls_waiting", report.durable.waiting_count);
+  json.member("durable_calls_running", report.durable.running_count);
+  json.member("durable_calls_dead", report.durable.dead_count);
+  json.member("durable_log_failing", report.durable.failing);
   json.key("runtimes");
   json.begin_array();
   for (const auto& [name, runtime] : here.platform.runtimes) json.value(name);

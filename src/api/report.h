@@ -10,6 +10,7 @@
 #include "api/here.h"
 #include "net/http_server.h"
 #include "net/task.h"
+#include "store/call_log.h"
 
 namespace canopy::api {
 
@@ -28,10 +29,12 @@ struct CoreReport {
 struct Report {
   std::vector<CoreReport> cores;
   std::map<FunctionName, CallCounters> functions;  // Over all cores.
+  store::CallLogStats durable;
   std::size_t deployed_count = 0;
   std::size_t record_count = 0;
   std::size_t follower_count = 0;
   Duration uptime{};
+  WallTime now{};
   bool draining = false;
 };
 

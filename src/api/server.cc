@@ -10,6 +10,7 @@
 #include <malloc.h>
 
 #include "api/alarm.h"
+#include "api/durable_engine.h"
 #include "api/gateway.h"
 #include "api/keys.h"
 #include "api/usage.h"
@@ -23,6 +24,7 @@ constexpr std::size_t disk_thread_count = 4;
 constexpr std::size_t compile_queue_max = 64;
 constexpr std::size_t password_queue_max = 16;
 constexpr Duration sweep_period = std::chrono::hours(1);
+constexpr Duration purge_period = std::chrono::seconds(15);
 constexpr Duration trim_period = std::chrono::seconds(3);
 constexpr std::size_t trim_above_bytes = 16 * MiB;
 constexpr Duration idle_check_period = std::chrono::milliseconds(2);
@@ -88,6 +90,7 @@ struct Server::Impl {
         options(std::move(parts.options)),
         program_version(std::move(parts.program_version)),
         catalog(std::move(parts.catalog)),
+        call_log(std::move(parts.call_log)),
         records({.shard_count = count_cores(options),
                  .count_max = static_cast<std::size_t>(options.records_max),
                  .bytes_max = static_cast<std::size_t>(options.records_bytes_max)}),
@@ -101,6 +104,7 @@ struct Server::Impl {
   void plan_trim();
   void plan_flush();
   Result<void> make_admin();
+  void plan_purge();
   bool wait_until_idle(Duration timeout);
   void stop();
 
@@ -116,6 +120,7 @@ struct Server::Impl {
   const std::string program_version;
   policy::Place place;
   std::unique_ptr<store::Catalog> catalog;
+  std::unique_ptr<store::CallLog> call_log;
   store::Records records;
   Feed feed;
   Ledger ledger;
@@ -131,7 +136,9 @@ struct Server::Impl {
   std::optional<net::BlockingPool> passwords;
   std::unique_ptr<Platform> platform;
   std::vector<std::unique_ptr<Lane>> lanes;
+  std::unique_ptr<DurableEngine> durable;
   std::unique_ptr<Alarm> sweep_alarm;
+  std::unique_ptr<Alarm> purge_alarm;
   std::unique_ptr<Alarm> trim_alarm;
   std::unique_ptr<Alarm> flush_alarm;
   std::vector<std::jthread> threads;
@@ -139,9 +146,14 @@ struct Server::Impl {
 };
 
 Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes) {
+  // What lies in memory goes with what lies in memory.
+  if (!call_log && catalog) call_log = store::make_memory_call_log(call_log_options(options), clock);
   if (!catalog) {
     CANOPY_TRY(catalog,
                store::open_catalog(options.data, clock, {.secret_key_file = options.secret_key_file}));
+  }
+  if (!call_log) {
+    CANOPY_TRY(call_log, store::open_call_log(options.data, call_log_options(options), clock));
   }
   CANOPY_TRY(place, read_place(options));
   CANOPY_TRY_VOID(make_admin());
@@ -176,6 +188,9 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
                               .started = clock.now()});
   for (exec::Core* const core : core_pointers) lanes.push_back(std::make_unique<Lane>(*platform, *core));
   for (const auto& lane : lanes) platform->gateways.push_back(&lane->gateway);
+  platform->call_log = call_log.get();
+  durable = std::make_unique<DurableEngine>(*platform);
+  platform->durable = durable.get();
   CANOPY_TRY_VOID(listen());
   sweep_alarm = std::make_unique<Alarm>(*cores.front());
   plan_sweep();
@@ -183,9 +198,12 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   plan_trim();
   flush_alarm = std::make_unique<Alarm>(*cores.front());
   plan_flush();
+  purge_alarm = std::make_unique<Alarm>(*cores.front());
+  plan_purge();
   for (exec::Core* const core : core_pointers) {
     threads.emplace_back([core]() noexcept { core->run(); });
   }
+  durable->start();
   return {};
 }
 
@@ -260,6 +278,13 @@ Result<void> Server::Impl::make_admin() {
   return {};
 }
 
+void Server::Impl::plan_purge() {
+  purge_alarm->set(clock.now() + purge_period, [this] {
+    durable->purge();
+    plan_purge();
+  });
+}
+
 bool Server::Impl::wait_until_idle(Duration timeout) {
   struct Waiting {
     std::mutex mutex;
@@ -282,6 +307,9 @@ void Server::Impl::stop() {
   if (std::exchange(stopped, true) || !platform) return;
   platform->draining = true;
   templates->stop();
+  // Before the calls are ended: what has not ended by now goes back to the log, and runs after the next
+  // start.
+  if (durable) durable->stop();
   if (!threads.empty()) {
     on_each_lane([](Lane& lane) {
       lane.server->stop();
@@ -332,7 +360,9 @@ bool Server::drain(Duration timeout) {
   impl_->platform->draining = true;
   impl_->on_each_lane([](Lane& lane) { lane.server->stop(); });
   impl_->feed.wake_all();
-  return impl_->wait_until_idle(timeout);
+  const Time until = impl_->clock.now() + timeout;
+  impl_->durable->drain(timeout);
+  return impl_->wait_until_idle(std::max(until - impl_->clock.now(), Duration::zero()));
 }
 
 const std::string& Server::new_admin_key() const { return impl_->new_admin_key; }

@@ -20,6 +20,7 @@
 #include "exec/core.h"
 #include "net/blocking_pool.h"
 #include "options/options.h"
+#include "store/call_log.h"
 #include "store/catalog.h"
 
 namespace canopy::api {
@@ -37,7 +38,8 @@ struct ServerParts {
   std::string program_version;
   // Called once, before the cores run. What it returns is destroyed when they have stopped.
   std::function<Result<Runtimes>(const RuntimeParts& parts)> make_runtimes;
-  std::unique_ptr<store::Catalog> catalog;  // Null: the one in the folder that the options name.
+  std::unique_ptr<store::Catalog> catalog;     // Null: the one in the folder that the options name.
+  std::unique_ptr<store::CallLog> call_log{};  // Null: the one there; in memory where the catalog is given.
 };
 
 class Server {

@@ -42,7 +42,7 @@ TEST(Server, AnswersUnknownPathsAndWrongMethods) {
   EXPECT_EQ(live.request("DELETE", "/metrics").status, 405);
   EXPECT_EQ(live.request("OPTIONS", "/v1/calls").status, 204);
   EXPECT_EQ(live.request("OPTIONS", "/v1/calls").header("Allow"), "GET, HEAD, OPTIONS");
-  EXPECT_EQ(live.post("/async-function/demo/hello").status, 501);
+  EXPECT_EQ(live.post("/async-function/demo/hello").status, 404);
 }
 
 TEST(Server, ShowsPagesThatNeedNothingFromElsewhere) {

@@ -63,6 +63,29 @@ void print_call(const Json& call, Terminal& terminal) {
                   (dropped == 0 ? "" : ", and " + short_size(dropped) + " that were not kept"));
 }
 
+// What a durable call has beside.
+void print_durable(const Json& call, Terminal& terminal) {
+  const auto line = [&terminal](std::string_view name, const std::string& value) {
+    if (value.empty()) return;
+    terminal.out() << terminal.faint(name) << std::string(11 - name.size(), ' ') << value << '\n';
+  };
+  line("due", text_field(call, "due"));
+  line("kept until", text_field(call, "expires"));
+  for (const Json& attempt : list_field(call, "attempts")) {
+    const Json* const error = field(attempt, "error");
+    const bool failed = error != nullptr && !text_field(*error, "code").empty();
+    line("attempt " + std::to_string(count_field(attempt, "attempt")),
+         text_field(attempt, "ended") +
+             (failed ? " " + text_field(*error, "code") + ": " + terminal.safe(text_field(*error, "message"))
+                     : " completed"));
+  }
+  const Json callback = object_field(call, "callback");
+  if (text_field(callback, "url").empty()) return;
+  const std::string why = text_field(callback, "error");
+  line("callback", text_field(callback, "state") + " to " + terminal.safe(text_field(callback, "url")) +
+                       (why.empty() ? "" : ": " + terminal.safe(why)));
+}
+
 Result<int> print_answer(const net::HttpClientResponse& response, const Command& command,
                          Terminal& terminal) {
   if (command.flags.json) {
@@ -71,6 +94,7 @@ Result<int> print_answer(const net::HttpClientResponse& response, const Command&
   }
   CANOPY_TRY(const Json call, wire::parse_json(response.body));
   print_call(call, terminal);
+  if (flag_field(call, "durable")) print_durable(call, terminal);
   return 0;
 }
 
@@ -147,6 +171,23 @@ Result<int> cancel_call(Command& command, Terminal& terminal) {
     terminal.out() << "cancelled " << command.arguments.front() << '\n';
   }
   return 0;
+}
+
+Result<int> retry_call(Command& command, Terminal& terminal) {
+  CANOPY_TRY(std::string target, call_target(command.arguments.front()));
+  target += "/retry";
+  CANOPY_TRY(const auto response, Client(command).ask({.method = "POST", .target = std::move(target)}));
+  if (command.flags.json) {
+    terminal.out() << response.body;
+  } else {
+    terminal.out() << "queued " << command.arguments.front() << " again\n";
+  }
+  return 0;
+}
+
+Result<int> list_dead(Command& command, Terminal& terminal) {
+  command.flags.state = "FAILED";
+  return list_calls(command, terminal);
 }
 
 }  // namespace canopy::cli

@@ -1,5 +1,5 @@
 #pragma once
-// The verbs about calls: invoke, calls (list, show, wait, cancel), logs.
+// The verbs about calls: invoke, calls (list, show, wait, cancel, retry, dead), logs.
 
 #include <optional>
 
@@ -14,6 +14,8 @@ Result<int> list_calls(Command& command, Terminal& terminal);
 Result<int> show_call(Command& command, Terminal& terminal);
 Result<int> wait_call(Command& command, Terminal& terminal);
 Result<int> cancel_call(Command& command, Terminal& terminal);
+Result<int> retry_call(Command& command, Terminal& terminal);
+Result<int> list_dead(Command& command, Terminal& terminal);
 Result<int> logs(Command& command, Terminal& terminal);
 
 // What went wrong with a call, where its response says so; nothing where it is the function's own reply,

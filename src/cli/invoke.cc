@@ -125,8 +125,11 @@ Result<int> invoke(Command& command, Terminal& terminal) {
   }
   if (!response) return tl::unexpected(std::move(response).error());
   const auto error = call_error(*response);
+  const std::string_view id = response->header("X-Call-Id");
   if (flags.json) {
     terminal.out() << response_json(*response) << '\n';
+  } else if (!error && flags.async && response->status == 202 && !id.empty()) {
+    terminal.out() << id << '\n';
   } else if (!error) {
     terminal.out() << terminal.safe(response->body);
     if (terminal.out_is_terminal() && !response->body.empty() && response->body.back() != '\n') {

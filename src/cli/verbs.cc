@@ -113,7 +113,8 @@ void invoke_flags(Flags& f, Rows& rows) {
       {"timeout", "DURATION",
        DurationSetting{.duration = &f.timeout, .min = std::chrono::milliseconds(1), .max = longest},
        "How long the call may take, if that is less than the function may.", ""});
-  rows.push_back({"async", "", &f.async, "Returns at once, with the call's id.", ""});
+  rows.push_back(
+      {"async", "", &f.async, "Returns when the call is on the server's disk, and prints its id.", ""});
   client_flags(f, rows);
 }
 
@@ -320,7 +321,12 @@ constexpr auto table = std::to_array<Verb>({
     {"calls list", "[ns/fn]", 0, 1, calls_group, "Lists the last calls.", "", calls_flags, list_calls},
     {"calls show", "ID", 1, 1, calls_group, "Shows what is known of a call.", "", client_flags, show_call},
     {"calls wait", "ID", 1, 1, calls_group, "Waits until a call has ended.", "", wait_flags, wait_call},
-    {"calls cancel", "ID", 1, 1, calls_group, "Ends a call that runs.", "", client_flags, cancel_call},
+    {"calls cancel", "ID", 1, 1, calls_group, "Ends a call that waits or runs.", "", client_flags,
+     cancel_call},
+    {"calls retry", "ID", 1, 1, calls_group, "Queues a durable call that failed once more.", "", client_flags,
+     retry_call},
+    {"calls redrive", "ID", 1, 1, calls_group, "The same as calls retry.", "", client_flags, retry_call},
+    {"calls dead", "[ns/fn]", 0, 1, calls_group, "Lists calls that failed.", "", calls_flags, list_dead},
     {"user", "", 0, 0, access_group, "Lists users.", "", client_flags, list_users},
     {"user add", "NAME", 1, 1, access_group, "Makes a user, and prints its first key.", user_detail,
      add_user_flags, add_user},

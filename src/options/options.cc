@@ -132,6 +132,31 @@ void add_machine_rows(Options& o, std::vector<OptionRow>& rows) {
                   "Memory for what is remembered of calls, their logs included.", records});
 }
 
+void add_durable_rows(Options& o, std::vector<OptionRow>& rows) {
+  constexpr std::string_view durable = "Durable calls";
+  constexpr Duration a_second = std::chrono::seconds(1);
+  constexpr Duration a_year = std::chrono::hours(24 * 366);
+  rows.push_back({"calls-queue", "N", CountSetting{.count = &o.calls_queue_max, .min = 1, .max = 100'000'000},
+                  "Durable calls of one function that may wait; one more is refused with 429.", durable});
+  rows.push_back({"calls-waiting", "N",
+                  CountSetting{.count = &o.calls_waiting_max, .min = 1, .max = 1'000'000'000},
+                  "Durable calls of all functions that may wait.", durable});
+  rows.push_back({"calls-running", "N", CountSetting{.count = &o.calls_running_max, .min = 1, .max = 65'536},
+                  "Durable calls that run at once.", durable});
+  rows.push_back({"call-losses", "N", CountSetting{.count = &o.call_losses_max, .min = 1, .max = 1000},
+                  "A durable call that its worker did not survive so often fails for good.", durable});
+  rows.push_back({"call-age-max", "DURATION",
+                  DurationSetting{.duration = &o.call_age_max, .min = a_second, .max = a_year},
+                  "A durable call that has not ended by then fails, wherever it waits.", durable});
+  rows.push_back(
+      {"result-ttl", "DURATION", DurationSetting{.duration = &o.result_ttl, .min = a_second, .max = a_year},
+       "How long the result and log of a durable call are kept, and its idempotency key.", durable});
+  rows.push_back({"callback-secret", "TEXT", &o.callback_secret,
+                  "What callbacks are signed with, in X-Canopy-Signature; empty: they are not.", durable});
+  rows.push_back({"callback-private", "", &o.callback_private,
+                  "Lets callbacks go to this machine and to private networks too.", durable});
+}
+
 tl::unexpected<Error> refuse(std::string message) { return fail(Code::invalid, std::move(message)); }
 
 bool is_loopback(std::string_view host) {
@@ -147,6 +172,7 @@ std::vector<OptionRow> option_rows(Options& options) {
   add_server_rows(options, rows);
   add_function_rows(options, rows);
   add_machine_rows(options, rows);
+  add_durable_rows(options, rows);
   return rows;
 }
 

@@ -63,6 +63,16 @@ struct Options {
   // Records
   std::uint64_t records_max = 100'000;
   std::uint64_t records_bytes_max = 256 * MiB;
+
+  // Durable calls
+  std::uint64_t calls_waiting_max = 10'000'000;
+  std::uint64_t calls_queue_max = 2'000'000;
+  std::uint64_t calls_running_max = 1024;
+  std::uint64_t call_losses_max = 5;
+  Duration call_age_max = std::chrono::hours(24);
+  Duration result_ttl = std::chrono::hours(24);
+  std::string callback_secret;
+  bool callback_private = false;
 };
 
 // The table, bound to `options`, which outlives it.

@@ -177,6 +177,15 @@ Result<std::string> Database::text(std::string_view sql) {
 
 bool Database::is_read_only() const { return sqlite3_db_readonly(connection_.get(), "main") != 0; }
 
+void Database::count_wal_pages() {
+  wal_pages_ = std::make_unique<std::uint64_t>(0);
+  const auto count = [](void* to, sqlite3* /*connection*/, const char* /*name*/, int pages) {
+    *static_cast<std::uint64_t*>(to) = static_cast<std::uint64_t>(pages);
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(connection_.get(), count, wal_pages_.get());
+}
+
 void Database::set_checkpoint_on_close(bool on) {
   sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
 }

@@ -68,6 +68,10 @@ class Database {
   Result<std::string> text(std::string_view sql);
 
   bool is_read_only() const;
+  // From now on nobody but the caller moves the write-ahead log into the file, and wal_pages() says how long
+  // it was after the last commit.
+  void count_wal_pages();
+  std::uint64_t wal_pages() const { return wal_pages_ ? *wal_pages_ : 0; }
   // While off, closing leaves the write-ahead log as it is and the file untouched.
   void set_checkpoint_on_close(bool on);
 
@@ -78,6 +82,7 @@ class Database {
   };
   explicit Database(sqlite3* connection) : connection_(connection) {}
 
+  std::unique_ptr<std::uint64_t> wal_pages_;  // SQLite has its address.
   std::unique_ptr<sqlite3, Close> connection_;
 };
 

@@ -59,9 +59,10 @@ void write(JsonWriter& json, const Function& function) {
   json.end_object();
 }
 
-void write(JsonWriter& json, const Record& record) {
+namespace {
+
+void write_members(JsonWriter& json, const Record& record, std::uint64_t log_bytes) {
   const bool ended = has_ended(record.state);
-  json.begin_object();
   json.member("id", to_text(record.id));
   json.member("function", to_text(record.function));
   json.member("version", record.version);
@@ -78,7 +79,7 @@ void write(JsonWriter& json, const Record& record) {
   write(json, record.usage);
   json.member("input_bytes", record.input_bytes);
   json.member("output_bytes", record.output_bytes);
-  json.member("log_bytes", record.log.size());
+  json.member("log_bytes", log_bytes);
   json.member("log_dropped_bytes", record.log_dropped_bytes);
   json.key("trace");
   record.trace.empty() ? json.null() : json.value(record.trace);
@@ -88,6 +89,66 @@ void write(JsonWriter& json, const Record& record) {
   } else {
     json.null();
   }
+}
+
+void write_text_or_null(JsonWriter& json, std::string_view key, const std::string& text) {
+  json.key(key);
+  text.empty() ? json.null() : json.value(text);
+}
+
+void write(JsonWriter& json, const Attempt& attempt) {
+  json.begin_object();
+  json.member("attempt", attempt.number);
+  json.member("started", attempt.started);
+  json.member("ended", attempt.ended);
+  json.key("error");
+  if (attempt.error) {
+    canopy::wire::write(json, *attempt.error);
+  } else {
+    json.null();
+  }
+  json.end_object();
+}
+
+void write_callback(JsonWriter& json, const DurableRecord& record) {
+  const CallbackState& callback = record.callback;
+  json.key("callback");
+  if (record.callback_url.empty()) return json.null();
+  json.begin_object();
+  json.member("url", record.callback_url);
+  // Before the call has ended there is nothing to be sent yet.
+  json.member("state", name(callback.kind == CallbackState::Kind::none ? CallbackState::Kind::waiting
+                                                                       : callback.kind));
+  json.member("attempts", callback.attempts);
+  json.member("due", callback.due);
+  json.key("status");
+  callback.status == 0 ? json.null() : json.value(callback.status);
+  write_text_or_null(json, "error", callback.error);
+  json.end_object();
+}
+
+}  // namespace
+
+void write(JsonWriter& json, const Record& record) {
+  json.begin_object();
+  write_members(json, record, record.log.size());
+  json.end_object();
+}
+
+void write(JsonWriter& json, const DurableRecord& record) {
+  json.begin_object();
+  write_members(json, record.record, record.log_bytes);
+  json.member("durable", true);
+  json.member("retries_max", record.retries_max);
+  json.key("attempts");
+  json.begin_array();
+  for (const Attempt& attempt : record.attempts) write(json, attempt);
+  json.end_array();
+  json.member("due", record.due);
+  json.member("deadline", record.deadline);
+  json.member("expires", record.expires);
+  write_text_or_null(json, "idempotency_key", record.idempotency_key);
+  write_callback(json, record);
   json.end_object();
 }
 
@@ -108,6 +169,12 @@ std::string to_json(const Function& function) {
 }
 
 std::string to_json(const Record& record) {
+  JsonWriter json;
+  write(json, record);
+  return json.take_text();
+}
+
+std::string to_json(const DurableRecord& record) {
   JsonWriter json;
   write(json, record);
   return json.take_text();

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "model/durable.h"
 #include "model/function.h"
 #include "model/record.h"
 #include "wire/json_writer.h"
@@ -28,11 +29,17 @@ void write(JsonWriter& json, const Function& function);
 // none. The log itself is not in it.
 void write(JsonWriter& json, const Record& record);
 
+// The same, and {"durable": true, "retries_max", "attempts": [{"attempt", "started", "ended", "error"}],
+// "due", "deadline", "expires", "idempotency_key", "callback": {"url", "state", "attempts", "due", "status",
+// "error"}}.
+void write(JsonWriter& json, const DurableRecord& record);
+
 // {"code", "message", "origin", "call", "stage"}; call and stage only where they are known.
 void write(JsonWriter& json, const Error& error, std::optional<CallId> call = std::nullopt);
 
 std::string to_json(const Function& function);
 std::string to_json(const Record& record);
+std::string to_json(const DurableRecord& record);
 
 // {"error": {…}}: the body of every reply that is an error.
 std::string error_json(const Error& error, std::optional<CallId> call = std::nullopt);

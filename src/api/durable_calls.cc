@@ -1,0 +1,381 @@
+#include "api/durable_calls.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/alarm.h"
+#include "api/ask.h"
+#include "api/calls.h"
+#include "api/durable_engine.h"
+#include "api/event_stream.h"
+#include "api/functions.h"
+#include "api/gateway.h"
+#include "api/parameters.h"
+#include "net/address.h"
+#include "net/event.h"
+#include "net/url.h"
+#include "wire/headers.h"
+#include "wire/json.h"
+
+namespace canopy::api {
+namespace {
+
+constexpr Duration disk_patience = std::chrono::seconds(30);
+constexpr Duration queue_retry_after = std::chrono::seconds(5);
+constexpr std::size_t callback_url_bytes_max = 2048;
+constexpr int insufficient_storage = 507;
+
+// Waits on this core for what a log's thread will say; not longer than disk_patience.
+template <class T>
+class Answer {
+ public:
+  explicit Answer(exec::Core& core) : core_(core), state_(std::make_shared<State>()) {}
+
+  store::CallLog::Done<T> done() const {
+    return [state = state_, &core = core_](Result<T> result) {
+      core.post([state, result = std::move(result)] {
+        state->result = result;
+        state->event.set();
+      });
+    };
+  }
+
+  net::Task<Result<T>> wait() {
+    const auto state = state_;
+    Alarm alarm(core_);
+    alarm.set(core_.clock().now() + disk_patience, [state] { state->event.set(); });
+    co_await state->event.wait();
+    if (state->result) co_return *std::move(state->result);
+    co_return fail(Code::unavailable,
+                   "the disk has not taken it yet, so whether it is kept is not known; ask again with an "
+                   "Idempotency-Key");
+  }
+
+ private:
+  struct State {
+    std::optional<Result<T>> result;
+    net::Event event;
+  };
+  exec::Core& core_;
+  const std::shared_ptr<State> state_;
+};
+
+net::HttpResponse log_error(const Error& error, std::optional<CallId> id = std::nullopt) {
+  net::HttpResponse response = error_response(error, id, queue_retry_after);
+  if (error.code == Code::unavailable) response.status = insufficient_storage;
+  return response;
+}
+
+Error expired(CallId id) {
+  return {Code::not_found, "the call " + to_text(id) + " ended so long ago that it is forgotten"};
+}
+
+net::HttpResponse find_error(const Error& error, CallId id) {
+  if (error.code == Code::not_found && error.message == no_such_call(id).message)
+    return error_response(error);
+  if (error.code == Code::not_found) return error_with_status(410, expired(id));
+  return error_response(error, id);
+}
+
+// An address that is written out can be judged at once; a name only when it is sent to.
+Result<std::string> read_callback(std::string_view text, bool allow_private) {
+  if (text.size() > callback_url_bytes_max) {
+    return fail(Code::invalid,
+                "X-Callback-Url is longer than " + std::to_string(callback_url_bytes_max) + " bytes");
+  }
+  std::string url(text);
+  auto parsed = net::parse_url(url.substr(0, url.find('?')));
+  if (!parsed) return fail(Code::invalid, "X-Callback-Url: " + parsed.error().message);
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(parsed->host, error);
+  if (!allow_private && ((!error && !net::is_public(address)) || parsed->host == "localhost")) {
+    return fail(Code::invalid, "X-Callback-Url: " + parsed->host +
+                                   " is of this machine or of a private network; callbacks go to public "
+                                   "addresses only, unless the server says --callback-private");
+  }
+  return url;
+}
+
+bool is_passed_on(std::string_view name) {
+  static constexpr std::array<std::string_view, 15> kept_back = {"Connection",
+                                                                 "Keep-Alive",
+                                                                 "Proxy-Connection",
+                                                                 "Transfer-Encoding",
+                                                                 "TE",
+                                                                 "Trailer",
+                                                                 "Upgrade",
+                                                                 "Expect",
+                                                                 "Proxy-Authorization",
+                                                                 "Idempotency-Key",
+                                                                 "X-Callback-Url",
+                                                                 "X-Canopy-Retry",
+                                                                 "X-Canopy-Timeout",
+                                                                 "Host",
+                                                                 "Content-Length"};
+  return std::ranges::none_of(kept_back,
+                              [name](std::string_view kept) { return wire::same_word(name, kept); });
+}
+
+// What opens this server is neither kept nor handed on.
+bool is_our_key(std::string_view name, std::string_view value) {
+  return wire::same_word(name, "Authorization") && shows_key(value);
+}
+
+Result<DurableCall> read_call(const Here& here, net::HttpExchange& exchange, const wire::Route& route) {
+  net::HttpRequest& request = exchange.request();
+  const Options& options = here.platform.options;
+  DurableCall call;
+  call.function = route.function;
+  call.method = request.method;
+  call.path = route.rest;
+  call.query = request.query;
+  for (const auto& [name, value] : request.headers) {
+    if (wire::same_word(name, "X-Canopy-Timeout")) {
+      CANOPY_TRY(const Duration asked, wire::parse_timeout(value));
+      call.timeout = std::min(asked, options.call_timeout_max);
+    } else if (wire::same_word(name, "X-Canopy-Retry")) {
+      CANOPY_TRY(call.retries_max, wire::parse_retry(value));
+    } else if (wire::same_word(name, "Idempotency-Key")) {
+      CANOPY_TRY(call.idempotency_key, wire::parse_idempotency_key(value));
+    } else if (wire::same_word(name, "X-Callback-Url")) {
+      CANOPY_TRY(call.callback_url, read_callback(value, options.callback_private));
+    } else if (wire::same_word(name, "traceparent") && wire::parse_traceparent(value)) {
+      call.trace = value;
+    }
+    if (is_passed_on(name) && !is_our_key(name, value))
+      call.headers.push_back({std::string(name), std::string(value)});
+  }
+  if (const auto owner = here.platform.owners.of(route.function.space)) {
+    call.owner = std::to_string(owner->id());
+    call.owner_waiting_max = owner->quotas().queued_calls.value_or(0);
+  }
+  call.input = std::move(request.body);
+  call.keep = options.result_ttl;
+  call.deadline = here.platform.clock.wall_now() + options.call_age_max;
+  return call;
+}
+
+net::Task<net::HttpResponse> submit(const Here& here, net::HttpExchange& exchange, wire::Route route) {
+  const auto snapshot = here.platform.catalog.snapshot();
+  if (!snapshot->functions.contains(route.function))
+    co_return error_response(no_such_function(route.function));
+  if (here.platform.draining) {
+    co_return error_response(
+        {Code::unavailable, "the server finishes what runs and then stops; ask another one", Stage::queue});
+  }
+  auto call = read_call(here, exchange, route);
+  if (!call) co_return error_response(call.error());
+  Answer<store::Accepted> answer(here.core);
+  here.platform.call_log->append(*std::move(call), answer.done());
+  const auto accepted = co_await answer.wait();
+  if (!accepted) co_return log_error(accepted.error());
+  const std::string id = to_text(accepted->id);
+  net::HttpResponse response = json_response("{\"id\":\"" + id + "\"}", 202);
+  response.headers.push_back({"Location", "/v1/calls/" + id});
+  response.headers.push_back({"X-Call-Id", id});
+  if (accepted->existed) response.headers.push_back({"Idempotency-Replayed", "true"});
+  co_return response;
+}
+
+net::Task<Result<DurableRecord>> look_up(const Here& here, CallId id) {
+  const auto work = [&log = *here.platform.call_log, id, who = here.who]() -> Result<DurableRecord> {
+    auto found = log.find(id);
+    if (found && !who->sees(found->record)) return tl::unexpected(no_such_call(id));
+    return found;
+  };
+  return net::run_blocking<DurableRecord>(here.platform.disk, work);
+}
+
+bool is_over(const DurableRecord& record) { return has_ended(record.record); }
+
+// Each state that it comes to, until the last.
+net::Task<net::HttpResponse> follow_state(const Here& here, net::HttpExchange& exchange, CallId id) {
+  const auto is_it = [id](const Happening& happening) {
+    return happening.call == id && happening.kind != Happening::Kind::log_piece;
+  };
+  auto follower = here.platform.feed.follow(here.core, is_it);
+  if (!follower) co_return too_many_followers();
+  const auto record = co_await look_up(here, id);
+  if (!record) co_return find_error(record.error(), id);
+  EventStream stream(here, exchange, std::move(follower));
+  const bool started = co_await stream.start();
+  if (!started) co_return net::HttpResponse();
+  std::string first;
+  append_event(is_over(*record) ? "call.ended" : "call", wire::to_json(*record), first);
+  const bool there = co_await stream.send(std::move(first));
+  if (!there || is_over(*record)) co_return net::HttpResponse();
+  const EventStream::Show show = [](const Happening& happening, std::string& out) {
+    append_event(name(happening.kind), happening.text, out);
+    return happening.kind != Happening::Kind::call_ended;
+  };
+  co_await stream.follow(show);
+  co_return net::HttpResponse();
+}
+
+net::Task<net::HttpResponse> get(const Here& here, net::HttpExchange& exchange, CallId id) {
+  const auto parameters = Parameters::read(exchange.request().query, {"wait"});
+  if (!parameters) co_return error_response(parameters.error());
+  const auto wait = parameters->duration("wait", here.platform.options.call_timeout_max);
+  if (!wait) co_return error_response(wait.error());
+  if (exchange.request().header("Accept").find("text/event-stream") != std::string_view::npos) {
+    co_return co_await follow_state(here, exchange, id);
+  }
+  auto record = co_await look_up(here, id);
+  if (record && !is_over(*record) && *wait) {
+    const Time until = here.platform.clock.now() + **wait;
+    const auto is_it = [id](const Happening& happening) {
+      return happening.kind == Happening::Kind::call_ended && happening.call == id;
+    };
+    const auto follower = here.platform.feed.follow(here.core, is_it);
+    if (!follower) co_return too_many_followers();
+    record = co_await look_up(here, id);  // It may have ended before somebody followed.
+    if (record && !is_over(*record)) {
+      exchange.on_client_gone([&follower] { follower->event().set(); });
+      Alarm alarm(here.core);
+      alarm.set(until, [&follower] { follower->event().set(); });
+      co_await follower->event().wait();
+      exchange.on_client_gone(nullptr);
+      record = co_await look_up(here, id);
+      // The key may have been revoked meanwhile.
+      if (!here.doorman.is_still(*here.who)) record = tl::unexpected(no_such_call(id));
+    }
+  }
+  if (!record) co_return find_error(record.error(), id);
+  co_return json_response(wire::to_json(*record));
+}
+
+net::Task<net::HttpResponse> result(const Here& here, net::HttpExchange& exchange, CallId id) {
+  const auto parameters = Parameters::read(exchange.request().query, {});
+  if (!parameters) co_return error_response(parameters.error());
+  const auto allowed = co_await look_up(here, id);
+  if (!allowed) co_return find_error(allowed.error(), id);
+  const std::function<Result<store::StoredResult>()> work = [&log = *here.platform.call_log, id] {
+    return log.result(id);
+  };
+  auto stored = co_await net::run_blocking<store::StoredResult>(here.platform.disk, work);
+  if (!stored) co_return find_error(stored.error(), id);
+  if (stored->state == State::queued || stored->state == State::running) {
+    const auto record = co_await look_up(here, id);
+    if (!record) co_return find_error(record.error(), id);
+    co_return json_response(wire::to_json(*record), 202);
+  }
+  if (stored->error) {
+    net::HttpResponse response = error_response(*stored->error, id);
+    response.status = 424;
+    co_return response;
+  }
+  Reply reply;
+  reply.status = stored->status;
+  reply.headers = std::move(stored->headers);
+  reply.output = std::move(stored->output);
+  reply.usage = stored->usage;
+  co_return call_response(reply, id);
+}
+
+net::Task<net::HttpResponse> cancel(const Here& here, net::HttpExchange& exchange, CallId id) {
+  const auto parameters = Parameters::read(exchange.request().query, {});
+  if (!parameters) co_return error_response(parameters.error());
+  const auto allowed = co_await look_up(here, id);
+  if (!allowed) co_return find_error(allowed.error(), id);
+  Answer<store::Cancelled> answer(here.core);
+  here.platform.call_log->cancel(id, answer.done());
+  const auto cancelled = co_await answer.wait();
+  if (!cancelled && cancelled.error().code == Code::unavailable) co_return log_error(cancelled.error(), id);
+  if (!cancelled && cancelled.error().code == Code::not_found) co_return find_error(cancelled.error(), id);
+  if (!cancelled) co_return error_response(cancelled.error(), id);
+  if (cancelled->was_running) here.platform.durable->cancel(id);
+  const auto record = co_await look_up(here, id);
+  if (!record) co_return find_error(record.error(), id);
+  co_return json_response(wire::to_json(*record));
+}
+
+net::Task<net::HttpResponse> retry(const Here& here, net::HttpExchange& exchange, CallId id) {
+  const auto parameters = Parameters::read(exchange.request().query, {});
+  if (!parameters) co_return error_response(parameters.error());
+  if (!here.platform.call_log->owns(id)) {
+    const auto record = co_await find_call(here, id);
+    if (!record) co_return error_response(no_such_call(id));
+    const Error other{Code::conflict, "the call " + to_text(id) +
+                                          " was not a durable one, so its input is not kept; call it again"};
+    co_return error_response(other, id);
+  }
+  const auto allowed = co_await look_up(here, id);
+  if (!allowed) co_return find_error(allowed.error(), id);
+  Answer<FunctionName> answer(here.core);
+  here.platform.call_log->redrive(id, answer.done());
+  const auto redriven = co_await answer.wait();
+  if (!redriven && redriven.error().code == Code::not_found) co_return find_error(redriven.error(), id);
+  if (!redriven) co_return log_error(redriven.error(), id);
+  const auto record = co_await look_up(here, id);
+  if (!record) co_return find_error(record.error(), id);
+  net::HttpResponse response = json_response(wire::to_json(*record), 202);
+  response.headers.push_back({"Location", "/v1/calls/" + to_text(id)});
+  co_return response;
+}
+
+}  // namespace
+
+bool is_durable(const Platform& platform, const wire::Route& route) {
+  using wire::Target;
+  switch (route.target) {
+    case Target::async_call:
+    case Target::call_retry:
+      return true;
+    case Target::call_record:
+    case Target::call_result:
+      return platform.call_log->owns(route.call);
+    default:
+      return false;
+  }
+}
+
+net::Task<net::HttpResponse> serve_durable(const Here& here, net::HttpExchange& exchange, wire::Route route) {
+  using wire::Target;
+  switch (route.target) {
+    case Target::async_call:
+      co_return co_await submit(here, exchange, std::move(route));
+    case Target::call_retry:
+      co_return co_await retry(here, exchange, route.call);
+    case Target::call_result:
+      co_return co_await result(here, exchange, route.call);
+    default:
+      if (exchange.request().method == "DELETE") co_return co_await cancel(here, exchange, route.call);
+      co_return co_await get(here, exchange, route.call);
+  }
+}
+
+net::Task<std::optional<Record>> find_durable(const Here& here, CallId id) {
+  const std::function<Result<Record>()> work = [&log = *here.platform.call_log, id,
+                                                who = here.who]() -> Result<Record> {
+    CANOPY_TRY(DurableRecord found, log.find(id));
+    if (!who->sees(found.record)) return tl::unexpected(no_such_call(id));
+    if (!has_ended(found.record)) return std::move(found.record);
+    CANOPY_TRY(store::StoredLog text, log.log(id));
+    found.record.log = std::move(text.text);
+    return std::move(found.record);
+  };
+  auto found = co_await net::run_blocking<Record>(here.platform.disk, work);
+  if (!found) co_return std::nullopt;
+  if (found->state != State::running) co_return *std::move(found);
+  using Found = std::optional<Record>;
+  const std::function<Found(exec::Core&)> question = [&platform = here.platform, id](exec::Core& core) {
+    return platform.gateways[core.index()]->caller().find_running(id);
+  };
+  const auto answers = co_await ask_all<Found>(here.core, here.platform.cores, question);
+  for (const Found& answer : answers) {
+    if (answer) found->log = answer->log;
+  }
+  co_return *std::move(found);
+}
+
+net::Task<std::vector<DurableRecord>> list_durable(const Here& here, store::DurableFilter filter) {
+  filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
+  const std::function<Result<store::DurablePage>()> work = [&log = *here.platform.call_log, filter] {
+    return log.list(filter);
+  };
+  auto page = co_await net::run_blocking<store::DurablePage>(here.platform.disk, work);
+  if (!page) co_return std::vector<DurableRecord>();
+  co_return std::move(page->records);
+}
+
+}  // namespace canopy::api

@@ -1,0 +1,458 @@
+// What the writer does with each thing that is asked of it: apply() writes rows, show() lets it be seen once
+// they are on the disk, undo() takes back what was begun where they could not be written.
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/log.h"
+#include "store/call_log_local.h"
+#include "store/crc32c.h"
+
+namespace canopy::store {
+namespace {
+
+constexpr int server_error = 500;  // A reply from here on is a failed attempt, while it may be tried again.
+
+// What an idempotency key leads to.
+struct KeyRow {
+  std::uint64_t number = 0;
+  std::uint64_t token = 0;
+  std::string request;
+};
+
+std::string encode_key(const KeyRow& key) {
+  std::string bytes;
+  bytes.append(reinterpret_cast<const char*>(&key.number), sizeof key.number);
+  bytes.append(reinterpret_cast<const char*>(&key.token), sizeof key.token);
+  bytes += key.request;
+  const std::uint32_t seal = crc32c(bytes);
+  bytes.append(reinterpret_cast<const char*>(&seal), sizeof seal);
+  return bytes;
+}
+
+std::optional<KeyRow> decode_key(std::string_view bytes) {
+  if (bytes.size() < 20) return std::nullopt;
+  const std::string_view content = bytes.substr(0, bytes.size() - 4);
+  std::uint32_t seal = 0;
+  std::memcpy(&seal, bytes.data() + content.size(), sizeof seal);
+  if (seal != crc32c(content)) return std::nullopt;
+  KeyRow key;
+  std::memcpy(&key.number, content.data(), sizeof key.number);
+  std::memcpy(&key.token, content.data() + 8, sizeof key.token);
+  key.request = content.substr(16);
+  return key;
+}
+
+std::int64_t minute_after(WallTime time) {
+  return std::chrono::ceil<std::chrono::minutes>(time.time_since_epoch()).count();
+}
+
+CallHead without_input(const CallHead& head) {
+  const DurableCall& call = head.call;
+  return {.token = head.token,
+          .call = {.id = call.id,
+                   .owner = call.owner,
+                   .function = call.function,
+                   .method = call.method,
+                   .path = call.path,
+                   .query = call.query,
+                   .headers = call.headers,
+                   .input = {},
+                   .trace = call.trace,
+                   .timeout = call.timeout,
+                   .retries_max = call.retries_max,
+                   .callback_url = call.callback_url,
+                   .idempotency_key = call.idempotency_key,
+                   .keep = call.keep,
+                   .queued = call.queued,
+                   .deadline = call.deadline},
+          .input = head.input};
+}
+
+Error late_end(const Lease& lease) {
+  return {Code::conflict, "attempt " + std::to_string(lease.attempt) + " of call " + to_text(lease.id) +
+                              " is not under way any more; its end is not recorded"};
+}
+
+}  // namespace
+
+Result<void> LocalCallLog::apply(AppendOp& op) {
+  CallHead& head = *op.head;
+  const bool has_key = !head.call.idempotency_key.empty();
+  std::string digest;
+  std::string request;
+  if (has_key) {
+    digest = key_digest(head.call);
+    request = request_digest(head.call);
+    CANOPY_TRY(const auto known, shelf_->key(digest));
+    if (known) {
+      const auto key = decode_key(*known);
+      if (!key) {
+        op.result = fail(Code::internal, "the record of this Idempotency-Key is damaged on the disk");
+      } else if (key->request != request) {
+        op.result = fail(Code::conflict, "this Idempotency-Key was used for another call of '" +
+                                             head.call.function.space +
+                                             "', with another function or body; use a new key");
+      } else {
+        op.result = Accepted{.id = id_of(key->number, key->token), .existed = true};
+      }
+      return {};
+    }
+  }
+  const std::uint64_t number = state_.next_number;
+  head.token = tokens_.next().low;
+  head.call.id = id_of(number, head.token);
+  const bool has_file = !head.input.file.empty();
+  CANOPY_TRY_VOID(shelf_->put_live(number, encode_head(number, head), has_file ? "" : head.call.input));
+  if (has_key) {
+    CANOPY_TRY_VOID(shelf_->put_key(
+        digest, encode_key({.number = number, .token = head.token, .request = std::move(request)})));
+  }
+  ++state_.next_number;
+  op.number = number;
+  op.result = Accepted{.id = head.call.id};
+  return {};
+}
+
+void LocalCallLog::show(AppendOp& op) {
+  const DurableCall& call = op.head->call;
+  if (op.number == 0) return queue_.give_up(call.owner, call.function);
+  const bool is_cached = queue_.cached_bytes() + memory_bytes(*op.head) <= options_.cached_input_bytes_max &&
+                         op.head->input.file.empty();
+  queue_.add(call.owner, call.function,
+             {.number = op.number, .queued = call.queued, .head = is_cached ? op.head : nullptr}, WallTime(),
+             call.queued, true);
+  ++stats_.appended;
+  made_ready_ = true;
+}
+
+void LocalCallLog::undo(AppendOp& op) { op.number = 0; }
+
+// A call that has an end: its row moves, and who waits for a callback is noted.
+Result<void> LocalCallLog::end_call(std::uint64_t number, const EndedRow& ended, std::string_view input) {
+  const bool is_dead = ended.ending.state == State::failed;
+  const auto inline_part = [](const Body& body, std::string_view bytes) {
+    return body.file.empty() ? bytes : std::string_view();
+  };
+  CANOPY_TRY_VOID(shelf_->erase_live(number));
+  const std::string row = encode_ended(number, ended.head, ended.progress, ended.ending);
+  const Outcome& outcome = ended.ending.outcome;
+  CANOPY_TRY_VOID(shelf_->put_ended({.number = number,
+                                     .row = row,
+                                     .output = inline_part(ended.ending.output, outcome.output),
+                                     .log = inline_part(ended.ending.log, outcome.log),
+                                     .input = is_dead ? inline_part(ended.head.input, input) : "",
+                                     .expires_minute = minute_after(ended.ending.expires),
+                                     .is_dead = is_dead}));
+  if (ended.head.call.callback_url.empty()) return {};
+  const CallbackState waiting{.kind = CallbackState::Kind::waiting, .due = outcome.ended, .error = {}};
+  return shelf_->put_callback(number, encode_callback(number, waiting, outcome.ended));
+}
+
+// Decides what becomes of a call whose attempt has ended, and writes it.
+Result<void> LocalCallLog::settle(CompleteOp& op, std::uint64_t number, const CallHead& head,
+                                  const Progress& before, std::uint32_t attempt) {
+  Outcome& outcome = op.outcome;
+  Progress progress = before;
+  progress.attempt = attempt;
+  std::optional<Error> failure = outcome.error;
+  if (!failure && outcome.status >= server_error) {
+    failure = Error{Code::function_failed,
+                    "the function answered with the status " + std::to_string(outcome.status), Stage::reply};
+  }
+  if (failure) {
+    const bool lost = op.end == policy::AttemptEnd::lost;
+    ++(lost ? progress.tries.losses : progress.tries.failures);
+    policy::RetryRule rule = options_.retry;
+    rule.retries_max = head.call.retries_max;
+    double where = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      where = random();
+    }
+    auto delay = policy::retry_delay(rule, progress.tries, op.end, where);
+    if (op.is_final || !policy::is_worth_retrying(failure->code)) delay.reset();
+    const WallTime due = outcome.ended + delay.value_or(Duration::zero());
+    if (head.call.deadline != WallTime() && due >= head.call.deadline) delay.reset();
+    if (delay) {
+      progress.attempts.push_back(
+          {.number = attempt, .started = outcome.started, .ended = outcome.ended, .error = failure});
+      if (progress.attempts.size() > kept_attempts_max) progress.attempts.erase(progress.attempts.begin());
+      progress.due = due;
+      CANOPY_TRY_VOID(shelf_->put_progress(number, encode_progress(number, progress)));
+      op.again = std::move(progress);
+      return {};
+    }
+  }
+  Ending ending{.state = outcome.error ? State::failed : State::completed,
+                .outcome = std::move(outcome),
+                .expires = {},
+                .output = op.output,
+                .log = op.log};
+  ending.expires = ending.outcome.ended + head.call.keep;
+  op.ended =
+      EndedRow{.head = without_input(head), .progress = std::move(progress), .ending = std::move(ending)};
+  return end_call(number, *op.ended, head.call.input);
+}
+
+Result<void> LocalCallLog::apply(CompleteOp& op) {
+  const auto number = number_of(op.lease.id);
+  std::shared_ptr<const CallHead> head;
+  Progress progress;
+  {
+    const std::lock_guard lock(mutex_);
+    CallQueue::Running* const running = number ? queue_.running(*number) : nullptr;
+    if (running == nullptr || !running->head || running->head->call.id != op.lease.id ||
+        running->attempt != op.lease.attempt || running->settling) {
+      op.result = tl::unexpected(late_end(op.lease));
+      ++stats_.refused_ends;
+      return {};
+    }
+    running->settling = true;
+    head = running->head;
+    if (const Progress* const before = queue_.find_progress(*number)) progress = *before;
+  }
+  op.number = *number;
+  op.again.reset();
+  if (op.ended) op.outcome = std::move(op.ended->ending.outcome);  // It is tried a second time.
+  op.ended.reset();
+  return settle(op, *number, *head, progress, op.lease.attempt);
+}
+
+void LocalCallLog::show(CompleteOp& op) {
+  if (op.number == 0) return;
+  CallQueue::Running& running = *queue_.running(op.number);
+  if (marks_) marks_->erase(running.mark);
+  const bool lost = op.end == policy::AttemptEnd::lost;
+  if (lost) ++stats_.lost;
+  if (op.again) {
+    if (!lost) ++stats_.retried;
+    queue_.progress(op.number) = *op.again;
+    queue_.put_back(op.number, op.again->due, clock_.wall_now());
+    made_ready_ = true;
+    return;
+  }
+  queue_.end(op.number, true);
+  show_end(op.number, *op.ended);
+}
+
+void LocalCallLog::undo(CompleteOp& op) {
+  if (op.number == 0) return;
+  if (CallQueue::Running* const running = queue_.running(op.number)) running->settling = false;
+  op.number = 0;
+}
+
+void LocalCallLog::show_end(std::uint64_t number, const EndedRow& ended) {
+  switch (ended.ending.state) {
+    case State::completed:
+      ++stats_.completed;
+      break;
+    case State::failed:
+      ++stats_.failed;
+      ++stats_.dead_count;
+      break;
+    default:
+      ++stats_.cancelled;
+  }
+  if (ended.head.call.callback_url.empty()) return;
+  plan_callback(number, ended.ending.outcome.ended);
+  made_callback_ = true;
+}
+
+Result<void> LocalCallLog::apply(CancelOp& op) {
+  const auto number = number_of(op.id);
+  op.result = fail(Code::not_found, "there is no durable call " + to_text(op.id) + ", or it is forgotten");
+  op.number = 0;
+  if (!number) return {};
+  CANOPY_TRY(const auto row, shelf_->read_own(*number, Part::row));
+  if (!row) return {};
+  const WallTime now = clock_.wall_now();
+  if (row->has_ended) {
+    const auto ended = decode_ended(*number, row->row);
+    if (!ended) {
+      op.result = tl::unexpected(ended.error());
+    } else if (id_of(*number, ended->head.token) == op.id) {
+      op.result = fail(Code::conflict, "the call " + to_text(op.id) + " has ended already, as " +
+                                           std::string(name(ended->ending.state)));
+    }
+    return {};
+  }
+  auto head = decode_head(*number, row->row);
+  if (!head) {
+    op.result = tl::unexpected(head.error());
+    return {};
+  }
+  head->call.id = id_of(*number, head->token);
+  if (head->call.id != op.id) return {};
+  Cancelled found{.function = head->call.function};
+  Progress progress;
+  Ending ending;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const Progress* const before = queue_.find_progress(*number)) progress = *before;
+    if (CallQueue::Running* const running = queue_.running(*number)) {
+      if (running->settling) {
+        op.result = fail(Code::conflict, "the call " + to_text(op.id) + " ends at this very moment");
+        return {};
+      }
+      running->settling = true;
+      found.was_running = true;
+      ending.outcome.started = running->started;
+      progress.attempt = running->attempt;
+    } else {
+      queue_.drop(*number, head->call.owner, head->call.function);
+    }
+  }
+  op.number = *number;
+  op.result = found;
+  ending.state = State::canceled;
+  ending.outcome.ended = now;
+  ending.outcome.error =
+      Error{Code::canceled, "the call was cancelled", found.was_running ? Stage::run : Stage::queue};
+  ending.expires = now + head->call.keep;
+  op.ended = EndedRow{.head = *std::move(head), .progress = std::move(progress), .ending = std::move(ending)};
+  return end_call(*number, *op.ended, {});
+}
+
+void LocalCallLog::show(CancelOp& op) {
+  if (op.number == 0) return;
+  if (CallQueue::Running* const running = queue_.running(op.number); running && running->settling) {
+    if (marks_) marks_->erase(running->mark);
+    queue_.end(op.number, true);
+  } else {
+    queue_.forget(op.number);
+  }
+  show_end(op.number, *op.ended);
+}
+
+void LocalCallLog::undo(CancelOp& op) {
+  if (op.number == 0) return;
+  if (op.result->was_running) {
+    if (CallQueue::Running* const running = queue_.running(op.number)) running->settling = false;
+  } else {
+    const DurableCall& call = op.ended->head.call;
+    queue_.undo_drop(call.owner, call.function, {.number = op.number, .queued = call.queued, .head = {}},
+                     op.ended->progress.due, clock_.wall_now());
+  }
+  op.number = 0;
+}
+
+Result<void> LocalCallLog::apply(RedriveOp& op) {
+  const auto number = number_of(op.id);
+  op.result = fail(Code::not_found, "there is no durable call " + to_text(op.id) + ", or it is forgotten");
+  op.number = 0;
+  if (!number) return {};
+  CANOPY_TRY(auto row, shelf_->read_own(*number, Part::input));
+  if (!row) return {};
+  const std::string only = "; only one that failed can be tried again";
+  if (!row->has_ended) {
+    const auto head = decode_head(*number, row->row);
+    if (head && id_of(*number, head->token) == op.id) {
+      op.result = fail(Code::conflict, "the call " + to_text(op.id) + " has not ended" + only);
+    }
+    return {};
+  }
+  auto ended = decode_ended(*number, row->row);
+  if (!ended) {
+    op.result = tl::unexpected(ended.error());
+    return {};
+  }
+  if (id_of(*number, ended->head.token) != op.id) return {};
+  if (ended->ending.state != State::failed) {
+    op.result = fail(Code::conflict, "the call " + to_text(op.id) + " ended as " +
+                                         std::string(name(ended->ending.state)) + only);
+    return {};
+  }
+  op.head = std::move(ended->head);
+  op.head.call.id = op.id;
+  op.progress = std::move(ended->progress);
+  op.progress.tries = {};
+  op.progress.due = {};
+  op.progress.attempts.push_back({.number = op.progress.attempt,
+                                  .started = ended->ending.outcome.started,
+                                  .ended = ended->ending.outcome.ended,
+                                  .error = ended->ending.outcome.error});
+  if (op.head.call.deadline != WallTime()) {
+    op.head.call.deadline = clock_.wall_now() + (op.head.call.deadline - op.head.call.queued);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto held = queue_.hold(op.head.call.owner, op.head.call.function); !held) {
+      op.result = tl::unexpected(std::move(held).error());
+      return {};
+    }
+  }
+  op.number = *number;
+  op.result = op.head.call.function;
+  CANOPY_TRY_VOID(shelf_->erase_ended(*number, minute_after(ended->ending.expires)));
+  CANOPY_TRY_VOID(shelf_->erase_callback(*number));
+  CANOPY_TRY_VOID(shelf_->put_live(*number, encode_head(*number, op.head), row->body));
+  return shelf_->put_progress(*number, encode_progress(*number, op.progress));
+}
+
+void LocalCallLog::show(RedriveOp& op) {
+  if (op.number == 0) return;
+  queue_.progress(op.number) = op.progress;
+  queue_.add(op.head.call.owner, op.head.call.function,
+             {.number = op.number, .queued = op.head.call.queued, .head = {}}, WallTime(), clock_.wall_now(),
+             true);
+  drop_callback(op.number);
+  --stats_.dead_count;
+  made_ready_ = true;
+}
+
+void LocalCallLog::undo(RedriveOp& op) {
+  if (op.number != 0) queue_.give_up(op.head.call.owner, op.head.call.function);
+  op.number = 0;
+}
+
+Result<void> LocalCallLog::apply(CallbackOp& op) {
+  return shelf_->put_callback(op.number, encode_callback(op.number, op.row.state, op.row.first_due));
+}
+
+void LocalCallLog::show(CallbackOp& op) {
+  if (op.row.state.kind == CallbackState::Kind::waiting) {
+    plan_callback(op.number, op.row.state.due);
+    made_callback_ = true;
+  } else {
+    drop_callback(op.number);
+  }
+}
+
+Result<void> LocalCallLog::apply(PurgeOp& op) {
+  const std::int64_t minute =
+      std::chrono::floor<std::chrono::minutes>(clock_.wall_now().time_since_epoch()).count();
+  CANOPY_TRY(const auto expired, shelf_->expired(minute, op.count_max));
+  op.numbers.clear();
+  op.dead_count = 0;
+  std::vector<std::string> files;
+  for (const auto& [expires, number] : expired) {
+    CANOPY_TRY(const auto row, shelf_->read_own(number, Part::row));
+    if (row && row->has_ended) {
+      if (const auto ended = decode_ended(number, row->row)) {
+        if (!ended->head.call.idempotency_key.empty()) {
+          CANOPY_TRY_VOID(shelf_->erase_key(key_digest(ended->head.call)));
+        }
+        if (ended->ending.state == State::failed) ++op.dead_count;
+        for (const Body* const body : {&ended->head.input, &ended->ending.output, &ended->ending.log}) {
+          if (!body->file.empty()) files.push_back(body->file);
+        }
+      }
+    }
+    CANOPY_TRY_VOID(shelf_->erase_callback(number));
+    CANOPY_TRY_VOID(shelf_->erase_ended(number, expires));
+    op.numbers.push_back(number);
+  }
+  op.files = std::move(files);
+  op.result = op.numbers.size();
+  return {};
+}
+
+void LocalCallLog::show(PurgeOp& op) {
+  for (const std::uint64_t number : op.numbers) drop_callback(number);
+  stats_.purged += op.numbers.size();
+  stats_.dead_count -= std::min(stats_.dead_count, op.dead_count);
+}
+
+}  // namespace canopy::store

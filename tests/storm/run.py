@@ -1,0 +1,398 @@
+#!/usr/bin/env python3
+"""Kills the server again and again under load, and audits what it promised of durable calls.
+
+  tests/storm/run.py --canopy=build/release/canopy [--seconds=60] [--clients=8] [--seed=N] [SCENARIO...]
+
+Scenarios: storm (kill -9 at 1 to 5 Hz; a ledger of every answer is audited afterwards), poison (a call that
+does not let its server live ends among the dead), drain (SIGTERM gives back what runs), tail (the log cut and
+flipped at its end: never a wrong record), disk (full: 507, and recovery by itself). All of them, if none is named; `--seconds=600 storm` is the long one.
+
+Ends with 0 where every promise held, and prints the ledger's sums."""
+import argparse
+import hashlib
+import http.client
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+EXAMPLES = HERE.parent.parent / "examples"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """The real binary on a port and a folder that stay the same however often it dies."""
+
+    def __init__(self, canopy, folder, *flags):
+        self.canopy, self.folder, self.flags = canopy, folder, flags
+        self.port = free_port()
+        self.process = None
+        self.starts = []
+        self.log = open(folder / "server.log", "ab")
+
+    def start(self):
+        began = time.monotonic()
+        self.process = subprocess.Popen(
+            [self.canopy, "up", f"--listen=127.0.0.1:{self.port}", f"--data={self.folder}/data", *self.flags],
+            stdout=self.log, stderr=subprocess.STDOUT)
+        while True:
+            if self.process.poll() is not None:
+                sys.exit(f"the server ended with {self.process.returncode}: see {self.folder}/server.log")
+            try:
+                if self.ask("GET", "/readyz", patience=1)[0] == 200:
+                    break
+            except OSError:
+                pass
+            if time.monotonic() - began > 60:
+                sys.exit("the server is not ready after a minute")
+            time.sleep(0.005)
+        self.starts.append(time.monotonic() - began)
+
+    def kill(self, sign=signal.SIGKILL):
+        self.process.send_signal(sign)
+        return self.process.wait(timeout=60)
+
+    def ask(self, method, target, body=None, headers=None, patience=40):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
+        try:
+            connection.request(method, target, body=body, headers=headers or {})
+            response = connection.getresponse()
+            return response.status, response.read()
+        except http.client.HTTPException as error:
+            raise OSError(str(error)) from error
+        finally:
+            connection.close()
+
+    def json(self, method, target, **rest):
+        status, body = self.ask(method, target, **rest)
+        return status, json.loads(body)
+
+    def deploy(self, path, name):
+        run = subprocess.run([self.canopy, "deploy", str(path), f"--name={name}"], text=True,
+                             env=dict(os.environ, CANOPY_URL=f"http://127.0.0.1:{self.port}"),
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if run.returncode != 0:
+            sys.exit(f"cannot deploy {path}: {run.stdout}")
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit(f"BROKEN: {what}")
+
+
+class Ledger:
+    """Every key that was used, what was sent under it, and every id that was ever answered."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.ids = {}
+        self.bodies = {}
+        self.replayed = self.errors = 0
+
+    def note(self, key, body, call):
+        with self.lock:
+            self.bodies[key] = body
+            self.ids.setdefault(key, set()).add(call)
+
+
+def submit_until(stop, server, ledger, number, seed):
+    """One client: numbered calls, each asked for until it is acknowledged; one in ten is asked for twice."""
+    chance = random.Random(seed * 1000 + number)
+    count = 0
+    while not stop.is_set():
+        count += 1
+        key = f"client-{number}-call-{count}"
+        body = f"{key} {chance.random()}".encode()
+        again = chance.random() < 0.1
+        while True:
+            try:
+                status, answer = server.ask("POST", "/async-function/storm/echo", body=body, patience=10,
+                                            headers={"Idempotency-Key": key, "X-Canopy-Retry": "20"})
+            except OSError:
+                ledger.errors += 1
+                time.sleep(0.01)
+                continue
+            if status == 202:
+                ledger.note(key, body, json.loads(answer)["id"])
+                if not again:
+                    break
+                again = False
+                ledger.replayed += 1
+                continue
+            check(status in (429, 503, 507), f"a call was answered {status}: {answer[:300]}")
+            time.sleep(0.01)
+
+
+def audit(server, ledger, patience):
+    for key, ids in ledger.ids.items():
+        check(len(ids) == 1, f"key {key} names {len(ids)} calls: {ids}")
+    key_of = {next(iter(ids)): key for key, ids in ledger.ids.items()}
+    check(len(key_of) == len(ledger.ids), "two keys name one call")
+    until = time.monotonic() + patience
+    lost = stuck = wrong = failed = 0
+    retried = 0
+    for call, key in key_of.items():
+        while True:
+            status, record = server.json("GET", f"/v1/calls/{call}?wait=20s")
+            if status != 200 or record["state"] not in ("QUEUED", "RUNNING") or time.monotonic() > until:
+                break
+        if status != 200:
+            lost += 1
+            print(f"lost: {key} {call}: {status} {record}")
+            continue
+        if record["state"] in ("QUEUED", "RUNNING"):
+            stuck += 1
+            print(f"stuck: {key} {record}")
+            continue
+        retried += record["attempt"] > 1
+        if record["state"] != "COMPLETED":
+            failed += 1
+            print(f"failed: {key} {record}")
+            continue
+        status, output = server.ask("GET", f"/v1/calls/{call}/result")
+        if status != 200 or output != ledger.bodies[key]:
+            wrong += 1
+            print(f"wrong: {key} {status} {output[:200]}")
+    # And the other way round: no call that nobody was told of ran under a key twice.
+    seen, after, listed = {}, "", 0
+    while True:
+        status, page = server.json("GET", f"/v1/calls?function=storm/echo&limit=1000{after}")
+        check(status == 200, f"the list was answered {status}")
+        for record in page["calls"]:
+            listed += 1
+            if record.get("idempotency_key"):
+                seen.setdefault(record["idempotency_key"], set()).add(record["id"])
+        if not page["next"]:
+            break
+        after = f"&after={page['next']}"
+    double = sum(len(ids) > 1 for ids in seen.values())
+    starts = sorted(server.starts)
+    print(f"storm: {len(ledger.ids)} calls acknowledged, {ledger.replayed} asked twice, {ledger.errors} broken "
+          f"connections, {len(starts) - 1} kills, {retried} calls ran more than once; ready again in at most "
+          f"{starts[-1]:.2f} s")
+    print(f"  acknowledged and lost {lost}, more than one call for a key {double}, stuck {stuck}, "
+          f"wrong result {wrong}, failed {failed}")
+    check(lost + double + stuck + wrong + failed == 0, "the ledger does not add up")
+    check(len(ledger.ids) > 0 and listed >= len(ledger.ids), "nothing was audited")
+
+
+def storm(arguments, folder):
+    server = Server(arguments.canopy, folder)
+    server.start()
+    server.deploy(EXAMPLES / "echo", "storm/echo")
+    ledger, stop = Ledger(), threading.Event()
+    clients = [threading.Thread(target=submit_until, args=(stop, server, ledger, number, arguments.seed))
+               for number in range(arguments.clients)]
+    for client in clients:
+        client.start()
+    chance = random.Random(arguments.seed)
+    until = time.monotonic() + arguments.seconds
+    while time.monotonic() < until:
+        time.sleep(1 / chance.uniform(1, 5))
+        server.kill()
+        server.start()
+    stop.set()
+    for client in clients:
+        client.join()
+    audit(server, ledger, patience=120)
+    server.kill(signal.SIGTERM)
+
+
+def wait_for_state(server, call, states, patience=60):
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        status, record = server.json("GET", f"/v1/calls/{call}")
+        if status == 200 and record["state"] in states:
+            return record
+        time.sleep(0.02)
+    sys.exit(f"BROKEN: the call did not become one of {states}: {record}")
+
+
+def sleeper(folder):
+    """A module that sleeps for the seconds of its input, and says so."""
+    source = folder / "sleeper.c"
+    source.write_text('#include <canopy.h>\n#include <stdlib.h>\n#include <unistd.h>\n'
+                      'int main(void) { char text[16] = {0}; ssize_t size = read(0, text, 15); (void)size;\n'
+                      '  for (int left = atoi(text); left > 0; --left) sleep(1);\n'
+                      '  write(1, "slept", 5); return 0; }\n')
+    return source
+
+
+def poison(arguments, folder):
+    server = Server(arguments.canopy, folder, "--call-losses=3")
+    server.start()
+    server.deploy(sleeper(folder), "storm/sleeper")
+    server.deploy(EXAMPLES / "echo", "storm/echo")
+    _, answer = server.json("POST", "/async-function/storm/sleeper", body=b"9", headers={"X-Canopy-Timeout": "60s"})
+    for loss in range(3):
+        record = wait_for_state(server, answer["id"], ("RUNNING",))
+        check(record["attempt"] == loss + 1, f"attempt {record['attempt']} after {loss} losses")
+        server.kill()
+        server.start()
+    record = wait_for_state(server, answer["id"], ("FAILED",))
+    check(len(record["attempts"]) == 3 and record["error"]["code"] == "died", f"poison: {record}")
+    _, dead = server.json("GET", "/v1/calls?state=FAILED")
+    check([call["id"] for call in dead["calls"]] == [answer["id"]], f"the dead are {dead}")
+    _, fine = server.json("POST", "/async-function/storm/echo", body=b"fine")
+    wait_for_state(server, fine["id"], ("COMPLETED",))
+    check(server.ask("POST", f"/v1/calls/{answer['id']}/retry")[0] == 202, "a dead call cannot be retried")
+    wait_for_state(server, answer["id"], ("RUNNING",))
+    check(server.ask("DELETE", f"/v1/calls/{answer['id']}")[0] == 200, "a running call cannot be cancelled")
+    check(wait_for_state(server, answer["id"], ("CANCELLED",))["attempt"] == 4, "the fourth attempt was cancelled")
+    server.kill(signal.SIGTERM)
+    print("poison: a call that its server did not survive three times is among the dead, and can be retried")
+
+
+def drain(arguments, folder):
+    server = Server(arguments.canopy, folder, "--drain-timeout=1s")
+    server.start()
+    server.deploy(sleeper(folder), "storm/sleeper")
+    ids = []
+    for seconds in (b"4", b"4"):
+        _, answer = server.json("POST", "/async-function/storm/sleeper", body=seconds)
+        ids.append(answer["id"])
+    for call in ids:
+        wait_for_state(server, call, ("RUNNING",))
+    server.kill(signal.SIGTERM)
+    server.start()
+    for call in ids:
+        record = wait_for_state(server, call, ("COMPLETED",))
+        check(record["attempt"] == 1 and record["usage"]["run_seconds"] > 3, f"drain: {record}")
+    server.kill(signal.SIGTERM)
+    print("drain: what ran was given back, and ran after the restart under the same number")
+
+
+def tail(arguments, folder):
+    """The end of the log is cut, and flipped, at many places: what is served is right, or not served."""
+    server = Server(arguments.canopy, folder)
+    server.start()
+    server.deploy(EXAMPLES / "echo", "storm/echo")
+    outputs = {}
+    for number in range(40):
+        body = hashlib.sha256(str(number).encode()).hexdigest().encode()
+        _, answer = server.json("POST", "/async-function/storm/echo", body=body)
+        outputs[answer["id"]] = body
+    for call in outputs:
+        wait_for_state(server, call, ("COMPLETED",))
+    server.kill()
+    shutil.copytree(folder / "data", folder / "kept")
+    wal = folder / "data" / "calls.db-wal"
+    size = wal.stat().st_size
+    chance = random.Random(arguments.seed)
+    places = sorted({size - 1 - chance.randrange(min(size, 60_000)) for _ in range(arguments.tails)})
+    served = missing = refused = 0
+    for number, place in enumerate(places):
+        shutil.rmtree(folder / "data")
+        shutil.copytree(folder / "kept", folder / "data")
+        if number % 2 == 0:
+            os.truncate(wal, place)
+        else:
+            with open(wal, "r+b") as file:
+                file.seek(place)
+                byte = file.read(1)[0]
+                file.seek(place)
+                file.write(bytes([byte ^ (1 << chance.randrange(8))]))
+        server.start()
+        for call, body in outputs.items():
+            status, output = server.ask("GET", f"/v1/calls/{call}/result")
+            if status == 202:  # Its end is lost, not the call: it runs again.
+                wait_for_state(server, call, ("COMPLETED",))
+                status, output = server.ask("GET", f"/v1/calls/{call}/result")
+            if status == 200:
+                check(output == body, f"byte {place}: a wrong result: {output}")
+                served += 1
+            elif status == 500:
+                refused += 1
+            else:
+                check(status in (404, 410), f"byte {place}: {status} {output}")
+                missing += 1
+        server.kill()
+    print(f"tail: {len(places)} cuts and flips: {served} results right, {missing} missing, {refused} reported as "
+          f"damaged, 0 wrong")
+
+
+def disk(arguments, folder):
+    """A small disk fills up: 507, and recovery by itself when there is room again."""
+    (folder / "data").mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", folder / "data"],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        print("disk: SKIPPED, a small file system cannot be mounted here")
+        return
+    try:
+        server = Server(arguments.canopy, folder)
+        server.start()
+        server.deploy(EXAMPLES / "echo", "storm/echo")
+        kept = {}
+
+        def submit():
+            body = os.urandom(2000).hex().encode()
+            status, answer = server.ask("POST", "/async-function/storm/echo", body=body)
+            if status == 202:
+                kept[json.loads(answer)["id"]] = body
+            return status
+
+        check(submit() == 202, "a call is not accepted on an empty disk")
+        filler = folder / "data" / "filler"
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(65536))
+            except OSError:
+                pass
+        statuses = [submit() for _ in range(2000)]
+        check(set(statuses) <= {202, 507}, f"a full disk was answered {set(statuses)}")
+        check(507 in statuses, "the disk did not fill up")
+        check(server.ask("GET", "/healthz")[0] == 200, "the server did not live through a full disk")
+        filler.unlink()
+        until = time.monotonic() + 10
+        while submit() != 202:
+            check(time.monotonic() < until, "no call is accepted though there is room again")
+            time.sleep(0.05)
+        server.kill()
+        server.start()
+        for call, body in kept.items():
+            wait_for_state(server, call, ("COMPLETED",))
+            check(server.ask("GET", f"/v1/calls/{call}/result")[1] == body, f"a wrong result of {call}")
+        server.kill(signal.SIGTERM)
+        print(f"disk: {statuses.count(507)} calls refused with 507 while it was full, {len(kept)} acknowledged, "
+              f"0 of them lost")
+    finally:
+        subprocess.run(["umount", "-l", folder / "data"])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--canopy", required=True)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--tails", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("scenarios", nargs="*")
+    arguments = parser.parse_args()
+    arguments.canopy = str(pathlib.Path(arguments.canopy).resolve())
+    known = {"storm": storm, "poison": poison, "drain": drain, "tail": tail, "disk": disk}
+    print(f"seed {arguments.seed}", flush=True)
+    for name in arguments.scenarios or known:
+        if name not in known:
+            sys.exit(f"no scenario {name}; there are {', '.join(known)}")
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=f"canopy-{name}-"))
+        known[name](arguments, folder)
+        sys.stdout.flush()
+        shutil.rmtree(folder)
+
+
+main()

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "net/address.h"
 #include "net/header_text.h"
 #include "net/input_buffer.h"
 #include "net/response_reader.h"
@@ -141,6 +142,14 @@ class Errand {
     return fail(Code::unavailable, what + " " + url_.text + ": " + small_letter(error.message()));
   }
 
+  // What is connected to are these very addresses: the name is not asked again.
+  Result<void> keep_public(std::vector<Tcp::endpoint>& endpoints) const {
+    std::erase_if(endpoints, [](const Tcp::endpoint& endpoint) { return !is_public(endpoint.address()); });
+    if (!endpoints.empty()) return {};
+    return fail(Code::forbidden, url_.text + " is an address of this machine or of a private network; only "
+                                             "public ones may be asked here");
+  }
+
   Result<void> connect() {
     ErrorCode error;
     std::vector<Tcp::endpoint> endpoints;
@@ -158,6 +167,7 @@ class Errand {
                                            "\" is not known; is the URL right?");
       }
     }
+    if (request_.public_only) CANOPY_TRY_VOID(keep_public(endpoints));
     for (const auto& endpoint : endpoints) {
       if (socket_.is_open()) socket_.close(error);
       const auto start = [&](auto handler) { socket_.async_connect(endpoint, handler); };

@@ -27,6 +27,7 @@ struct HttpClientRequest {
   std::uint64_t response_bytes_max = 256 << 20;  // Of the body that is kept.
   std::string ca_file;                           // PEM, for https; "" trusts what the system trusts.
   bool is_verified = true;                       // False takes any certificate: for tests only.
+  bool public_only = false;                      // Connects to addresses of the public network only.
 };
 
 struct HttpClientResponse {
@@ -40,6 +41,7 @@ struct HttpClientResponse {
 
 // Sends `request` and waits for the whole response, whatever its status.
 //   invalid      the URL, method, target or a header is none
+//   forbidden    `public_only`, and the name or address is of another network
 //   unavailable  nobody answers there, or the connection broke; the message says what to look at
 //   deadline     it took longer than the timeout
 //   too_large    the response is past response_bytes_max

@@ -42,6 +42,13 @@ typedef struct canopy_entry canopy_entry_t;
 wasmtime_error_t* canopy_entry_new(const wasmtime_instance_pre_t* pre, const char* name, size_t name_len,
                                    canopy_entry_t** entry);
 
+// The same for code that many functions share, each with a memory of its own: `code` imports one memory and
+// otherwise only what `linker` offers, which outlives the entry; `image` is a module whose export `memory` is
+// that memory, filled. An instance of both is made per call, and counts as two in a store's limits.
+wasmtime_error_t* canopy_hosted_entry_new(const wasmtime_linker_t* linker, const wasmtime_module_t* code,
+                                          const wasmtime_instance_pre_t* image, const char* name,
+                                          size_t name_len, canopy_entry_t** entry);
+
 void canopy_entry_delete(canopy_entry_t* entry);
 
 // Instantiates the entry's module in `store`, then calls the function, in one future: the same as

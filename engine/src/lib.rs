@@ -15,8 +15,8 @@ use std::ptr;
 use std::task::{Context, Poll, Waker};
 
 use wasmtime::{
-    Enabled, Error, ExternType, Instance, InstancePre, ModuleExport, PoolingAllocationConfig, Result, Trap,
-    TypedFunc, bail,
+    Enabled, Error, Extern, ExternType, Instance, InstancePre, Linker, Module, ModuleExport,
+    PoolingAllocationConfig, Result, Trap, TypedFunc, bail,
 };
 pub use wasmtime_c_api::*;
 use wasmtime_wizer::{InstanceState, SnapshotVal, ValType, Wizer};
@@ -41,14 +41,78 @@ pub unsafe extern "C" fn canopy_pooling_gc_heaps(
 // One call: instantiate, then the entry.
 
 pub struct canopy_entry_t {
-    pre: InstancePre<WasmtimeStoreData>,
+    start: Start,
     export: ModuleExport,
     returns_i32: bool,
 }
 
-fn find_entry(pre: &InstancePre<WasmtimeStoreData>, name: &[u8]) -> Result<canopy_entry_t> {
+enum Start {
+    Module(InstancePre<WasmtimeStoreData>),
+    Hosted(Hosted),
+}
+
+// Code that several functions share, over a memory that belongs to one of them.
+struct Hosted {
+    code: Module,
+    image: InstancePre<WasmtimeStoreData>,
+    memory: ModuleExport,
+    imports: Vec<HostedImport>,
+    linker: *const Linker<WasmtimeStoreData>,
+}
+
+enum HostedImport {
+    Memory,
+    Host(String, String),
+}
+
+impl Start {
+    async fn instantiate(&self, store: &mut WasmtimeStoreContextMut<'_>) -> Result<Instance> {
+        match self {
+            Start::Module(pre) => pre.instantiate_async(store).await,
+            Start::Hosted(hosted) => hosted.instantiate(store).await,
+        }
+    }
+}
+
+impl Hosted {
+    async fn instantiate(&self, store: &mut WasmtimeStoreContextMut<'_>) -> Result<Instance> {
+        let image = self.image.instantiate_async(&mut *store).await?;
+        // SAFETY: the linker outlives the entry, says canopy_engine.h.
+        let linker = unsafe { &*self.linker };
+        let mut imports = Vec::<Extern>::with_capacity(self.imports.len());
+        for import in &self.imports {
+            let found = match import {
+                HostedImport::Memory => image.get_module_export(&mut *store, &self.memory),
+                HostedImport::Host(module, name) => linker.get(&mut *store, module, name).ok(),
+            };
+            imports.push(found.expect("find_hosted saw it"));
+        }
+        Instance::new_async(&mut *store, &self.code, &imports).await
+    }
+}
+
+fn find_hosted(
+    linker: &Linker<WasmtimeStoreData>,
+    code: &Module,
+    image: &InstancePre<WasmtimeStoreData>,
+) -> Result<Start> {
+    let Some(memory) = image.module().get_export_index("memory") else {
+        bail!("the image exports no `memory`");
+    };
+    let mut imports = Vec::new();
+    for import in code.imports() {
+        imports.push(match import.ty() {
+            ExternType::Memory(_) => HostedImport::Memory,
+            _ => HostedImport::Host(import.module().to_string(), import.name().to_string()),
+        });
+    }
+    let (code, image) = (code.clone(), image.clone());
+    Ok(Start::Hosted(Hosted { code, image, memory, imports, linker }))
+}
+
+fn find_entry(module: &Module, start: Start, name: &[u8]) -> Result<canopy_entry_t> {
     let name = std::str::from_utf8(name)?;
-    let Some(ExternType::Func(ty)) = pre.module().get_export(name) else {
+    let Some(ExternType::Func(ty)) = module.get_export(name) else {
         bail!("the module exports no function `{name}`");
     };
     let results: Vec<_> = ty.results().collect();
@@ -60,8 +124,8 @@ fn find_entry(pre: &InstancePre<WasmtimeStoreData>, name: &[u8]) -> Result<canop
     if ty.params().len() != 0 {
         bail!("the function `{name}` must take no parameters");
     }
-    let export = pre.module().get_export_index(name).expect("it was found above");
-    Ok(canopy_entry_t { pre: pre.clone(), export, returns_i32 })
+    let export = module.get_export_index(name).expect("it was found above");
+    Ok(canopy_entry_t { start, export, returns_i32 })
 }
 
 #[unsafe(no_mangle)]
@@ -73,7 +137,29 @@ pub unsafe extern "C" fn canopy_entry_new(
 ) -> *mut wasmtime_error_t {
     let pre = unsafe { &*pre.cast::<InstancePre<WasmtimeStoreData>>() };
     let name = unsafe { bytes(name.cast(), name_len) };
-    answer(|| find_entry(pre, name), |found| *entry = Box::into_raw(Box::new(found)))
+    answer(
+        || find_entry(pre.module(), Start::Module(pre.clone()), name),
+        |found| *entry = Box::into_raw(Box::new(found)),
+    )
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn canopy_hosted_entry_new(
+    linker: *const wasmtime_linker_t,
+    code: *const wasmtime_module_t,
+    image: *const wasmtime_instance_pre_t,
+    name: *const c_char,
+    name_len: usize,
+    entry: &mut *mut canopy_entry_t,
+) -> *mut wasmtime_error_t {
+    let linker = unsafe { &*linker.cast::<Linker<WasmtimeStoreData>>() };
+    let code = unsafe { &*code.cast::<Module>() };
+    let image = unsafe { &*image.cast::<InstancePre<WasmtimeStoreData>>() };
+    let name = unsafe { bytes(name.cast(), name_len) };
+    answer(
+        || find_entry(code, find_hosted(linker, code, image)?, name),
+        |found| *entry = Box::into_raw(Box::new(found)),
+    )
 }
 
 #[unsafe(no_mangle)]
@@ -85,7 +171,7 @@ async fn run_entry(
     instance: *mut Instance,
     result: &mut i32,
 ) -> Result<()> {
-    let made = entry.pre.instantiate_async(&mut store).await?;
+    let made = entry.start.instantiate(&mut store).await?;
     // Through a pointer, because host functions may read it while the guest runs.
     unsafe { instance.write(made) };
     let export = made.get_module_export(&mut store, &entry.export);

@@ -19,14 +19,20 @@ constexpr std::size_t path_part_bytes_max = 255;
 constexpr std::size_t settings_max = 200;
 
 bool is_source(std::string_view type) {
-  return type == "text/x-c" || type == "text/x-c++src" || type == "text/javascript" ||
-         type == "text/x-python" || type == "text/x-go" || type == "text/x-rust";
+  return type == "text/x-c" || type == "text/x-c++src" || type == "text/x-python" || type == "text/x-go" ||
+         type == "text/x-rust" || type == "text/x-typescript" || type == "application/typescript";
+}
+
+// Source that runs as it is.
+bool is_javascript(std::string_view type) {
+  return type == "text/javascript" || type == "application/javascript" || type == "text/ecmascript" ||
+         type == "application/x-javascript";
 }
 
 tl::unexpected<Error> no_source(std::string_view type) {
   return fail(Code::refused, "the server does not compile source code (" + std::string(type) +
                                  "); use `canopy deploy`, which compiles it where it is, or send the module "
-                                 "as application/wasm");
+                                 "as application/wasm, or JavaScript as text/javascript");
 }
 
 Result<std::pair<std::string, std::string>> decode_setting(std::string_view parameter) {
@@ -53,7 +59,11 @@ Result<void> read_parts(const net::HttpRequest& request, const FunctionName& nam
   if (code == nullptr) {
     return fail(Code::refused, "the upload has no part 'code'; send the module in a part of that name");
   }
-  if (const std::string type = wire::media_type(code->content_type); is_source(type)) return no_source(type);
+  if (const std::string type = wire::media_type(code->content_type); is_source(type)) {
+    return no_source(type);
+  } else if (is_javascript(type) && !upload.manifest.runtime) {
+    upload.manifest.runtime = "js";
+  }
   upload.code = code->body;
   std::set<std::string, std::less<>> paths;
   for (const wire::Part& part : parts) {
@@ -92,6 +102,7 @@ void lay_over(wire::Manifest settings, wire::Manifest& manifest) {
   over(settings.log_bytes, manifest.log_bytes);
   over(settings.tmp_bytes, manifest.tmp_bytes);
   over(settings.open_files, manifest.open_files);
+  over(settings.fetch, manifest.fetch);
   if (settings.env && manifest.env) {
     for (auto& [key, value] : *settings.env) manifest.env->insert_or_assign(key, std::move(value));
   } else {
@@ -162,11 +173,13 @@ Result<Upload> read_upload(const net::HttpRequest& request, const FunctionName& 
   if (is_source(type)) return no_source(type);
   if (type == "multipart/form-data") {
     CANOPY_TRY_VOID(read_parts(request, name, upload));
-  } else if (type == "application/wasm") {
+  } else if (type == "application/wasm" || is_javascript(type)) {
     upload.code = request.body;
+    if (is_javascript(type)) upload.manifest.runtime = "js";
   } else {
-    return fail(Code::refused, "a function is sent as application/wasm or multipart/form-data, not as " +
-                                   (type.empty() ? "nothing (no Content-Type)" : log_safe(type, 80)));
+    return fail(Code::refused,
+                "a function is sent as application/wasm, text/javascript or multipart/form-data, not as " +
+                    (type.empty() ? "nothing (no Content-Type)" : log_safe(type, 80)));
   }
   CANOPY_TRY(wire::Manifest settings, read_settings(request.query));
   lay_over(std::move(settings), upload.manifest);

@@ -19,23 +19,32 @@ struct Extension {
   std::string_view text;
   Language language;
 };
-constexpr std::array<Extension, 9> extensions = {{{".wasm", Language::wasm},
-                                                  {".c", Language::c},
-                                                  {".cc", Language::c},
-                                                  {".cpp", Language::c},
-                                                  {".cxx", Language::c},
-                                                  {".C", Language::c},
-                                                  {".c++", Language::c},
-                                                  {".go", Language::go},
-                                                  {".rs", Language::rust}}};
+constexpr std::array<Extension, 16> extensions = {{{".wasm", Language::wasm},
+                                                   {".c", Language::c},
+                                                   {".cc", Language::c},
+                                                   {".cpp", Language::c},
+                                                   {".cxx", Language::c},
+                                                   {".C", Language::c},
+                                                   {".c++", Language::c},
+                                                   {".go", Language::go},
+                                                   {".rs", Language::rust},
+                                                   {".js", Language::js},
+                                                   {".mjs", Language::js},
+                                                   {".cjs", Language::js},
+                                                   {".ts", Language::js},
+                                                   {".mts", Language::js},
+                                                   {".tsx", Language::js},
+                                                   {".jsx", Language::js}}};
 
 constexpr std::string_view known_sources =
-    "C and C++ (.c, .cc, .cpp), Go (.go), Rust (.rs) and modules (.wasm)";
+    "C and C++ (.c, .cc, .cpp), Go (.go), Rust (.rs), JavaScript and TypeScript (.js, .ts) and modules "
+    "(.wasm)";
 
 Result<Language> language_of_folder(const fs::path& folder) {
   std::error_code error;
   if (fs::exists(folder / "Cargo.toml", error)) return Language::rust;
   if (fs::exists(folder / "go.mod", error)) return Language::go;
+  if (find_javascript(folder)) return Language::js;
   CANOPY_TRY(const auto c, sources_in(folder, {".c", ".cc", ".cpp", ".cxx", ".C", ".c++"}));
   if (!c.empty()) return Language::c;
   CANOPY_TRY(const auto go, sources_in(folder, {".go"}));
@@ -59,26 +68,33 @@ Result<Language> language_of(const fs::path& path) {
   const std::string extension = path.extension().string();
   const auto found = std::ranges::find(extensions, extension, &Extension::text);
   if (found != extensions.end()) return found->language;
-  if (extension == ".js" || extension == ".ts" || extension == ".py") {
-    return fail(Code::refused, path.string() + ": functions in " +
-                                   (extension == ".py" ? "Python" : "JavaScript") +
-                                   " come with a later version; known are " + std::string(known_sources));
+  if (extension == ".py") {
+    return fail(Code::refused, path.string() + ": functions in Python come with a later version; known are " +
+                                   std::string(known_sources));
   }
   return fail(Code::refused, path.string() + ": no function can be built from that; known are " +
                                  std::string(known_sources));
 }
 
-Result<std::string> build(const fs::path& path, const Builder& builder) {
+Result<Built> build(const fs::path& path, const Builder& builder) {
   CANOPY_TRY(const Language language, language_of(path));
-  if (language == Language::wasm) return read_file(path, module_bytes_max);
+  if (language == Language::wasm) {
+    CANOPY_TRY(std::string module, read_file(path, module_bytes_max));
+    return Built{.code = std::move(module)};
+  }
+  if (language == Language::js) {
+    CANOPY_TRY(std::string source, bundle_javascript(path, builder));
+    return Built{.code = std::move(source), .runtime = "js"};
+  }
   CANOPY_TRY(const TempFolder work, TempFolder::make(builder.environment));
   std::error_code error;
   const CompileStep step{.source = fs::absolute(path, error).lexically_normal(), .work = work.path()};
   const auto compile = language == Language::c    ? compile_c
                        : language == Language::go ? compile_go
                                                   : compile_rust;
-  CANOPY_TRY(const fs::path module, compile(step, builder));
-  return read_file(module, module_bytes_max);
+  CANOPY_TRY(const fs::path compiled, compile(step, builder));
+  CANOPY_TRY(std::string module, read_file(compiled, module_bytes_max));
+  return Built{.code = std::move(module)};
 }
 
 Result<std::vector<fs::path>> sources_in(const fs::path& folder, const std::vector<std::string>& wanted) {

@@ -2,6 +2,8 @@
 // Source to WebAssembly, with the compilers of this machine. `canopy help build` says it to users.
 //
 //   a .wasm file                        is passed on as it is
+//   .js .mjs .cjs .ts .mts .tsx .jsx    passed on as it is, or bundled with esbuild where it imports anything or
+//   or a folder with package.json       is TypeScript
 //   .c .cc .cpp .cxx .C, or a folder    clang-22, the guest sysroot and the SDK, which is inside this program
 //   .go, or a folder with go.mod        go build, GOOS=wasip1
 //   .rs, or a folder with Cargo.toml    rustc or cargo, target wasm32-wasip1
@@ -18,7 +20,7 @@
 
 namespace canopy::cli {
 
-enum class Language { wasm, c, go, rust };
+enum class Language { wasm, c, go, rust, js };
 
 //   not_found  there is nothing at `path`
 //   refused    a kind of file, or a folder, from which no function can be built
@@ -29,10 +31,15 @@ struct Builder {
   Terminal& terminal;
 };
 
-// The module that `path` makes. What the compiler says is printed as it says it.
+struct Built {
+  std::string code;  // A module, or JavaScript.
+  std::string_view runtime = "wasm";
+};
+
+// What `path` makes. What the compiler says is printed as it says it.
 //   refused      it does not compile
 //   unavailable  a compiler, a library or a target is missing; the message says how to get it
 //   and what language_of() says
-Result<std::string> build(const std::filesystem::path& path, const Builder& builder);
+Result<Built> build(const std::filesystem::path& path, const Builder& builder);
 
 }  // namespace canopy::cli

@@ -2,6 +2,7 @@
 // How each language is compiled: for build.cc alone.
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,13 @@ struct CompileStep {
 Result<std::filesystem::path> compile_c(const CompileStep& step, const Builder& builder);
 Result<std::filesystem::path> compile_go(const CompileStep& step, const Builder& builder);
 Result<std::filesystem::path> compile_rust(const CompileStep& step, const Builder& builder);
+
+// JavaScript as one file: the file itself, or what esbuild makes of it and of all that it imports.
+//   unavailable  it has to be bundled, and esbuild is not there; the message says how to get it
+//   refused      what esbuild says
+Result<std::string> bundle_javascript(const std::filesystem::path& path, const Builder& builder);
+// The file in `folder` that a JavaScript function begins with; nothing where it is no such folder.
+std::optional<std::filesystem::path> find_javascript(const std::filesystem::path& folder);
 
 // The files of these extensions directly in `folder`, and in its src/, in order of their names.
 Result<std::vector<std::filesystem::path>> sources_in(const std::filesystem::path& folder,

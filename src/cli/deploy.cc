@@ -15,12 +15,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// "hello.cc" and "hello/" both make hello.wasm, here.
-fs::path module_name(const fs::path& source) {
+// "hello.cc" and "hello/" both make hello.wasm, here; what is JavaScript makes hello.bundle.js.
+fs::path module_name(const fs::path& source, std::string_view runtime) {
   std::error_code error;
   fs::path whole = fs::absolute(source, error).lexically_normal();
   if (!whole.has_filename()) whole = whole.parent_path();
-  return (fs::is_directory(whole, error) ? whole.filename() : whole.stem()).string() + ".wasm";
+  return (fs::is_directory(whole, error) ? whole.filename() : whole.stem()).string() +
+         (runtime == "js" ? ".bundle.js" : ".wasm");
 }
 
 }  // namespace
@@ -28,8 +29,10 @@ fs::path module_name(const fs::path& source) {
 Result<int> build_verb(Command& command, Terminal& terminal) {
   const fs::path source = command.arguments.front();
   const Builder builder{.environment = command.environment, .terminal = terminal};
-  CANOPY_TRY(const std::string module, build(source, builder));
-  const fs::path output = command.flags.output.empty() ? module_name(source) : fs::path(command.flags.output);
+  CANOPY_TRY(const Built built, build(source, builder));
+  const std::string& module = built.code;
+  const fs::path output =
+      command.flags.output.empty() ? module_name(source, built.runtime) : fs::path(command.flags.output);
   if (output == "-") {
     terminal.out() << module;
     return 0;

@@ -7,8 +7,8 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
-#include "guest/host.h"
-#include "wasm/runtime.h"
+#include "js/language.h"
+#include "wasm/engines.h"
 
 namespace canopy::cli {
 namespace {
@@ -45,10 +45,14 @@ Result<api::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
   made.code_path = find_code;
   guest::GuestOptions guest;
   guest.load_file = guest::make_file_loader(find_code);
-  CANOPY_TRY(auto wasm, wasm::make_runtime(std::move(made), parts.cores, guest::make_host(std::move(guest)),
-                                           parts.disk));
+  js::FetchOptions fetch;
+  fetch.allow_private = options.fetch_private;
+  guest.make_extension = js::make_extension(std::make_shared<js::Fetcher>(fetch));
+  CANOPY_TRY(const auto engines, wasm::Engines::make(std::move(made), parts.cores,
+                                                     make_language_host(std::move(guest)), parts.disk));
   api::Runtimes runtimes;
-  runtimes.emplace(wasm->name(), std::move(wasm));
+  runtimes.emplace("wasm", wasm::make_module_runtime(engines));
+  runtimes.emplace(js::runtime_name, wasm::make_language_runtime(js::make_language(), engines));
   return runtimes;
 }
 
@@ -68,7 +72,13 @@ wasm::Host make_preparing_host(const fs::path& code_folder) {
   options.load_file = guest::make_file_loader([code_folder](std::string_view digest) -> Result<fs::path> {
     return code_folder / digest.substr(0, 2) / digest;  // As the catalog lays it out.
   });
-  return guest::make_host(std::move(options));
+  return make_language_host(std::move(options));
+}
+
+wasm::Host make_language_host(guest::GuestOptions options) {
+  wasm::Host host = guest::make_host(std::move(options));
+  host.language_imports = js::make_imports();
+  return host;
 }
 
 std::optional<std::string> check_map_count(std::uint64_t instances, std::uint64_t map_count_max) {

@@ -11,6 +11,7 @@
 #include "api/server.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "guest/host.h"
 #include "options/options.h"
 #include "wasm/host.h"
 
@@ -22,6 +23,9 @@ Result<std::unique_ptr<api::Server>> start_server(const Options& options, const 
 
 // What guests may import while the compile child prepares them: main hands it over.
 wasm::Host make_preparing_host(const std::filesystem::path& code_folder);
+
+// All that guests may import, those in a language too.
+wasm::Host make_language_host(guest::GuestOptions options);
 
 // What to set where the kernel's `map_count_max` has no room for so many instances, in one sentence.
 std::optional<std::string> check_map_count(std::uint64_t instances, std::uint64_t map_count_max);

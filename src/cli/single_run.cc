@@ -15,10 +15,13 @@
 #include "cli/build.h"
 #include "cli/files.h"
 #include "cli/progress.h"
+#include "cli/serve.h"
 #include "exec/core.h"
 #include "guest/host.h"
+#include "js/language.h"
 #include "net/blocking_pool.h"
-#include "wasm/runtime.h"
+#include "wasm/engines.h"
+#include "wasm/language.h"
 #include "wire/manifest.h"
 #include "wire/wasm_inspect.h"
 
@@ -88,14 +91,22 @@ bool wants_call(const wire::WasmModule& module) {
 }
 
 struct Guest {
+  bool is_module = true;  // Else JavaScript.
   Function function;
   fs::path code;
   bool wants_call = false;
 };
 
-Result<Guest> make_guest(const std::string& module, const fs::path& code, const Flags& flags) {
-  CANOPY_TRY(const auto inspected, wire::inspect_wasm(module));
-  Guest guest{.function = {}, .code = code, .wants_call = wants_call(inspected)};
+Result<Guest> make_guest(const Built& built, const fs::path& code, const Flags& flags) {
+  const std::string& module = built.code;
+  Guest guest{.is_module = built.runtime == "wasm", .function = {}, .code = code, .wants_call = true};
+  guest.function.runtime = built.runtime;
+  if (guest.is_module) {
+    CANOPY_TRY(const auto inspected, wire::inspect_wasm(module));
+    guest.wants_call = wants_call(inspected);
+  } else {
+    CANOPY_TRY_VOID(js::check_source(module));
+  }
   Function& function = guest.function;
   function.name = {.space = "local", .name = "run"};
   function.digest = sha256_hex(module);
@@ -166,9 +177,16 @@ Result<int> run_guest(const Guest& guest, const Command& command, Terminal& term
   options.compiled_folder = compiled;
   options.code_path = [&guest](std::string_view) -> Result<fs::path> { return guest.code; };
   CANOPY_TRY(guest::LocalRun local, make_local(command, guest.wants_call));
-  CANOPY_TRY(const auto runtime,
-             wasm::make_runtime(std::move(options), {&core},
-                                guest::make_host({.load_file = {}, .local = std::move(local)}), pool));
+  // With the rights of who runs it: private networks too.
+  const auto fetch = js::make_extension(
+      std::make_shared<js::Fetcher>(js::FetchOptions{.allow_private = true, .thread_count = 4}));
+  CANOPY_TRY(
+      const auto engines,
+      wasm::Engines::make(
+          std::move(options), {&core},
+          make_language_host({.load_file = {}, .local = std::move(local), .make_extension = fetch}), pool));
+  const auto runtime = guest.is_module ? wasm::make_module_runtime(engines)
+                                       : wasm::make_language_runtime(js::make_language(), engines);
   std::shared_ptr<exec::Template> prepared;
   {
     const Progress progress(terminal, "compiling");
@@ -189,7 +207,9 @@ Result<int> run_guest(const Guest& guest, const Command& command, Terminal& term
   const Watchdog watchdog(command.flags.time);
   const Reply reply = call_once(core, *prepared, call);
   if (guest.wants_call) terminal.out() << reply.output << std::flush;
-  if (!reply.error || reply.error->code == Code::function_failed) return reply.exit_code;
+  const bool said_by_status =
+      reply.error && reply.error->code == Code::function_failed && reply.exit_code != 0;
+  if (!reply.error || said_by_status) return reply.exit_code;
   const bool late = reply.error->code == Code::deadline;
   terminal.err() << "canopy: " << command.arguments.front() << ": "
                  << (late ? past_time(command.flags.time) : reply.error->message) << '\n';
@@ -200,8 +220,8 @@ Result<int> run_guest(const Guest& guest, const Command& command, Terminal& term
 
 Result<int> run_once(Command& command, Terminal& terminal) {
   const fs::path source = command.arguments.front();
-  CANOPY_TRY(const std::string module,
-             build(source, {.environment = command.environment, .terminal = terminal}));
+  CANOPY_TRY(const Built built, build(source, {.environment = command.environment, .terminal = terminal}));
+  const std::string& module = built.code;
   std::optional<TempFolder> work;
   fs::path folder = cache_folder(command.environment) / "run";
   if (!folder.has_parent_path()) {
@@ -211,9 +231,9 @@ Result<int> run_once(Command& command, Terminal& terminal) {
   make_room(folder);
   // The compiler reads a file; what was built is none yet, and what was read may change. It is kept beside
   // what is compiled from it, so that a run that is interrupted leaves nothing elsewhere.
-  const fs::path code = folder / (sha256_hex(module) + ".wasm");
+  const fs::path code = folder / (sha256_hex(module) + (built.runtime == "wasm" ? ".wasm" : ".js"));
   CANOPY_TRY_VOID(write_file(code, module));
-  CANOPY_TRY(const Guest guest, make_guest(module, code, command.flags));
+  CANOPY_TRY(const Guest guest, make_guest(built, code, command.flags));
   return run_guest(guest, command, terminal, folder);
 }
 

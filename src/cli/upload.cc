@@ -48,14 +48,19 @@ Result<Upload> make_upload(const Project& project, const Flags& flags, const Com
     upload.files.emplace_back(file.path, std::move(content));
   }
   const Builder builder{.environment = command.environment, .terminal = terminal};
-  CANOPY_TRY(upload.module, build(project.source, builder));
+  CANOPY_TRY(Built built, build(project.source, builder));
+  upload.module = std::move(built.code);
+  if (!upload.manifest.runtime) upload.manifest.runtime = built.runtime;
   return upload;
 }
 
 std::string write_multipart(const Upload& upload, const std::string& boundary) {
   std::string body;
   append_part({"manifest", "", "application/json"}, wire::to_json(upload.manifest), boundary, body);
-  append_part({"code", "function.wasm", "application/wasm"}, upload.module, boundary, body);
+  const bool is_source = upload.manifest.runtime == "js";
+  const PartHead code = is_source ? PartHead{"code", "function.js", "text/javascript"}
+                                  : PartHead{"code", "function.wasm", "application/wasm"};
+  append_part(code, upload.module, boundary, body);
   for (const auto& [path, content] : upload.files) {
     append_part({"file", path, "application/octet-stream"}, content, boundary, body);
   }

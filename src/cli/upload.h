@@ -14,7 +14,7 @@ namespace canopy::cli {
 struct Upload {
   FunctionName name;
   wire::Manifest manifest;
-  std::string module;
+  std::string module;  // Or source that runs as it is, of a runtime that takes it.
   std::vector<std::pair<std::string, std::string>> files;  // Path and content.
 };
 

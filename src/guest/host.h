@@ -16,6 +16,7 @@
 // Life:    the Host keeps what it needs alive; states must not outlive it.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,8 @@ struct LocalRun {
 struct GuestOptions {
   FileLoader load_file;           // The content of the functions' own files; without it they cannot be read.
   std::optional<LocalRun> local;  // Absent in a server, always.
+  // What a language's own imports keep of a call; made when they first ask for it.
+  std::function<std::unique_ptr<wasm::GuestState>()> make_extension = {};
 };
 
 wasm::Host make_host(GuestOptions options);

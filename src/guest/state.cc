@@ -72,6 +72,11 @@ Node& State::node(Descriptor& descriptor, const Clock& clock) {
   return *descriptor.node;
 }
 
+wasm::GuestState* State::extension(bool make) {
+  if (!extension_ && make && setup_.options.make_extension) extension_ = setup_.options.make_extension();
+  return extension_.get();
+}
+
 const std::vector<std::string>& State::arguments() {
   if (!arguments_) {
     arguments_ = std::make_unique<std::vector<std::string>>();

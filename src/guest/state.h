@@ -45,6 +45,9 @@ class State final : public wasm::GuestState {
   // A file of its own was ever made or changed.
   bool changed_files() const { return tree_ && tree_->changed(); }
 
+  // As GuestOptions::make_extension makes it; null where it is not set, or was not made and `make` is false.
+  wasm::GuestState* extension(bool make);
+
   const std::vector<std::string>& arguments();
   const std::vector<std::string>& environment(wasm::Caller& caller);
 
@@ -62,6 +65,7 @@ class State final : public wasm::GuestState {
   // The tree outlives its nodes.
   std::unique_ptr<Tree> tree_;
   std::unique_ptr<Descriptors> descriptors_;
+  std::unique_ptr<wasm::GuestState> extension_;
   std::unique_ptr<std::vector<std::string>> arguments_;
   std::unique_ptr<std::vector<std::string>> environment_;
 };

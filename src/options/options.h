@@ -40,6 +40,7 @@ struct Options {
   Duration call_timeout = std::chrono::seconds(10);
   Duration call_timeout_max = std::chrono::hours(1);
   Duration slice = std::chrono::milliseconds(1);
+  bool fetch_private = false;
 
   // Load
   std::uint64_t instances_max = 10'500;  // What a kernel's usual 65 530 mappings have room for.

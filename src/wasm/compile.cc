@@ -112,6 +112,17 @@ Error explain(const Child& child, const CompileOptions& options) {
 Result<ModulePlan> compile(const CompileOptions& options, const Function& function,
                            const std::filesystem::path& code, const std::filesystem::path& compiled,
                            const std::vector<std::string>& entry_names) {
+  CompileJob job;
+  job.code = code;
+  job.compiled = compiled;
+  job.function_memory_bytes = function.limits.memory_bytes;
+  job.files = function.files;
+  job.entry_names = entry_names;
+  return carry_out(options, std::move(job));
+}
+
+Result<ModulePlan> carry_out(const CompileOptions& options, CompileJob wanted) {
+  const std::filesystem::path compiled = wanted.compiled;
   std::error_code error;
   std::filesystem::create_directories(compiled.parent_path(), error);
   if (error)
@@ -129,14 +140,10 @@ Result<ModulePlan> compile(const CompileOptions& options, const Function& functi
   CANOPY_TRY(const pid_t pid, spawn(options, job_read.get(), answer_write.get()));
   job_read.close();
   answer_write.close();
-  const std::string job = write_job({.code = code,
-                                     .compiled = compiled,
-                                     .code_folder = options.code_folder,
-                                     .memory_bytes = options.memory_bytes,
-                                     .timeout = options.timeout,
-                                     .function_memory_bytes = function.limits.memory_bytes,
-                                     .files = function.files,
-                                     .entry_names = entry_names});
+  wanted.code_folder = options.code_folder;
+  wanted.memory_bytes = options.memory_bytes;
+  wanted.timeout = options.timeout;
+  const std::string job = write_job(wanted);
   // A job is smaller than a pipe holds, unless there are thousands of files: then the child reads meanwhile.
   for (std::size_t sent = 0; sent < job.size();) {
     const ssize_t now = write(job_write.get(), job.data() + sent, job.size() - sent);

@@ -39,6 +39,10 @@ Result<ModulePlan> compile(const CompileOptions& options, const Function& functi
                            const std::filesystem::path& code, const std::filesystem::path& compiled,
                            const std::vector<std::string>& entry_names);
 
+// The same for any job, whose limits are set from `options`.
+struct CompileJob;
+Result<ModulePlan> carry_out(const CompileOptions& options, CompileJob job);
+
 // The plan that compile() left beside `compiled`. Not found: it was never compiled, or
 // what is there is not whole.
 Result<ModulePlan> read_plan(const std::filesystem::path& compiled);

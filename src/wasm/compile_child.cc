@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "wasm/compile.h"
 #include "wasm/compile_job.h"
+#include "wasm/language_image.h"
 #include "wasm/preinit.h"
 
 namespace canopy::wasm {
@@ -85,18 +86,59 @@ Result<void> check_links(wasm_engine_t& engine, const Host& host, wasmtime_modul
   return {};
 }
 
+Result<void> leave(const CompileJob& job, wasmtime_module_t& module, ModulePlan plan) {
+  ByteVec compiled;
+  if (const ErrorHandle error{wasmtime_module_serialize(&module, compiled.get())}) {
+    return fail(Code::internal, message(*error));
+  }
+  plan.compiled_bytes = compiled.size();
+  plan.compiled_checksum = checksum(compiled.view());
+  // The plan first: compiled code without a plan is never seen.
+  CANOPY_TRY_VOID(write_file(job.compiled.string() + ".plan", write_plan(plan)));
+  return write_file(job.compiled, compiled.view());
+}
+
+Function function_of(const CompileJob& job) {
+  Function function;
+  function.limits.memory_bytes = job.function_memory_bytes;
+  function.files = job.files;
+  return function;
+}
+
+// Compiles `wasm` and leaves it beside its plan.
+Result<void> leave(wasm_engine_t& engine, const CompileJob& job, std::string_view wasm, ModulePlan plan) {
+  wasmtime_module_t* raw = nullptr;
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(wasm.data());
+  if (const ErrorHandle error{wasmtime_module_new(&engine, bytes, wasm.size(), &raw)}) {
+    return fail(Code::refused, message(*error));
+  }
+  const ModuleHandle module(raw);
+  return leave(job, *module, std::move(plan));
+}
+
 Result<void> carry_out(const CompileJob& job, const HostMaker& make_host) {
   CANOPY_TRY(const std::string original, read_file(job.code));
   CANOPY_TRY(const EngineHandle engine, make_compiler());
-  std::string wasm = original;
-  ModulePlan plan{.entry_names = job.entry_names, .preinitialised = false, .note = {}};
   const Host host = make_host(job.code_folder);
+  ModulePlan plan{.entry_names = job.entry_names, .preinitialised = false, .note = {}};
+  if (job.kind == JobKind::interpreter) return leave(*engine, job, original, std::move(plan));
+  if (job.kind == JobKind::image) {
+    CANOPY_TRY(const std::string first_image, read_file(job.first_image));
+    CANOPY_TRY(LanguageImage image,
+               prepare_image(*engine, host, function_of(job),
+                             {.source = original,
+                              .interpreter = job.interpreter,
+                              .first_image = first_image,
+                              .prepare_names = {job.entry_names.begin(), job.entry_names.end() - 1}}));
+    plan.entry_names = {job.entry_names.back()};
+    plan.preinitialised = image.note.empty();
+    plan.note = std::move(image.note);
+    return leave(*engine, job, image.wasm, std::move(plan));
+  }
+  std::string wasm = original;
   const std::vector<std::string> init_names(job.entry_names.begin(), job.entry_names.end() - 1);
   if (!init_names.empty()) {
-    Function function;
-    function.limits.memory_bytes = job.function_memory_bytes;
-    function.files = job.files;
-    CANOPY_TRY(Preinitialised prepared, preinitialise(*engine, host, function, original, init_names));
+    CANOPY_TRY(Preinitialised prepared, preinitialise(*engine, host, function_of(job), original, init_names));
     plan.note = std::move(prepared.note);
     plan.preinitialised = !prepared.wasm.empty();
     if (plan.preinitialised) {
@@ -111,15 +153,7 @@ Result<void> carry_out(const CompileJob& job, const HostMaker& make_host) {
   }
   const ModuleHandle module(raw);
   CANOPY_TRY_VOID(check_links(*engine, host, module.get(), plan.entry_names));
-  ByteVec compiled;
-  if (const ErrorHandle error{wasmtime_module_serialize(module.get(), compiled.get())}) {
-    return fail(Code::internal, message(*error));
-  }
-  plan.compiled_bytes = compiled.size();
-  plan.compiled_checksum = checksum(compiled.view());
-  // The plan first: compiled code without a plan is never seen.
-  CANOPY_TRY_VOID(write_file(job.compiled.string() + ".plan", write_plan(plan)));
-  return write_file(job.compiled, compiled.view());
+  return leave(job, *module, std::move(plan));
 }
 
 }  // namespace

@@ -127,6 +127,13 @@ Result<void> check_whole(const std::filesystem::path& compiled, const ModulePlan
   return fail(Code::not_found, compiled.string() + " is not whole");
 }
 
+bool read_kind(std::string_view text, JobKind& kind) {
+  unsigned number = 0;
+  if (!read_number(text, number) || number > static_cast<unsigned>(JobKind::image)) return false;
+  kind = static_cast<JobKind>(number);
+  return true;
+}
+
 }  // namespace
 
 std::string write_job(const CompileJob& job) {
@@ -141,6 +148,11 @@ std::string write_job(const CompileJob& job) {
     add(out, "file", file.digest + " " + std::to_string(file.size_bytes) + " " + file.path);
   }
   for (const std::string& name : job.entry_names) add(out, "entry", name);
+  add(out, "kind", static_cast<std::uint64_t>(job.kind));
+  if (job.kind == JobKind::image) {
+    add(out, "interpreter", job.interpreter.string());
+    add(out, "first-image", job.first_image.string());
+  }
   return out;
 }
 
@@ -154,10 +166,16 @@ Result<CompileJob> read_job(std::string_view text) {
     if (key == "timeout") return read_duration(value, job.timeout);
     if (key == "function-memory") return read_number(value, job.function_memory_bytes);
     if (key == "entry") return job.entry_names.push_back(std::move(value)), true;
+    if (key == "kind") return read_kind(value, job.kind);
+    if (key == "interpreter") return job.interpreter = value, true;
+    if (key == "first-image") return job.first_image = value, true;
     return key == "file" && read_file(value, job.files.emplace_back());
   }));
   if (job.code.empty() || job.compiled.empty() || job.entry_names.empty()) {
     return fail(Code::invalid, "a job without code, target or entry point");
+  }
+  if (job.kind == JobKind::image && (job.interpreter.empty() || job.first_image.empty())) {
+    return fail(Code::invalid, "an image without an interpreter");
   }
   return job;
 }

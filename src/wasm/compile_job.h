@@ -14,7 +14,14 @@
 
 namespace canopy::wasm {
 
+enum class JobKind {
+  module,       // Of a function.
+  interpreter,  // The code of a language's.
+  image,        // A function in a language: `code` is its source.
+};
+
 struct CompileJob {
+  JobKind kind = JobKind::module;
   std::filesystem::path code;
   std::filesystem::path compiled;
   std::filesystem::path code_folder;
@@ -22,7 +29,10 @@ struct CompileJob {
   Duration timeout{};
   std::uint64_t function_memory_bytes = 0;
   std::vector<FunctionFile> files;
-  std::vector<std::string> entry_names;
+  std::vector<std::string> entry_names;  // Of an image: what prepares it, best first, and the handler.
+  // Of an image: the compiled interpreter, and the memory it starts with.
+  std::filesystem::path interpreter = {};
+  std::filesystem::path first_image = {};
 };
 
 std::string write_job(const CompileJob& job);

@@ -53,6 +53,37 @@ Result<std::shared_ptr<LoadedModule>> CoreEngine::load_module(const std::filesys
   return loaded;
 }
 
+Result<std::shared_ptr<const ModuleHandle>> CoreEngine::load_code(const std::filesystem::path& code) {
+  const std::lock_guard lock(codes_mutex_);
+  auto& kept = codes_[code.string()];
+  if (auto found = kept.lock()) return found;
+  wasmtime_module_t* module = nullptr;
+  if (const ErrorHandle error{wasmtime_module_deserialize_file(engine_.get(), code.c_str(), &module)}) {
+    return fail(Code::unavailable, "loading " + code.string() + ": " + message(*error));
+  }
+  auto loaded = std::make_shared<const ModuleHandle>(module);
+  kept = loaded;
+  return loaded;
+}
+
+Result<std::shared_ptr<LoadedModule>> CoreEngine::load_image(const std::filesystem::path& code,
+                                                             const std::filesystem::path& image,
+                                                             const std::vector<std::string>& entry_names) {
+  CANOPY_TRY(auto shared_code, load_code(code));
+  CANOPY_TRY(auto loaded, load_module(image, {}));
+  for (const std::string& name : entry_names) {
+    canopy_entry_t* entry = nullptr;
+    if (const ErrorHandle error{canopy_hosted_entry_new(linker_.get(), shared_code->get(), loaded->pre.get(),
+                                                        name.data(), name.size(), &entry)}) {
+      return fail(Code::refused, "the entry point '" + log_safe(name) + "': " + message(*error));
+    }
+    loaded->entries.emplace_back(entry);
+  }
+  loaded->code = std::move(shared_code);
+  loaded->entry_names = entry_names;
+  return loaded;
+}
+
 bool CoreEngine::enter() {
   if (live_count_ >= options_.instances_max) return false;
   live_count_peak_ = std::max(live_count_peak_, ++live_count_);

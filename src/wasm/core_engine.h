@@ -4,12 +4,14 @@
 // Each core has an engine of its own: reference counts of shared modules would bounce between cores, and two
 // cores would then do little more than the work of one.
 //
-// Threads: all on the core's thread, but load_module(), which any thread may call.
+// Threads: all on the core's thread, but load_module() and load_image(), which any thread may call.
 
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -20,11 +22,13 @@ namespace canopy::wasm {
 
 // A module loaded into one engine, its imports resolved, its entry points found.
 struct LoadedModule {
+  std::shared_ptr<const ModuleHandle> code;  // Of an image: the interpreter's, which many share.
   ModuleHandle module;
   InstancePreHandle pre;
   std::vector<EntryHandle> entries;  // In the order they are called.
   std::vector<std::string> entry_names;
   std::uint64_t image_bytes = 0;
+  std::uint32_t instance_count() const { return code ? 2 : 1; }  // Of one call.
 };
 
 class CoreEngine final : public exec::Turn {
@@ -41,6 +45,11 @@ class CoreEngine final : public exec::Turn {
   // Maps compiled code from disk. Any thread; blocks on the disk.
   Result<std::shared_ptr<LoadedModule>> load_module(const std::filesystem::path& compiled,
                                                     const std::vector<std::string>& entry_names);
+
+  // The same for the image of a function in a language, and the compiled interpreter it is for.
+  Result<std::shared_ptr<LoadedModule>> load_image(const std::filesystem::path& code,
+                                                   const std::filesystem::path& image,
+                                                   const std::vector<std::string>& entry_names);
 
   // One more instance lives; false where there is no slot for it.
   bool enter();
@@ -65,12 +74,15 @@ class CoreEngine final : public exec::Turn {
   CoreEngine(exec::Core& core, const PoolOptions& options) : core_(core), options_(options) {}
   void take() override;
   void expire() override {}
+  Result<std::shared_ptr<const ModuleHandle>> load_code(const std::filesystem::path& code);
   static void give_back(const Range& range, std::uint64_t last_bytes);
 
   exec::Core& core_;
   const PoolOptions options_;
   EngineHandle engine_;
   LinkerHandle linker_;
+  std::mutex codes_mutex_;
+  std::map<std::string, std::weak_ptr<const ModuleHandle>> codes_;  // Guarded by it; by path.
   std::uint32_t live_count_ = 0;
   std::uint32_t live_count_peak_ = 0;  // Since the last time all were gone and the slots were trimmed.
   bool trim_planned_ = false;

@@ -61,7 +61,8 @@ Result<EngineHandle> make_pooled_engine(const PoolOptions& options) {
   ConfigHandle config = make_config();
   const PoolHandle pool(wasmtime_pooling_allocation_config_new());
   const std::uint32_t count = options.instances_max;
-  wasmtime_pooling_allocation_config_total_core_instances_set(pool.get(), count);
+  // A call of a function in a language has two: the interpreter's, and that of its memory.
+  wasmtime_pooling_allocation_config_total_core_instances_set(pool.get(), 2 * count);
   // A guest that throws keeps its exceptions in a heap of the engine, which takes a second memory.
   const std::uint32_t heap_count = count / 4 + 1;
   CANOPY_TRY_VOID(try_reservation(std::uint64_t{count} + heap_count, count));

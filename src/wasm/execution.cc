@@ -68,7 +68,7 @@ void Execution::begin() {
   context_ = wasmtime_store_context(store_.get());
   const Limits& limits = call_->function->limits;
   wasmtime_store_limiter(store_.get(), static_cast<std::int64_t>(limits.memory_bytes),
-                         static_cast<std::int64_t>(limits.table_elements), 1, -1, 1);
+                         static_cast<std::int64_t>(limits.table_elements), module_->instance_count(), -1, 1);
   wasmtime_context_set_epoch_deadline(context_, 1);
   wasmtime_context_epoch_deadline_async_yield_and_update(context_, 1);
   start_entry();
@@ -162,6 +162,15 @@ void Execution::cancel() {
   if (call_ != nullptr && !ended_) end_with({Code::canceled, "the call was cancelled", Stage::run});
 }
 
+std::function<void()> Execution::waker() {
+  if (!alive_) alive_ = std::make_shared<Alive>(this);
+  return [alive = alive_, &core = core_] {
+    core.post([alive, &core] {
+      if (alive->execution != nullptr) core.wake(*alive->execution);
+    });
+  };
+}
+
 void Execution::end_with(Error error) {
   reply_.error = std::move(error);
   end();
@@ -170,6 +179,7 @@ void Execution::end_with(Error error) {
 // Everything of the call goes before anybody hears of its end.
 void Execution::end() {
   ended_ = true;
+  if (alive_) alive_->execution = nullptr;
   core_.leave(*this);
   if (entered_) {
     if (future_) read_memory_size();

@@ -9,6 +9,7 @@
 // Threads: its core's.
 // Life:    the call, its function and its log outlive run().
 
+#include <functional>
 #include <memory>
 
 #include "exec/core.h"
@@ -28,6 +29,7 @@ class Execution final : public exec::Instance, public exec::Turn, public GuestCa
 
   net::Task<Reply> run(Call& call) override;
   void cancel() override;
+  std::function<void()> waker() override;
 
  private:
   void take() override;
@@ -55,6 +57,11 @@ class Execution final : public exec::Instance, public exec::Turn, public GuestCa
   wasm_trap_t* trap_ = nullptr;
   wasmtime_error_t* engine_error_ = nullptr;
   Time began_{};
+  // Who may wake this call holds it too; the pointer is null once the call has ended, and the core's.
+  struct Alive {
+    Execution* execution;
+  };
+  std::shared_ptr<Alive> alive_;
   bool entered_ = false;
   bool ended_ = false;
   net::Event done_;

@@ -81,6 +81,10 @@ class Caller {
   // Wait until `until`, or until wake() of the engine's choice; then `resume` sets the results (nullptr:
   // they are set already).
   virtual void suspend(Time until, HostFunction resume) = 0;
+
+  // Ends the call's wait, from any thread and at any time; nothing where it does not wait or is over.
+  // Empty where calls cannot wait.
+  virtual std::function<void()> waker() { return {}; }
 };
 
 // Makes the state of one call. `function` lives as long as the state.
@@ -89,6 +93,7 @@ using GuestFactory = std::function<std::unique_ptr<GuestState>(const Function& f
 // All that a guest may import and how its state is made: passed to the engine by main.
 struct Host {
   std::vector<Import> imports;
+  std::vector<Import> language_imports = {};  // Beside those, for the interpreters of languages alone.
   GuestFactory make_state;
 };
 

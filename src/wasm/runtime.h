@@ -21,8 +21,13 @@ struct RuntimeOptions {
   std::function<Result<std::filesystem::path>(std::string_view digest)> code_path;
 };
 
-// Makes an engine for each of `cores`; the cores need not run yet. `host` is kept; `pool` loads modules.
-// Destroy it when the cores have stopped and no instance lives.
+class Engines;
+
+// The runtime of modules, on `engines` that other runtimes may share.
+std::unique_ptr<exec::Runtime> make_module_runtime(std::shared_ptr<Engines> engines);
+
+// Makes an engine for each of `cores`, for modules alone; the cores need not run yet. `host` is kept; `pool`
+// loads modules. Destroy it when the cores have stopped and no instance lives.
 Result<std::unique_ptr<exec::Runtime>> make_runtime(RuntimeOptions options,
                                                     const std::vector<exec::Core*>& cores, Host host,
                                                     net::BlockingPool& pool);

@@ -33,7 +33,9 @@ net::Task<Result<std::shared_ptr<LoadedModule>>> WasmTemplate::load(exec::Core& 
 
   here.loading = true;
   const std::function<Result<std::shared_ptr<LoadedModule>>()> work = [this, &core] {
-    return engine(core).load_module(parts_.compiled, parts_.plan.entry_names);
+    CoreEngine& own = engine(core);
+    if (!parts_.code.empty()) return own.load_image(parts_.code, parts_.compiled, parts_.plan.entry_names);
+    return own.load_module(parts_.compiled, parts_.plan.entry_names);
   };
   auto module = co_await net::run_blocking(*parts_.pool, work);
   here.loading = false;

@@ -27,6 +27,7 @@ class WasmTemplate final : public exec::Template, public std::enable_shared_from
  public:
   struct Parts {
     std::filesystem::path compiled;
+    std::filesystem::path code = {};  // Of a language's interpreter; `compiled` is then an image for it.
     ModulePlan plan;
     std::vector<CoreEngine*> engines;  // By core index.
     const Host* host = nullptr;

@@ -19,11 +19,11 @@ constexpr std::size_t path_size_max = 4096;
 constexpr std::size_t runtime_size_max = 32;
 constexpr std::size_t env_name_size_max = 255;
 
-constexpr std::array<std::string_view, 13> keys = {
-    "name", "runtime",    "memory", "timeout", "concurrency", "output",   "log",
-    "tmp",  "open_files", "env",    "code",    "path",        "functions"};
-constexpr std::span<const std::string_view> upload_keys(keys.data(), 10);
-constexpr std::span<const std::string_view> listed_keys(keys.data(), 12);
+constexpr std::array<std::string_view, 14> keys = {"name",   "runtime", "memory", "timeout",    "concurrency",
+                                                   "output", "log",     "tmp",    "open_files", "env",
+                                                   "fetch",  "code",    "path",   "functions"};
+constexpr std::span<const std::string_view> upload_keys(keys.data(), 11);
+constexpr std::span<const std::string_view> listed_keys(keys.data(), 13);
 
 constexpr SizeRange memory_range{.min = 64 * KiB, .max = 4 * GiB};
 constexpr DurationRange timeout_range{.min = std::chrono::milliseconds(1), .max = std::chrono::hours(1)};
@@ -33,6 +33,27 @@ bool is_env_name(std::string_view name) {
   const auto digit = [](char c) { return '0' <= c && c <= '9'; };
   return !name.empty() && name.size() <= env_name_size_max && letter(name.front()) &&
          std::ranges::all_of(name, [&](char c) { return letter(c) || digit(c); });
+}
+
+// "example.com", "*.example.com", "[2001:db8::1]", each with ":port" or without; or "*".
+bool is_host_pattern(std::string_view text) {
+  constexpr std::size_t size_max = 261;
+  if (text == "*") return true;
+  if (text.empty() || text.size() > size_max) return false;
+  if (text.starts_with("*.")) text.remove_prefix(2);
+  const std::size_t bracket = text.starts_with('[') ? text.find(']') : 0;
+  if (bracket == std::string_view::npos) return false;
+  const std::size_t colon = text.find(':', bracket);
+  const std::string_view host = text.substr(0, colon);
+  const std::string_view port = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+  const auto is_digit = [](char c) { return '0' <= c && c <= '9'; };
+  const auto in_name = [&](char c) {
+    return is_digit(c) || ('a' <= c && c <= 'z') || ('A' <= c && c <= 'Z') || c == '-' || c == '.' ||
+           c == '_' || (bracket > 0 && (c == '[' || c == ']' || c == ':'));
+  };
+  if (colon != std::string_view::npos && (port.empty() || port.size() > 5)) return false;
+  return !host.empty() && host.front() != '.' && std::ranges::all_of(host, in_name) &&
+         std::ranges::all_of(port, is_digit);
 }
 
 Result<void> check_env_entry(std::string_view name, std::string_view value) {
@@ -74,6 +95,7 @@ class ManifestReader {
 
   Result<void> read_entry(const YamlEntry& entry) {
     if (entry.key == "env") return read_env(entry.value);
+    if (entry.key == "fetch") return read_fetch(entry.value);
     CANOPY_TRY(const std::string_view text, scalar(entry.key, entry.value));
     if (entry.key == "name") return set(entry, manifest_.name, parse_function_name(text));
     if (entry.key == "runtime") return set(entry, manifest_.runtime, read_runtime(text));
@@ -121,6 +143,40 @@ class ManifestReader {
       return std::string(text);
     }
     return fail(Code::invalid, in_quotes(text) + " is not a path");
+  }
+
+  // A list of hosts; or, as a query has it, their names with commas between them.
+  Result<void> read_fetch(const YamlNode& node) {
+    auto& hosts = manifest_.fetch.emplace();
+    if (node.kind == YamlNode::Kind::scalar) {
+      for (std::string_view rest = node.text; !rest.empty();) {
+        const std::size_t comma = std::min(rest.find(','), rest.size());
+        CANOPY_TRY_VOID(add_host(rest.substr(0, comma), node, hosts));
+        rest.remove_prefix(std::min(comma + 1, rest.size()));
+      }
+      return {};
+    }
+    if (node.kind != YamlNode::Kind::list) {
+      return yaml_error(file_, node.place,
+                        "fetch: a list of hosts such as [api.example.com] was expected, and this is " +
+                            std::string(describe(node)));
+    }
+    for (const YamlNode& item : node.items) CANOPY_TRY_VOID(add_host(item.text, item, hosts));
+    return {};
+  }
+
+  Result<void> add_host(std::string_view host, const YamlNode& at, std::vector<std::string>& hosts) const {
+    if (at.kind == YamlNode::Kind::map || at.kind == YamlNode::Kind::list || !is_host_pattern(host)) {
+      return yaml_error(file_, at.place,
+                        "fetch: " + in_quotes(host) +
+                            " is not a host; write one such as api.example.com, api.example.com:8443, "
+                            "*.example.com, or * for all that are public");
+    }
+    if (hosts.size() == fetch_hosts_max) {
+      return yaml_error(file_, at.place, "fetch: more than " + std::to_string(fetch_hosts_max) + " hosts");
+    }
+    hosts.emplace_back(host);
+    return {};
   }
 
   Result<void> read_env(const YamlNode& node) {
@@ -253,6 +309,10 @@ void apply(const Manifest& manifest, Function& function) {
   set(manifest.tmp_bytes, function.limits.tmp_bytes);
   set(manifest.open_files, function.limits.open_files);
   set(manifest.env, function.env);
+  if (!manifest.fetch) return;
+  std::string& hosts = function.env[std::string(fetch_variable)];
+  hosts.clear();
+  for (const std::string& host : *manifest.fetch) hosts += (hosts.empty() ? "" : ",") + host;
 }
 
 std::string to_json(const Manifest& manifest) {
@@ -275,6 +335,12 @@ std::string to_json(const Manifest& manifest) {
     json.begin_object();
     for (const auto& [name, value] : *manifest.env) json.member(name, value);
     json.end_object();
+  }
+  if (manifest.fetch) {
+    json.key("fetch");
+    json.begin_array();
+    for (const std::string& host : *manifest.fetch) json.value(host);
+    json.end_array();
   }
   json.end_object();
   return json.take_text();

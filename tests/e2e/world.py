@@ -157,10 +157,12 @@ class World:
         if source not in self._modules:
             self.need_compiler(source)
             folder = self.fresh_folder(source.stem)
-            self.must("build", source, "-o", folder / f"{source.stem}.wasm")
+            is_script = source.suffix == ".js" or (source.is_dir() and any(source.glob("*.js")))
+            made = folder / f"{source.stem}.{'js' if is_script else 'wasm'}"
+            self.must("build", source, "-o", made)
             if (source / "canopy.yaml").exists():
                 shutil.copy(source / "canopy.yaml", folder)
-            self._modules[source] = folder / f"{source.stem}.wasm"
+            self._modules[source] = made
         return self._modules[source]
 
     def need_compiler(self, source):

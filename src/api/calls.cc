@@ -80,10 +80,18 @@ net::Task<void> wait_for_end(const Here& here, net::HttpExchange& exchange, Call
   if (!follower) co_return;
   const auto before = co_await find_call(here, id);  // It may have ended before somebody followed.
   if (!before || has_ended(*before)) co_return;
-  exchange.on_client_gone([&follower] { follower->event().set(); });
+  bool over = false;
+  const auto end = [&] {
+    over = true;
+    follower->event().set();
+  };
+  exchange.on_client_gone(end);
   Alarm alarm(here.core);
-  alarm.set(until, [&follower] { follower->event().set(); });
-  co_await follower->event().wait();
+  alarm.set(until, end);
+  // Followers are woken as well when users or keys change, and at the end of the server.
+  while (!over && !here.platform.draining && here.doorman.is_still(*here.who) && follower->take().empty()) {
+    co_await follower->event().wait();
+  }
   exchange.on_client_gone(nullptr);
 }
 

@@ -156,7 +156,7 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
     const std::lock_guard lock(platform.deploying);
     CANOPY_TRY_VOID(check_quotas(platform, *draft));
     CANOPY_TRY(auto done, platform.catalog.put(*draft));
-    note(here, "function.deploy", done.function->name, done.function->version);
+    if (!done.unchanged) note(here, "function.deploy", done.function->name, done.function->version);
     return done;
   };
   const Result<store::PutResult> result = co_await net::run_blocking(platform.disk, put);

@@ -69,6 +69,12 @@ Result<Key> read_draft(const Principal& who, const store::Accounts& accounts, co
   key.spaces = std::move(spaces).value_or(std::vector<std::string>());
   CANOPY_TRY(const auto expires, fields.text("expires"));
   CANOPY_TRY(key.expires, read_expiry(expires, now));
+  if (who.expires != WallTime()) {
+    if (expires && key.expires > who.expires) {
+      return fail(Code::invalid, "no key makes one that lasts longer than itself; ask for less in 'expires'");
+    }
+    if (!expires) key.expires = who.expires;
+  }
   CANOPY_TRY_VOID(bound_by(who, key));
   return key;
 }

@@ -117,6 +117,13 @@ struct UserChange {
   }
 };
 
+// With a password one makes keys of the user's whole role: a lesser key must not lead to one.
+bool may_set_password(const Principal& who) {
+  if (who.is_admin() || who.from_key == nullptr) return true;
+  const Key& key = *who.from_key;
+  return key.spaces.empty() && key.role >= who.from_user->role && key.expires == WallTime();
+}
+
 Result<UserChange> read_change(const Principal& who, const Fields& fields) {
   UserChange asked;
   CANOPY_TRY(asked.role, read_role(fields));
@@ -128,6 +135,12 @@ Result<UserChange> read_change(const Principal& who, const Fields& fields) {
   const bool more = asked.role || asked.disabled || asked.spaces || asked.quotas;
   if (more && !who.is_admin()) {
     return fail(Code::forbidden, "of itself a user changes the password only; ask an administrator");
+  }
+  if (asked.sets_password && !may_set_password(who)) {
+    return fail(Code::forbidden,
+                "a password opens all that the user may, and this key does not; use one of the "
+                "user's own role, for all namespaces and without an end, or ask an "
+                "administrator");
   }
   return asked;
 }

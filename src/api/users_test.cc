@@ -6,11 +6,13 @@
 #include <gtest/gtest.h>
 
 #include "api/live_server.h"
+#include "api/login_gate.h"
 #include "api/people.h"
 
 namespace canopy::api {
 namespace {
 
+using std::chrono::seconds;
 using Json = boost::json::value;
 
 LiveServer::Headers with(const std::string& key, const std::string& type = {}) {
@@ -138,14 +140,35 @@ TEST_F(Api, APasswordIsGoodForAKeyThatExpires) {
   EXPECT_EQ(live.post("/v1/login", R"({"user":"bob","password":"long enough","expires":"99d"})").status, 400);
 }
 
-TEST_F(Api, PasswordsAreNotGuessedFast) {
-  int refused = 0;
-  for (int i = 0; i < 14; ++i) {
-    const auto tried = live.post("/v1/login", R"({"user":"ghost","password":"wrong wrong"})");
-    if (tried.status == 429) ++refused;
-    if (tried.status == 429) EXPECT_FALSE(tried.header("Retry-After").empty());
+// With a password one makes keys of the user's whole role, and without an end.
+TEST_F(Api, NoLesserKeyLeadsToAPassword) {
+  for (const char* lesser : {R"({"role":"caller"})", R"({"namespaces":["bob"]})", R"({"expires":"1h"})"}) {
+    const std::string key = key_of(live.post("/v1/keys", lesser, with(bob)));
+    const auto tried = live.request("PATCH", "/v1/users/bob", R"({"password":"long enough"})", with(key));
+    EXPECT_EQ(tried.status, 403) << lesser << tried.body;
   }
-  EXPECT_GE(refused, 3);
+  EXPECT_EQ(live.post("/v1/login", R"({"user":"bob","password":"long enough"})").status, 401);
+}
+
+TEST_F(Api, NoKeyMakesOneThatLastsLonger) {
+  const std::string brief = key_of(live.post("/v1/keys", R"({"expires":"1h"})", with(bob)));
+  const auto same = live.post("/v1/keys", "{}", with(brief));
+  ASSERT_EQ(same.status, 201) << same.body;
+  EXPECT_FALSE(has(same, R"("expires":null)")) << same.body;
+  EXPECT_EQ(live.post("/v1/keys", R"({"expires":"59m"})", with(brief)).status, 201);
+  EXPECT_EQ(live.post("/v1/keys", R"({"expires":"2h"})", with(brief)).status, 400);
+}
+
+TEST(LoginGate, LetsTenTriesAMinuteInForAName) {
+  LoginGate gate;
+  const Time now(seconds(1000));
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(gate.enter("bob", now).admitted);
+  const auto refused = gate.enter("bob", now);
+  EXPECT_FALSE(refused.admitted);
+  EXPECT_GT(refused.retry_after, Duration::zero());
+  EXPECT_TRUE(gate.enter("eve", now).admitted) << "another name's tries are its own";
+  EXPECT_TRUE(gate.enter("bob", now + seconds(6)).admitted);
+  EXPECT_FALSE(gate.enter("bob", now + seconds(6)).admitted);
 }
 
 TEST_F(Api, KeysAreShownOnceAndWorthNoMoreThanTheirMaker) {

@@ -187,6 +187,7 @@ void Execution::end() {
     const TrapHandle trap(std::exchange(trap_, nullptr));
     const ErrorHandle error(std::exchange(engine_error_, nullptr));
     store_.reset();
+    if (stack_seen() != nullptr) engine_.saw_stack(stack_seen());
     engine_.leave();
     reply_.usage.run_time = clock_.now() - began_;
   }

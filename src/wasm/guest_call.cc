@@ -26,6 +26,7 @@ void GuestCall::suspend(Time until, HostFunction resume) {
 }
 
 void GuestCall::enter(wasmtime_caller_t* caller) {
+  stack_seen_ = __builtin_frame_address(0);
   if (memory_found_) return;
   wasmtime_extern_t found;
   if (!wasmtime_caller_export_get(caller, memory_name.data(), memory_name.size(), &found)) return;

@@ -37,7 +37,8 @@ class GuestCall : public Caller {
   HostFunction take_resume() { return std::exchange(resume_, nullptr); }
 
  protected:
-  void find_memory();  // Once instance_ is there.
+  void find_memory();                                     // Once instance_ is there.
+  const void* stack_seen() const { return stack_seen_; }  // Somewhere on its fiber's stack; null: not known.
   void forget_memory() { memory_found_ = false; }
 
   const Clock& clock_;
@@ -54,6 +55,7 @@ class GuestCall : public Caller {
 
  private:
   HostFunction resume_ = nullptr;
+  const void* stack_seen_ = nullptr;
   wasmtime_memory_t memory_{};
   bool memory_found_ = false;
 };

@@ -127,7 +127,7 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
   }
   running_.end(running);
   table_.end_call(version);
-  if (cold) table_.unload_beyond(resident_bytes_max_);
+  if (cold) table_.unload_beyond(room_);
 }
 
 }  // namespace canopy::api

@@ -86,11 +86,26 @@ Result<void> check_links(wasm_engine_t& engine, const Host& host, wasmtime_modul
   return {};
 }
 
+// What the server's pool has no slot for compiles well, and could then never be loaded: tables, and globals
+// and functions beyond what an instance has room for. The pool of one instance has the bounds of the
+// server's.
+Result<void> check_fits(std::string_view compiled) {
+  CANOPY_TRY(const EngineHandle engine, make_pooled_engine({.instances_max = 1}));
+  wasmtime_module_t* raw = nullptr;
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(compiled.data());
+  if (const ErrorHandle error{wasmtime_module_deserialize(engine.get(), bytes, compiled.size(), &raw)}) {
+    return fail(Code::refused, "the module needs more than an instance has here: " + message(*error));
+  }
+  const ModuleHandle module(raw);
+  return {};
+}
+
 Result<void> leave(const CompileJob& job, wasmtime_module_t& module, ModulePlan plan) {
   ByteVec compiled;
   if (const ErrorHandle error{wasmtime_module_serialize(&module, compiled.get())}) {
     return fail(Code::internal, message(*error));
   }
+  CANOPY_TRY_VOID(check_fits(compiled.view()));
   plan.compiled_bytes = compiled.size();
   plan.compiled_checksum = checksum(compiled.view());
   // The plan first: compiled code without a plan is never seen.

@@ -225,6 +225,25 @@ TEST_F(WasmRuntimeTest, RefusesWhatDoesNotValidate) {
   EXPECT_EQ(made.error().code, Code::refused) << made.error().message;
 }
 
+TEST_F(WasmRuntimeTest, RefusesWhatNoSlotOfThePoolCanHold) {
+  std::string globals = R"((memory (export "memory") 1) (func (export "_start")))";
+  for (int i = 0; i < 70'000; ++i) globals += "(global (mut i32) (i32.const 0))";  // More than 1 MiB of them.
+  const auto refused = runtime_->prepare(function(globals));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::refused);
+}
+
+TEST_F(WasmRuntimeTest, SaysWhereAnExceptionWasThrown) {
+  const Reply reply = call(function(
+      R"((memory (export "memory") 1) (tag $t) (func $thrower (throw $t)) (func (export "_start") (call $thrower)))"));
+  ASSERT_TRUE(reply.error);
+  EXPECT_EQ(reply.error->code, Code::died);
+  EXPECT_EQ(reply.error->stage, Stage::run);
+  EXPECT_EQ(reply.error->message.find("the function ended with an uncaught exception in thrower"), 0U)
+      << reply.error->message;
+  EXPECT_EQ(reply.error->message.find('\n'), std::string::npos);
+}
+
 TEST_F(WasmRuntimeTest, TrapsEndTheCallAlone) {
   const Function bad = function(R"((memory (export "memory") 1)
       (func $deep (drop (i32.load (i32.const -4)))) (func (export "_start") (call $deep)))");

@@ -55,12 +55,9 @@ std::string frame_text(const wasm_frame_t& frame) {
   return log_safe(std::string_view(name->data, name->size), 120) + offset.data();
 }
 
-}  // namespace
-
-std::string describe(const wasm_trap_t& trap) {
-  std::string text = reason(trap);
-  wasm_frame_vec_t frames;
-  wasm_trap_trace(&trap, &frames);
+// " in f (+0x10), called by main (+0x2)"; gives the frames back.
+std::string take_trace(wasm_frame_vec_t& frames) {
+  std::string text;
   for (std::size_t i = 0; i < std::min(frames.size, frame_count_max); ++i) {
     text += i == 0 ? " in " : ", called by ";
     text += frame_text(*frames.data[i]);
@@ -69,6 +66,20 @@ std::string describe(const wasm_trap_t& trap) {
     text += ", and " + std::to_string(frames.size - frame_count_max) + " more";
   wasm_frame_vec_delete(&frames);
   return text;
+}
+
+std::string where(const wasmtime_error_t& error) {
+  wasm_frame_vec_t frames;
+  wasmtime_error_wasm_trace(&error, &frames);
+  return take_trace(frames);
+}
+
+}  // namespace
+
+std::string describe(const wasm_trap_t& trap) {
+  wasm_frame_vec_t frames;
+  wasm_trap_trace(&trap, &frames);
+  return reason(trap) + take_trace(frames);
 }
 
 Error trap_error(const wasm_trap_t& trap, std::uint64_t memory_bytes, std::uint64_t memory_limit_bytes) {
@@ -82,9 +93,19 @@ Error trap_error(const wasm_trap_t& trap, std::uint64_t memory_bytes, std::uint6
 
 Error engine_error(const wasmtime_error_t& error) {
   const std::string text = message(error);
-  if (text.find("uncaught exception") != std::string::npos || text.find("exception") == 0) {
-    return {
-        .code = Code::died, .message = "the function ended with an uncaught exception", .stage = Stage::run};
+  if (text.find("thrown Wasm exception") != std::string::npos ||
+      text.find("uncaught exception") != std::string::npos || text.find("exception") == 0) {
+    return {.code = Code::died,
+            .message = "the function ended with an uncaught exception" + where(error),
+            .stage = Stage::run};
+  }
+  if (text.find("GC heap out of memory") != std::string::npos) {
+    return {.code = Code::limit,
+            .message =
+                "the exceptions that the function keeps need more than its memory limit; keep fewer, or "
+                "raise 'memory'" +
+                where(error),
+            .stage = Stage::run};
   }
   if (text.find("memory minimum size") != std::string::npos ||
       text.find("table minimum size") != std::string::npos) {

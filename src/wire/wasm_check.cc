@@ -145,6 +145,10 @@ Result<void> check_memory(const WasmModule& module, const Limits& limits) {
 }
 
 Result<void> check_tables(const WasmModule& module, const Limits& limits) {
+  if (module.tables.size() > 1) {
+    return refuse("the module has " + std::to_string(module.tables.size()) +
+                  " tables; Canopy runs modules with one");
+  }
   for (const WasmTable& table : module.tables) {
     if (table.elements <= limits.table_elements) continue;
     return refuse("the module starts with a table of " + std::to_string(table.elements) +

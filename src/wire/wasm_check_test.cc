@@ -144,6 +144,12 @@ TEST(CheckDeployable, RefusesLargeTables) {
   EXPECT_EQ(refusal(module, limits), "");
 }
 
+TEST(CheckDeployable, RefusesSecondTables) {
+  WasmModule module = command();
+  module.tables = {{.elements = 1}, {.elements = 1}};
+  EXPECT_EQ(refusal(module, Limits{}), "the module has 2 tables; Canopy runs modules with one");
+}
+
 TEST(CheckDeployable, KnowsObjectFilesAndSharedLibraries) {
   WasmModule module = command();
   module.custom_sections = {"linking"};

@@ -148,7 +148,7 @@ TEST(Calls, SaysWhatItDoesNotKnow) {
   EXPECT_EQ(live.get(unknown + "/logs?follow=true").status, 404);
   EXPECT_EQ(live.request("DELETE", unknown).status, 404);
   EXPECT_EQ(live.get("/v1/calls/xyz").status, 400);
-  EXPECT_EQ(live.post(unknown + "/retry").status, 501);
+  EXPECT_EQ(live.post(unknown + "/retry").status, 404);
 }
 
 TEST(Calls, ListsByFunctionAndStateInPages) {

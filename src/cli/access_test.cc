@@ -25,7 +25,7 @@ TEST(QuotasJson, RefusesWhatIsNoneAndSuggests) {
     ASSERT_FALSE(made) << bad;
     EXPECT_EQ(made.error().code, Code::invalid) << bad;
   }
-  EXPECT_NE(quotas_json({"function=3"}).error().message.find("did you mean functions?"), std::string::npos)
+  EXPECT_NE(quotas_json({"function=3"}).error().message.find("did you mean 'functions'?"), std::string::npos)
       << quotas_json({"function=3"}).error().message;
 }
 

@@ -2,11 +2,10 @@
 // Source to WebAssembly, with the compilers of this machine. `canopy help build` says it to users.
 //
 //   a .wasm file                        is passed on as it is
-//   .js .mjs .cjs .ts .mts .tsx .jsx    passed on as it is, or bundled with esbuild where it imports anything or
-//   or a folder with package.json       is TypeScript
-//   .c .cc .cpp .cxx .C, or a folder    clang-22, the guest sysroot and the SDK, which is inside this program
-//   .go, or a folder with go.mod        go build, GOOS=wasip1
-//   .rs, or a folder with Cargo.toml    rustc or cargo, target wasm32-wasip1
+//   .js .mjs .cjs .ts .mts .tsx .jsx    passed on as it is, or bundled with esbuild where it imports anything
+//   or or a folder with package.json       is TypeScript .c .cc .cpp .cxx .C, or a folder    clang-22, the
+//   guest sysroot and the SDK, which is inside this program .go, or a folder with go.mod        go build,
+//   GOOS=wasip1 .rs, or a folder with Cargo.toml    rustc or cargo, target wasm32-wasip1
 //
 // Threads: one; blocks, and shows progress on the terminal.
 

@@ -75,7 +75,7 @@ class Runtime {
 
   // The template of `function` if all that is slow about it was done before, else null. Blocks for as long as
   // it takes to read all that was made, once per process, to know it whole; never behind others'
-  // compilations. Any thread but a core's. Why: docs/decisions/0009-a-checksum-of-compiled-code.md.
+  // compilations. Any thread but a core's. Why: docs/decisions/0007-a-checksum-of-compiled-code.md.
   virtual std::shared_ptr<Template> find(const Function& function) = 0;
 
   // Makes `function` ready, or finds it made already on disk. Blocks: milliseconds to the compile limit.

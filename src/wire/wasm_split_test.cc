@@ -103,7 +103,8 @@ TEST(WasmSplit, AnImageHoldsTheMemoryAndNotItsZeros) {
 
 TEST(WasmSplit, AnImageOfNothingIsAModuleToo) {
   const std::vector<std::byte> memory(65'536);
-  const auto read = inspect_wasm(write_image(memory));
+  const std::string image = write_image(memory);
+  const auto read = inspect_wasm(image);
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->memories[0].pages, 1U);
 }

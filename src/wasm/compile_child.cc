@@ -40,7 +40,9 @@ void limit_self(const CompileJob& job) {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_CPU, static_cast<rlim_t>(seconds) * 4 + 1);  // The compiler has several threads.
   limit(RLIMIT_NOFILE, 256);
-  if (nice(10) == -1) return;  // Calls go before deploys; where that is not granted, so be it.
+  // Calls go before deploys, but all functions of a language wait for its interpreter. Where it is not
+  // granted, so be it.
+  if (job.kind != JobKind::interpreter && nice(10) == -1) return;
 }
 
 Result<std::string> read_file(const std::filesystem::path& path) {

@@ -16,6 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t mark_size = 16;
+// Our own code, which does end: what makes it slow is the machine.
+constexpr Duration interpreter_timeout = std::chrono::minutes(5);
 
 // The interpreter as files: its compiled code, and the memory it starts with.
 struct Interpreter {
@@ -86,7 +88,8 @@ class LanguageRuntime final : public exec::Runtime {
 
   // Reads all of it to see that it is whole, so only until it was once.
   bool is_interpreter_made() {
-    if (!interpreter_made_.load(std::memory_order_relaxed)) interpreter_made_ = read_plan(interpreter_.code).has_value();
+    if (!interpreter_made_.load(std::memory_order_relaxed))
+      interpreter_made_ = read_plan(interpreter_.code).has_value();
     return interpreter_made_;
   }
 
@@ -106,7 +109,9 @@ class LanguageRuntime final : public exec::Runtime {
     job.code = wasm;
     job.compiled = interpreter_.code;
     job.entry_names = {language_.handler};
-    const auto plan = carry_out(engines_->options().compile, std::move(job));
+    CompileOptions options = engines_->options().compile;
+    options.timeout = std::max(options.timeout, interpreter_timeout);
+    const auto plan = carry_out(options, std::move(job));
     fs::remove(wasm, error);
     if (!plan) return tl::unexpected(plan.error());
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(system_clock().now() - before);

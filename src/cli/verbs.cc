@@ -238,7 +238,8 @@ constexpr std::string_view build_detail =
     "  .c .cc .cpp .cxx, or a folder of them   clang-22 with Canopy's SDK (#include <canopy.h>)\n"
     "  .go, or a folder with go.mod            go build for GOOS=wasip1\n"
     "  .rs, or a folder with Cargo.toml        rustc or cargo for wasm32-wasip1\n"
-    "  .js .ts, or a folder with package.json  as it is; what imports, or is TypeScript, is bundled by esbuild\n"
+    "  .js .ts, or a folder with package.json  as it is; what imports, or is TypeScript, is bundled by "
+    "esbuild\n"
     "  .wasm                                   passed on as it is\n"
     "\n"
     "A C or C++ source that calls CANOPY_HANDLER becomes a reactor, others commands; so does Go source with\n"
@@ -296,8 +297,8 @@ constexpr std::string_view program_group = "This program";
 
 constexpr auto table = std::to_array<Verb>({
     {"up", "", 0, 0, "Server", "Runs everything in one process.", "", up_flags, up, true},
-    {"new", "c|cpp|go|js|rust NAME", 2, 2, functions_group, "Makes a function to start from, with its test.", "",
-     no_flags, new_function},
+    {"new", "c|cpp|go|js|rust NAME", 2, 2, functions_group, "Makes a function to start from, with its test.",
+     "", no_flags, new_function},
     {"build", "PATH", 1, 1, functions_group, "Makes a WebAssembly module from source.", build_detail,
      build_flags, build_verb},
     {"run", "FILE [-- ARGS]", 1, many, functions_group, "Runs one module once, without a server.", run_detail,

@@ -85,10 +85,11 @@ void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
        DurationSetting{
            .duration = &o.slice, .min = std::chrono::microseconds(100), .max = std::chrono::seconds(1)},
        "How long a call runs before others on its core get a turn.", functions});
-  rows.push_back({"fetch-private", "", &o.fetch_private,
-                  "Lets functions fetch from this machine and from private networks too, where their manifest "
-                  "names the host.",
-                  functions});
+  rows.push_back(
+      {"fetch-private", "", &o.fetch_private,
+       "Lets functions fetch from this machine and from private networks too, where their manifest "
+       "names the host.",
+       functions});
 
   constexpr std::string_view load = "Load";
   rows.push_back({"instances", "N", CountSetting{.count = &o.instances_max, .min = 1, .max = 1'000'000},

@@ -37,7 +37,8 @@ struct Manifest {
   std::optional<std::uint64_t> tmp_bytes;     // up to 4GiB
   std::optional<std::uint32_t> open_files;    // up to 4096
   std::optional<std::map<std::string, std::string>> env;
-  std::optional<std::vector<std::string>> fetch;  // Hosts: "example.com", "example.com:8443", "*.example.com", "*"
+  std::optional<std::vector<std::string>>
+      fetch;                        // Hosts: "example.com", "example.com:8443", "*.example.com", "*"
   std::optional<std::string> code;  // A file, as seen from the manifest's folder.
   std::optional<std::string> path;  // A folder or a source file.
 };

@@ -50,5 +50,6 @@ HOST_IMPORT("canopy_js", "fetch_start") int32_t host_fetch_start(const void* req
 // and the body; "0\0words" of an error.
 HOST_IMPORT("canopy_js", "fetch_read") int32_t host_fetch_read(int32_t number, void* into, uint32_t size);
 
-// Sleeps for `microseconds`, or until a fetch has an answer (-1: only that); returns that fetch's number, or 0.
+// Sleeps for `microseconds`, or until a fetch has an answer (-1: only that); returns that fetch's number, or
+// 0.
 HOST_IMPORT("canopy_js", "wait") int32_t host_wait(int64_t microseconds);

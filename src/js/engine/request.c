@@ -20,6 +20,17 @@ static JSValue read_part(JSContext* context, JSValueConst self, int count, JSVal
   return value;
 }
 
+// () -> the header Host
+static JSValue read_host(JSContext* context, JSValueConst self, int count, JSValueConst* values) {
+  (void)self;
+  (void)count;
+  (void)values;
+  char host[300];
+  const int32_t size = host_request_header("host", 4, host, sizeof host);
+  if (size < 0 || size > (int32_t)sizeof host) return JS_NewString(context, "");
+  return JS_NewStringLen(context, host, (size_t)size);
+}
+
 // () -> Uint8Array
 static JSValue read_input(JSContext* context, JSValueConst self, int count, JSValueConst* values) {
   (void)self;
@@ -115,6 +126,7 @@ void request_settle(int32_t number, JSValue resolve, JSValue reject) {
 
 void request_add_natives(JSValueConst natives) {
   native_add(natives, "part", read_part, 1);
+  native_add(natives, "host", read_host, 0);
   native_add(natives, "input", read_input, 0);
   native_add(natives, "status", set_status, 1);
   native_add(natives, "header", set_header, 2);

@@ -48,6 +48,15 @@
     return native.peekBody(message);
   };
 
+  // The request of the call itself is not checked again, and its headers are read when they are looked at.
+  const ofCall = Symbol('the request of the call');
+  const headersOfCall = () => {
+    const list = native.list(0);
+    const headers = new Headers();
+    for (let i = 0; i < list.length; i += 2) headers.append(list[i], list[i + 1]);
+    return headers;
+  };
+
   class Request extends Body {
     #url;
     #method;
@@ -55,6 +64,15 @@
     #redirect;
     #signal;
     constructor(input, options = {}) {
+      if (input === ofCall) {
+        super(options.bytes.length === 0 ? null : options.bytes);
+        this.#url = options.url;
+        this.#method = options.method;
+        this.#headers = null;
+        this.#redirect = 'follow';
+        this.#signal = null;
+        return;
+      }
       const from = input instanceof Request ? input : null;
       const [bytes, type] = options.body !== undefined ? bytesOfBody(options.body) : [from ? copyOf(from) : null, null];
       super(bytes);
@@ -64,28 +82,16 @@
         throw new TypeError(`a ${this.#method} request has no body`);
       }
       this.#headers = new Headers(options.headers ?? from?.headers);
-      if (type && !this.#headers.has('content-type')) this.#headers.set('content-type', type);
+      if (type && !this.#headers.has('content-type')) native.putHeader(this.#headers, 'content-type', type);
       this.#redirect = options.redirect ?? from?.redirect ?? 'follow';
       this.#signal = options.signal ?? from?.signal ?? null;
     }
     get url() { return this.#url; }
     get method() { return this.#method; }
-    get headers() { return this.#headers; }
+    get headers() { return (this.#headers ??= headersOfCall()); }
     get redirect() { return this.#redirect; }
     get signal() { return this.#signal; }
     clone() { return new Request(this); }
-    static {
-      // Of the call itself; its headers came from the wire and are taken as they are.
-      native.requestOfCall = (url, method, headers, bytes) => {
-        const request = new Request(url, {method, headers});
-        return bytes.length === 0 ? request : Request.#withBody(request, bytes);
-      };
-    }
-    static #withBody(request, bytes) {
-      const made = new Request(request, {method: 'POST', body: bytes, headers: request.headers});
-      made.#method = request.method;
-      return made;
-    }
   }
   native.defineClass(Request);
 
@@ -107,7 +113,7 @@
       this.#status = status;
       this.#statusText = String(options.statusText ?? '');
       this.#headers = new Headers(options.headers);
-      if (type && !this.#headers.has('content-type')) this.#headers.set('content-type', type);
+      if (type && !this.#headers.has('content-type')) native.putHeader(this.#headers, 'content-type', type);
     }
     static json(value, options = {}) {
       const text = JSON.stringify(value);
@@ -162,15 +168,16 @@
   const CALL_ID = 3;
   const FUNCTION = 4;
 
+  // Parsing a URL costs more than all the rest of a short call; most are in normal form already.
+  const isPlainHost = /^[a-z0-9\-]+(\.[a-z\-][a-z0-9\-]*)*(:(?!80$)[1-9][0-9]*)?$/;
+  const isPlainPath = /^(\/(?!\.)[A-Za-z0-9\-._~!$&()*+,;=:@]*)+(\?[A-Za-z0-9\-._~!$&()*+,;=:@/?%]*)?$/;
   const readRequest = () => {
-    const list = native.list(0);
-    const headers = new Headers();
-    for (let i = 0; i < list.length; i += 2) headers.append(list[i], list[i + 1]);
     const query = native.part(QUERY);
-    const host = headers.get('host') || 'localhost';
+    const host = native.host() || 'localhost';
     const rest = native.part(PATH) + (query === '' ? '' : `?${query}`);
-    const url = URL.parse(`http://${host}${rest}`) ?? new URL(`http://localhost${rest}`);
-    return native.requestOfCall(url.href, native.part(METHOD), headers, native.input());
+    let url = `http://${host}${rest}`;
+    if (!isPlainHost.test(host) || !isPlainPath.test(rest)) url = (URL.parse(url) ?? new URL(`http://localhost${rest}`)).href;
+    return new Request(ofCall, {url, method: native.part(METHOD), bytes: native.input()});
   };
 
   const later = [];
@@ -192,12 +199,12 @@
   native.respond = async (response) => {
     const bytes = native.takeBody(response);
     native.status(response.status);
-    for (const [name, value] of response.headers) {
+    native.eachHeader(response.headers, (name, value) => {
       // What says how the message is framed is not the function's to say.
       if (!native.header(name, value) && !['connection', 'content-length', 'transfer-encoding', 'date', 'server'].includes(name)) {
         throw new TypeError(`the reply cannot have the header '${name}'`);
       }
-    }
+    });
     native.output(bytes);
     while (later.length > 0) await later.shift();
   };

@@ -144,7 +144,7 @@ def test_a_newer_format():
     folder = filled()
     format = folder / "format"
     text = format.read_text()
-    for newer in ("2\n", "999\n"):
+    for newer in (f"{int(text) + 1}\n", "999\n"):
         format.write_text(newer)
         refuses(folder, format, newer.strip(), "newer")
         expect(format.read_text() == newer, "the format was changed")
@@ -268,7 +268,7 @@ def test_disk_full_from_the_start():
 def test_bad_settings():
     for flags, words in ((["--listen=nowhere"], ["listen"]), (["--memory-max=lots"], ["memory-max", "lots"]),
                          (["--memry-max=1MiB"], ["memry-max", "memory-max"]), (["--config=/nonexistent"], ["/nonexistent"]),
-                         (["--listen=0.0.0.0:0"], ["insecure"]), (["--cores=-1"], ["cores"]),
+                         (["--listen=0.0.0.0:0", "--auth=off"], ["insecure"]), (["--cores=-1"], ["cores"]),
                          (["--tls-cert=/nonexistent", "--tls-key=/nonexistent"], ["/nonexistent"])):
         server = Server(new_folder("settings"), *flags)
         message = server.failed_to_start()

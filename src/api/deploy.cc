@@ -71,13 +71,6 @@ Result<void> check_quotas(Platform& platform, const Function& draft) {
                                    "' allows; remove what is not used, or ask an administrator for more");
 }
 
-// The audit log is not the deployment: where it cannot be written, the server's own log has it.
-void note(const Here& here, std::string_view action, const FunctionName& name, std::uint32_t version) {
-  const std::string detail = version == 0 ? "" : "version " + std::to_string(version);
-  const auto noted = here.platform.catalog.users().note(action, to_text(name), detail, here.who->actor());
-  if (!noted) log::error("{} by {}: {}", action, here.who->user_name, noted.error().message);
-}
-
 // For who deploys, all that is wrong with the code is a refusal of the code.
 Error deploy_error(Error error) {
   const bool about_code = error.code == Code::limit || error.code == Code::deadline ||
@@ -155,9 +148,7 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
   const std::function<Result<store::PutResult>()> put = [&]() -> Result<store::PutResult> {
     const std::lock_guard lock(platform.deploying);
     CANOPY_TRY_VOID(check_quotas(platform, *draft));
-    CANOPY_TRY(auto done, platform.catalog.put(*draft));
-    if (!done.unchanged) note(here, "function.deploy", done.function->name, done.function->version);
-    return done;
+    return platform.catalog.put(*draft, {.actor = here.who->actor()});
   };
   const Result<store::PutResult> result = co_await net::run_blocking(platform.disk, put);
   if (!result) co_return error_response(result.error());
@@ -180,9 +171,7 @@ net::Task<net::HttpResponse> roll_back(const Here& here, net::HttpExchange& exch
   using Current = std::shared_ptr<const Function>;
   const std::function<Result<Current>()> work = [&]() -> Result<Current> {
     const std::lock_guard lock(here.platform.deploying);
-    CANOPY_TRY(auto done, here.platform.catalog.rollback(name, *to));
-    note(here, "function.rollback", name, done->version);
-    return done;
+    return here.platform.catalog.rollback(name, *to, {.actor = here.who->actor()});
   };
   const Result<Current> current = co_await net::run_blocking(here.platform.disk, work);
   if (!current) co_return error_response(current.error());
@@ -195,8 +184,7 @@ net::Task<net::HttpResponse> roll_back(const Here& here, net::HttpExchange& exch
 net::Task<net::HttpResponse> remove_function(const Here& here, net::HttpExchange& /*exchange*/,
                                              FunctionName name) {
   const std::function<Result<bool>()> work = [&]() -> Result<bool> {
-    CANOPY_TRY_VOID(here.platform.catalog.remove(name));
-    note(here, "function.remove", name, 0);
+    CANOPY_TRY_VOID(here.platform.catalog.remove(name, {.actor = here.who->actor()}));
     return true;
   };
   const Result<bool> removed = co_await net::run_blocking(here.platform.disk, work);

@@ -36,6 +36,11 @@ struct Snapshot {
   std::map<FunctionName, std::shared_ptr<const Function>> functions;
 };
 
+// Who makes a change of functions. The change and its line in the audit log are one transaction.
+struct Change {
+  Actor actor = {};
+};
+
 struct PutResult {
   std::shared_ptr<const Function> function;
   bool created = false;    // The name is new; else a new version of it,
@@ -60,7 +65,7 @@ class Catalog {
   // what is current already changes nothing and returns it.
   //   not_found    its digest, or a file's, was never stored
   //   unavailable  the disk is full or read-only
-  virtual Result<PutResult> put(Function function) = 0;
+  virtual Result<PutResult> put(Function function, const Change& change = {}) = 0;
 
   // Newest first, the current one marked by being equal to snapshot()'s. Blocks.
   //   not_found
@@ -69,10 +74,11 @@ class Catalog {
   // Makes an earlier version current again: the one given, or the one before the current (0).
   //   not_found  no such function or version
   //   conflict   there is no earlier version
-  virtual Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to) = 0;
+  virtual Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to,
+                                                           const Change& change = {}) = 0;
 
   //   not_found
-  virtual Result<void> remove(const FunctionName& name) = 0;
+  virtual Result<void> remove(const FunctionName& name, const Change& change = {}) = 0;
 
   // Who may use them.
   virtual Users& users() = 0;

@@ -298,6 +298,30 @@ TEST_P(CatalogContract, RemoveTakesAllVersionsAndNoNumberComesBack) {
   EXPECT_EQ(catalog->rollback(name, 2).error().code, Code::not_found);
 }
 
+TEST_P(CatalogContract, EachChangeHasALineInTheAuditLogAndNothingElseHas) {
+  const FunctionName name = *parse_function_name("demo/hello");
+  const Change change{.actor = {.user = "bob", .key = "k"}};
+  for (const char* code : {"one", "two"})
+    ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello"), code, change));
+  ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello"), "two", change));  // Is current already,
+  ASSERT_TRUE(catalog->rollback(name, 2, change));                              // as is this.
+  ASSERT_FALSE(catalog->rollback(name, 3, change));
+  ASSERT_TRUE(catalog->rollback(name, 0, change));
+  ASSERT_TRUE(catalog->remove(name, change));
+  ASSERT_FALSE(catalog->remove(name, change));
+
+  const auto entries = catalog->users().audit(0, 10);
+  ASSERT_TRUE(entries) << entries.error().message;
+  std::vector<std::string> lines;
+  for (const AuditEntry& entry : *entries) {
+    lines.push_back(entry.action + " " + entry.target + " " + entry.detail);
+    EXPECT_EQ(entry.user + entry.key, "bobk");
+  }
+  EXPECT_EQ(lines, (std::vector<std::string>{
+                       "function.remove demo/hello ", "function.rollback demo/hello version 1",
+                       "function.deploy demo/hello version 2", "function.deploy demo/hello version 1"}));
+}
+
 TEST_P(CatalogContract, SnapshotsAreInOrderAndStayAsTheyWere) {
   for (const char* name : {"b/a", "a/b", "a/a", "a/A"}) ASSERT_TRUE(deploy(*catalog, sample_function(name)));
   const auto kept = catalog->snapshot();

@@ -86,6 +86,16 @@ bool same_deployment(const Function& a, const Function& b) {
          std::tie(b.name, b.digest, b.code_bytes, b.runtime, b.limits, b.env, b.files);
 }
 
+AuditEntry audit_line(std::string_view action, const FunctionName& name, std::uint32_t version,
+                      const Actor& actor, WallTime at) {
+  return {.at = at,
+          .user = actor.user,
+          .key = actor.key,
+          .action = std::string(action),
+          .target = to_text(name),
+          .detail = version == 0 ? "" : "version " + std::to_string(version)};
+}
+
 Error no_function(const FunctionName& name) {
   return {
       .code = Code::not_found,

@@ -2,10 +2,13 @@
 // What every catalog asks of a function before it takes it, and the words for what it does not have.
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/units.h"
 #include "model/function.h"
+#include "model/user.h"
+#include "store/users.h"
 
 namespace canopy::store {
 
@@ -19,6 +22,10 @@ Result<void> make_ready(Function& function);
 
 // The same but for version and time.
 bool same_deployment(const Function& a, const Function& b);
+
+// The line of the audit log that goes with a change of that function; version 0 is all of them.
+AuditEntry audit_line(std::string_view action, const FunctionName& name, std::uint32_t version,
+                      const Actor& actor, WallTime at);
 
 Error no_function(const FunctionName& name);
 Error no_version(const FunctionName& name, std::uint32_t version);

@@ -43,7 +43,7 @@ class MemoryCatalog final : public Catalog {
     return code_.path(digest);
   }
 
-  Result<PutResult> put(Function function) override {
+  Result<PutResult> put(Function function, const Change& change) override {
     CANOPY_TRY_VOID(make_ready(function));
     const std::lock_guard lock(mutex_);
     CANOPY_TRY_VOID(code_.path(function.digest));
@@ -56,6 +56,7 @@ class MemoryCatalog final : public Catalog {
     if (known.last_version == std::numeric_limits<std::uint32_t>::max()) {
       return fail(Code::exhausted, "the version numbers of " + to_text(function.name) + " are used up");
     }
+    CANOPY_TRY_VOID(note("function.deploy", function.name, known.last_version + 1, change));
     function.version = ++known.last_version;
     function.created = clock_.wall_now();
     auto shared = std::make_shared<const Function>(std::move(function));
@@ -73,7 +74,8 @@ class MemoryCatalog final : public Catalog {
     return found;
   }
 
-  Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to) override {
+  Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to,
+                                                   const Change& change) override {
     const std::lock_guard lock(mutex_);
     auto current = find(name);
     if (current == nullptr) return tl::unexpected(no_function(name));
@@ -85,13 +87,15 @@ class MemoryCatalog final : public Catalog {
       if (at == versions.begin()) return tl::unexpected(no_earlier_version(*current));
       --at;
     }
+    CANOPY_TRY_VOID(note("function.rollback", name, at->first, change));
     published_.put(at->second);
     return at->second;
   }
 
-  Result<void> remove(const FunctionName& name) override {
+  Result<void> remove(const FunctionName& name, const Change& change) override {
     const std::lock_guard lock(mutex_);
     if (find(name) == nullptr) return tl::unexpected(no_function(name));
+    CANOPY_TRY_VOID(note("function.remove", name, 0, change));
     known_.at(name).versions.clear();
     published_.remove(name);
     return {};
@@ -110,6 +114,12 @@ class MemoryCatalog final : public Catalog {
     const auto now = published_.snapshot();
     const auto at = now->functions.find(name);
     return at == now->functions.end() ? nullptr : at->second;
+  }
+
+  Result<void> note(std::string_view action, const FunctionName& name, std::uint32_t version,
+                    const Change& change) {
+    const std::lock_guard lock(database_mutex_);
+    return append_audit(database_, audit_line(action, name, version, change.actor, clock_.wall_now()));
   }
 
   bool is_named(const std::string& digest) const {

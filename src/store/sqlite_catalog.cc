@@ -13,6 +13,7 @@
 #include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/sqlite_users.h"
+#include "store/user_rows.h"
 
 namespace canopy::store {
 namespace {
@@ -59,7 +60,7 @@ class SqliteCatalog final : public Catalog {
     return code_->path(digest);
   }
 
-  Result<PutResult> put(Function function) override {
+  Result<PutResult> put(Function function, const Change& change) override {
     CANOPY_TRY_VOID(make_ready(function));
     const std::lock_guard lock(mutex_);  // Before looking for the code: no sweep() shall come between.
     CANOPY_TRY_VOID(code_->path(function.digest));
@@ -69,7 +70,9 @@ class SqliteCatalog final : public Catalog {
       return PutResult{.function = current, .unchanged = true};
 
     function.created = clock_.wall_now();
-    if (const auto written = write(function); !written) return explain("put", function.name, written.error());
+    if (const auto written = write(function, change); !written) {
+      return explain("put", function.name, written.error());
+    }
     auto shared = std::make_shared<const Function>(std::move(function));
     published_.put(shared);
     return PutResult{.function = std::move(shared), .created = current == nullptr};
@@ -85,7 +88,8 @@ class SqliteCatalog final : public Catalog {
     return found;
   }
 
-  Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to) override {
+  Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to,
+                                                   const Change& change) override {
     const std::lock_guard lock(mutex_);
     auto current = find(name);
     if (current == nullptr) return tl::unexpected(no_function(name));
@@ -93,17 +97,19 @@ class SqliteCatalog final : public Catalog {
     auto target = find_target(*current, to);
     if (!target) return tl::unexpected(target.error());
     auto shared = std::make_shared<const Function>(*std::move(target));
-    if (const auto switched = set_current(name, shared->version); !switched) {
+    if (const auto switched = set_current(name, shared->version, change); !switched) {
       return explain("roll back", name, switched.error());
     }
     published_.put(shared);
     return shared;
   }
 
-  Result<void> remove(const FunctionName& name) override {
+  Result<void> remove(const FunctionName& name, const Change& change) override {
     const std::lock_guard lock(mutex_);
     if (find(name) == nullptr) return tl::unexpected(no_function(name));
-    if (const auto erased = erase(name); !erased) return explain("remove", name, erased.error());
+    if (const auto erased = erase(name, change); !erased) {
+      return explain("remove", name, erased.error());
+    }
     published_.remove(name);
     return {};
   }
@@ -126,7 +132,7 @@ class SqliteCatalog final : public Catalog {
   }
 
   // Sets its version.
-  Result<void> write(Function& function) {
+  Result<void> write(Function& function, const Change& change) {
     CANOPY_TRY(Transaction transaction, Transaction::begin(database_));
     CANOPY_TRY(const std::optional<NameRow> known, read_name(database_, function.name));
     const std::uint32_t last = known ? known->last_version : 0;
@@ -137,6 +143,7 @@ class SqliteCatalog final : public Catalog {
     const NameRow row{.current = function.version, .last_version = function.version};
     CANOPY_TRY_VOID(write_name(database_, function.name, row));
     CANOPY_TRY_VOID(insert_version(database_, function));
+    CANOPY_TRY_VOID(note("function.deploy", function.name, function.version, change));
     return transaction.commit();
   }
 
@@ -160,21 +167,29 @@ class SqliteCatalog final : public Catalog {
     return static_cast<std::uint32_t>(row.number(0));
   }
 
-  Result<void> set_current(const FunctionName& name, std::uint32_t version) {
+  Result<void> set_current(const FunctionName& name, std::uint32_t version, const Change& change) {
     CANOPY_TRY(Transaction transaction, Transaction::begin(database_));
     CANOPY_TRY(const std::optional<NameRow> known, read_name(database_, name));
     if (!known) return fail(Code::internal, "its row is gone from catalog.db");
     CANOPY_TRY_VOID(write_name(database_, name, {.current = version, .last_version = known->last_version}));
+    CANOPY_TRY_VOID(note("function.rollback", name, version, change));
     return transaction.commit();
   }
 
-  Result<void> erase(const FunctionName& name) {
+  Result<void> erase(const FunctionName& name, const Change& change) {
     CANOPY_TRY(Transaction transaction, Transaction::begin(database_));
     CANOPY_TRY(const std::optional<NameRow> known, read_name(database_, name));
     if (!known) return fail(Code::internal, "its row is gone from catalog.db");
     CANOPY_TRY_VOID(write_name(database_, name, {.current = 0, .last_version = known->last_version}));
     CANOPY_TRY_VOID(erase_versions(database_, name));
+    CANOPY_TRY_VOID(note("function.remove", name, 0, change));
     return transaction.commit();
+  }
+
+  // In the transaction that is open.
+  Result<void> note(std::string_view action, const FunctionName& name, std::uint32_t version,
+                    const Change& change) {
+    return append_audit(database_, audit_line(action, name, version, change.actor, clock_.wall_now()));
   }
 
   const DataFolder folder_;  // First, so that its lock is let go last.

@@ -10,6 +10,8 @@
 namespace canopy::store {
 namespace {
 
+constexpr std::size_t audit_text_bytes_max = 1000;
+
 std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 std::int64_t column(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::int64_t column(WallTime time) { return time.time_since_epoch().count(); }
@@ -264,6 +266,9 @@ Result<std::vector<AuditEntry>> read_audit(Database& database, std::uint64_t bef
 Result<void> append_audit(Database& database, AuditEntry entry) {
   CANOPY_TRY(const std::int64_t last, database.number("SELECT coalesce(max(id), 0) FROM audit"));
   entry.id = bits(last) + 1;
+  for (std::string* const text : {&entry.target, &entry.detail}) {
+    if (text->size() > audit_text_bytes_max) text->resize(audit_text_bytes_max);
+  }
   CANOPY_TRY(Statement row, database.prepare("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
   const std::string sealed = seal(entry);
   row.bind(column(entry.id)).bind_blob(sealed).bind(column(entry.at)).bind(entry.user).bind(entry.key);

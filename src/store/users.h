@@ -1,6 +1,7 @@
 #pragma once
-// Who there is, with which keys and secrets; what they used; who changed what. All of it lies in the tables
-// of the catalog (format 2), and all of a change is in one transaction with its line in the audit log.
+// Who there is, with which keys and secrets; what they used; who changed what, functions included. All of it
+// lies in the tables of the catalog (format 2), and all of a change is in one transaction with its line in
+// the audit log.
 //
 //   users        a row each; namespaces: which user each belongs to
 //   keys         the SHA-256 of each API key's secret, never the key
@@ -120,9 +121,6 @@ class Users {
   // By day, user, function; at most `limit`.
   virtual Result<std::vector<UsageRow>> usage(const UsageFilter& filter, std::size_t limit) const = 0;
 
-  // Writes down a change that was made elsewhere: a deployment.
-  virtual Result<void> note(std::string_view action, std::string_view target, std::string_view detail,
-                            const Actor& actor) = 0;
   // Newest first, below `before` if that is not 0.
   virtual Result<std::vector<AuditEntry>> audit(std::uint64_t before, std::size_t limit) const = 0;
 };

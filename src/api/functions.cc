@@ -104,6 +104,7 @@ net::Task<net::HttpResponse> list_versions(const Here& here, net::HttpExchange& 
   json.begin_object();
   json.member("function", to_text(name));
   json.member("current", current->second->version);
+  json.member("versions_max", here.platform.options.versions_max);
   json.key("versions");
   json.begin_array();
   for (const Function& version : *versions) wire::write(json, version);

@@ -224,6 +224,7 @@ TEST(Versions, ListsNewestFirst) {
   live.deploy("demo/hello", "show");
   const auto json = json_of(live.get("/v1/functions/demo/hello/versions"));
   ASSERT_EQ(json.at("versions").as_array().size(), 2U);
+  EXPECT_EQ(json.at("versions_max").as_int64(), 20);
   EXPECT_EQ(json.at("versions").at(0).at("version").as_int64(), 2);
   EXPECT_EQ(live.get("/v1/functions/demo/other/versions").status, 404);
 }

@@ -105,8 +105,9 @@ const std::string_view openapi_schemas = R"json("parameters":{
 "Functions":{"type":"object","required":["functions","next"],"properties":{
   "functions":{"type":"array","items":{"$ref":"#/components/schemas/Function"}},
   "next":{"type":["string","null"],"description":"What to give as `after` for those that follow."}}},
-"Versions":{"type":"object","required":["function","current","versions"],"properties":{
+"Versions":{"type":"object","required":["function","current","versions_max","versions"],"properties":{
   "function":{"type":"string"},"current":{"type":"integer","minimum":1},
+  "versions_max":{"type":"integer","minimum":2,"description":"How many are kept; a deployment forgets the oldest beyond it."},
   "versions":{"type":"array","items":{"$ref":"#/components/schemas/Version"},"description":"Newest first."}}},
 "Usage":{"type":"object","required":["queue_seconds","run_seconds","cpu_seconds","memory_bytes","cold"],"properties":{
   "queue_seconds":{"type":"number","minimum":0},"run_seconds":{"type":"number","minimum":0},

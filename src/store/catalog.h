@@ -62,7 +62,8 @@ class Catalog {
   virtual Result<std::filesystem::path> code_path(std::string_view digest) const = 0;
 
   // Makes `function` (version and created are set here) the current version of its name. Putting exactly
-  // what is current already changes nothing and returns it.
+  // what is current already changes nothing and returns it. Where the function has more than versions_max
+  // now, the oldest are forgotten, but never the one that was current until now.
   //   not_found    its digest, or a file's, was never stored
   //   unavailable  the disk is full or read-only
   virtual Result<PutResult> put(Function function, const Change& change = {}) = 0;
@@ -89,6 +90,7 @@ class Catalog {
 
 struct CatalogOptions {
   std::filesystem::path secret_key_file = {};  // "": secret.key in the folder.
+  std::uint32_t versions_max = 20;             // Of each function; at least 2.
 };
 
 // Opens, creates or migrates the catalog of `folder`, made if missing.
@@ -100,6 +102,6 @@ Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folde
                                               const CatalogOptions& options = {});
 
 // The same promises but for the disk; for tests.
-std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock);
+std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock, const CatalogOptions& options = {});
 
 }  // namespace canopy::store

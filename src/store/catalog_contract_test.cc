@@ -298,6 +298,48 @@ TEST_P(CatalogContract, RemoveTakesAllVersionsAndNoNumberComesBack) {
   EXPECT_EQ(catalog->rollback(name, 2).error().code, Code::not_found);
 }
 
+TEST_P(CatalogContract, VersionsBeyondTheMostAreForgottenTheOldestFirst) {
+  const FunctionName name = *parse_function_name("demo/hello");
+  const auto deploy_versions = [&](int first, int last) {
+    for (int i = first; i <= last; ++i) {
+      ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello"), "code " + std::to_string(i)));
+    }
+  };
+  ASSERT_TRUE(deploy(*catalog, sample_function("demo/other"), "code 1"));
+  deploy_versions(1, 25);
+  const auto versions = catalog->versions(name);
+  ASSERT_TRUE(versions);
+  ASSERT_EQ(versions->size(), 20);
+  EXPECT_EQ(versions->front().version, 25);
+  EXPECT_EQ(versions->back().version, 6);
+  EXPECT_EQ(catalog->rollback(name, 5).error().code, Code::not_found);
+  EXPECT_EQ(catalog->versions(*parse_function_name("demo/other"))->size(), 1);
+
+  // Who rolled back far, and then deploys something worse, can go back there.
+  ASSERT_TRUE(catalog->rollback(name, 6));
+  EXPECT_EQ(catalog->versions(name)->size(), 20) << "a rollback forgets nothing";
+  deploy_versions(26, 26);
+  EXPECT_EQ(catalog->versions(name)->back().version, 6);
+  EXPECT_EQ(catalog->rollback(name, 7).error().code, Code::not_found);
+  EXPECT_EQ((*catalog->rollback(name, 6))->digest, sha256_hex("code 6"));
+  EXPECT_EQ((*catalog->rollback(name, 26))->version, 26);
+  deploy_versions(27, 27);
+  EXPECT_EQ(catalog->versions(name)->size(), 20);
+  EXPECT_EQ(catalog->rollback(name, 6).error().code, Code::not_found);
+}
+
+TEST_P(CatalogContract, TheCodeOfForgottenVersionsIsSweptWhereNothingElseNamesIt) {
+  ASSERT_TRUE(deploy(*catalog, sample_function("demo/other"), "code 2"));
+  for (int i = 1; i <= 22; ++i) {
+    ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello"), "code " + std::to_string(i)));
+  }
+  clock.advance(hours(2));
+  EXPECT_EQ(*catalog->sweep(), 6);
+  EXPECT_EQ(catalog->code_path(sha256_hex("code 1")).error().code, Code::not_found);
+  EXPECT_TRUE(catalog->code_path(sha256_hex("code 2")));
+  EXPECT_TRUE(catalog->code_path(sha256_hex("code 3")));
+}
+
 TEST_P(CatalogContract, EachChangeHasALineInTheAuditLogAndNothingElseHas) {
   const FunctionName name = *parse_function_name("demo/hello");
   const Change change{.actor = {.user = "bob", .key = "k"}};

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "store/catalog.h"
@@ -27,8 +28,10 @@ struct Known {
 
 class MemoryCatalog final : public Catalog {
  public:
-  MemoryCatalog(TempFolder temp, Folder code, Database database, const Clock& clock)
+  MemoryCatalog(TempFolder temp, Folder code, Database database, std::uint32_t versions_max,
+                const Clock& clock)
       : temp_(std::move(temp)),
+        versions_max_(versions_max),
         clock_(clock),
         code_(std::move(code), clock),
         database_(std::move(database)),
@@ -61,6 +64,12 @@ class MemoryCatalog final : public Catalog {
     function.created = clock_.wall_now();
     auto shared = std::make_shared<const Function>(std::move(function));
     known.versions.emplace(shared->version, shared);
+    std::vector<std::uint32_t> numbers;
+    for (const auto& [number, version] : known.versions) numbers.push_back(number);
+    const std::uint32_t before = current ? current->version : 0;
+    for (const std::uint32_t old : outdated(numbers, shared->version, before, versions_max_)) {
+      known.versions.erase(old);
+    }
     published_.put(shared);
     return PutResult{.function = std::move(shared), .created = current == nullptr};
   }
@@ -135,6 +144,7 @@ class MemoryCatalog final : public Catalog {
   }
 
   const TempFolder temp_;  // Code must be a file for those who map it.
+  const std::uint32_t versions_max_;
   const Clock& clock_;
   CodeFiles code_;
   Published published_;
@@ -157,7 +167,7 @@ Result<Database> make_database(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock) {
+std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock, const CatalogOptions& options) {
   auto temp = TempFolder::make();
   CANOPY_CHECK(temp.has_value());  // A test that has no temporary folder can do nothing.
   auto code = Folder::open_or_make(temp->path() / "code");
@@ -165,7 +175,8 @@ std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock) {
   code->do_not_sync();
   auto database = make_database(temp->path() / "users.db");
   CANOPY_CHECK(database.has_value());
-  return std::make_unique<MemoryCatalog>(*std::move(temp), *std::move(code), *std::move(database), clock);
+  return std::make_unique<MemoryCatalog>(*std::move(temp), *std::move(code), *std::move(database),
+                                         options.versions_max, clock);
 }
 
 }  // namespace canopy::store

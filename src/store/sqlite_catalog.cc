@@ -29,8 +29,9 @@ tl::unexpected<Error> explain(std::string_view attempt, const FunctionName& name
 class SqliteCatalog final : public Catalog {
  public:
   SqliteCatalog(DataFolder folder, std::unique_ptr<CodeFiles> code, Database database,
-                SecretKeyFile secret_key, const Clock& clock)
+                SecretKeyFile secret_key, std::uint32_t versions_max, const Clock& clock)
       : folder_(std::move(folder)),
+        versions_max_(versions_max),
         clock_(clock),
         code_(std::move(code)),
         secret_key_(std::move(secret_key)),
@@ -143,8 +144,17 @@ class SqliteCatalog final : public Catalog {
     const NameRow row{.current = function.version, .last_version = function.version};
     CANOPY_TRY_VOID(write_name(database_, function.name, row));
     CANOPY_TRY_VOID(insert_version(database_, function));
+    CANOPY_TRY_VOID(forget_old_versions(function, known ? known->current : 0));
     CANOPY_TRY_VOID(note("function.deploy", function.name, function.version, change));
     return transaction.commit();
+  }
+
+  Result<void> forget_old_versions(const Function& current, std::uint32_t before) {
+    CANOPY_TRY(const auto numbers, read_version_numbers(database_, current.name));
+    for (const std::uint32_t old : outdated(numbers, current.version, before, versions_max_)) {
+      CANOPY_TRY_VOID(erase_version(database_, current.name, old));
+    }
+    return {};
   }
 
   Result<Function> find_target(const Function& current, std::uint32_t to) {
@@ -193,6 +203,7 @@ class SqliteCatalog final : public Catalog {
   }
 
   const DataFolder folder_;  // First, so that its lock is let go last.
+  const std::uint32_t versions_max_;
   const Clock& clock_;
   const std::unique_ptr<CodeFiles> code_;
   Published published_;
@@ -228,7 +239,7 @@ Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folde
   const bool own_key = options.secret_key_file.empty();
   SecretKeyFile secret_key(own_key ? data.folder().path() / "secret.key" : options.secret_key_file, own_key);
   auto catalog = std::make_unique<SqliteCatalog>(std::move(data), std::move(code), *std::move(database),
-                                                 std::move(secret_key), clock);
+                                                 std::move(secret_key), options.versions_max, clock);
   if (auto started = catalog->start(); !started)
     return tl::unexpected(at_opening(std::move(started).error()));
   return catalog;

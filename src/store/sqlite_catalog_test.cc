@@ -91,6 +91,23 @@ TEST_F(SqliteCatalog, KeepsTheLargestNumbers) {
   EXPECT_EQ((*open())->snapshot()->functions.at(function.name)->limits, function.limits);
 }
 
+// A folder that was written with a higher bound comes down to a lower one as it is deployed to.
+TEST_F(SqliteCatalog, KeepsAsManyVersionsAsItIsTold) {
+  const Function function = sample_function("demo/hello");
+  {
+    const auto catalog = *open();
+    for (const char* code : {"one", "two", "three", "four"}) ASSERT_TRUE(deploy(*catalog, function, code));
+  }
+  const auto catalog = *open_catalog(folder, clock, {.versions_max = 2});
+  EXPECT_EQ(catalog->versions(function.name)->size(), 4);
+  ASSERT_TRUE(deploy(*catalog, function, "five"));
+  const auto versions = catalog->versions(function.name);
+  ASSERT_EQ(versions->size(), 2);
+  EXPECT_EQ(versions->back().version, 4);
+  EXPECT_EQ(Database::open(fs::canonical(folder) / "catalog.db")->number("SELECT count(*) FROM env").value(),
+            6);
+}
+
 // A change whose line cannot be written does not happen.
 TEST_F(SqliteCatalog, AChangeAndItsLineInTheAuditLogAreOneTransaction) {
   const auto catalog = *open();

@@ -57,6 +57,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     "413":{"$ref":"#/components/responses/TooLarge"},
     "422":{"description":"The code is refused: in the words of who refused it.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+    "429":{"$ref":"#/components/responses/Exhausted"},
     "503":{"$ref":"#/components/responses/Unavailable"},"default":{"$ref":"#/components/responses/Error"}}},
 "delete":{"tags":["functions"],"operationId":"removeFunction","summary":"Remove a function and its versions",
   "responses":{"200":{"description":"It is removed.","content":{"application/json":{"schema":{
@@ -83,6 +84,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     "409":{"description":"There is no earlier version.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
     "413":{"$ref":"#/components/responses/TooLarge"},
+    "429":{"$ref":"#/components/responses/Exhausted"},
     "503":{"$ref":"#/components/responses/Unavailable"},"default":{"$ref":"#/components/responses/Error"}}}},
 
 "/v1/functions/{namespace}/{name}/logs":{

@@ -206,6 +206,25 @@ TEST_F(Api, FunctionsAndCodeHaveQuotas) {
   EXPECT_EQ(deploy("free/a", "echo", admin).status, 201);  // Nobody's namespace has no bounds.
 }
 
+TEST_F(Api, ARollbackCountsAsADeploymentDoes) {
+  const auto roll_back = [this](int version) {
+    return live.request("POST", "/v1/functions/bob/a/rollback",
+                        "{\"version\":" + std::to_string(version) + "}", with(bob));
+  };
+  ASSERT_EQ(deploy("bob/a", "teapot", bob).status, 201);
+  ASSERT_EQ(deploy("bob/a", "echo", bob).status, 200);
+  ASSERT_EQ(quota(R"({"code_bytes":5})").status, 200);
+  const auto refused = roll_back(1);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_TRUE(has(refused, "quota 'code_bytes'")) << refused.body;
+  EXPECT_FALSE(refused.header("Retry-After").empty());
+  EXPECT_EQ(live.post("/function/bob/a", "as it was", with(bob)).body, "as it was");
+  ASSERT_EQ(quota(R"({"code_bytes":6})").status, 200);
+  EXPECT_EQ(roll_back(1).status, 200);
+  ASSERT_EQ(quota(R"({"code_bytes":1})").status, 200);
+  EXPECT_EQ(roll_back(1).status, 200) << "it is the current one already";
+}
+
 TEST_F(Api, CallsPerMinuteHaveAQuota) {
   ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
   ASSERT_EQ(quota(R"({"calls_per_minute":5})").status, 200);

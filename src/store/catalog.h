@@ -36,9 +36,14 @@ struct Snapshot {
   std::map<FunctionName, std::shared_ptr<const Function>> functions;
 };
 
-// Who makes a change of functions. The change and its line in the audit log are one transaction.
+// Who makes a change of functions, and who has a say in it. The change and its line in the audit log are one
+// transaction.
 struct Change {
   Actor actor = {};
+  // Asked with the version that would be the current one, before put() or rollback() makes it so; what it
+  // refuses does not happen, for that reason. No other change comes in between. Quick: it may look at
+  // snapshots and at nothing that blocks. Empty: all is allowed.
+  std::function<Result<void>(const Function& next)> allow = {};
 };
 
 struct PutResult {
@@ -66,6 +71,7 @@ class Catalog {
   // now, the oldest are forgotten, but never the one that was current until now.
   //   not_found    its digest, or a file's, was never stored
   //   unavailable  the disk is full or read-only
+  //   and what `change` refuses with
   virtual Result<PutResult> put(Function function, const Change& change = {}) = 0;
 
   // Newest first, the current one marked by being equal to snapshot()'s. Blocks.
@@ -75,6 +81,7 @@ class Catalog {
   // Makes an earlier version current again: the one given, or the one before the current (0).
   //   not_found  no such function or version
   //   conflict   there is no earlier version
+  //   and what `change` refuses with
   virtual Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to,
                                                            const Change& change = {}) = 0;
 

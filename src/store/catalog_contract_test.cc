@@ -340,6 +340,25 @@ TEST_P(CatalogContract, TheCodeOfForgottenVersionsIsSweptWhereNothingElseNamesIt
   EXPECT_TRUE(catalog->code_path(sha256_hex("code 3")));
 }
 
+TEST_P(CatalogContract, WhatAChangeRefusesDoesNotHappen) {
+  const FunctionName name = *parse_function_name("demo/hello");
+  for (const char* code : {"one", "two"}) ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello"), code));
+  std::vector<std::string> asked;
+  const Change refuses{.allow = [&](const Function& next) -> Result<void> {
+    asked.push_back(next.digest);
+    EXPECT_EQ(catalog->snapshot()->functions.at(name)->version, 2);
+    return fail(Code::exhausted, "too much");
+  }};
+  const std::uint64_t before = catalog->version();
+  EXPECT_EQ(deploy(*catalog, sample_function("demo/hello"), "three", refuses).error().code, Code::exhausted);
+  EXPECT_EQ(catalog->rollback(name, 0, refuses).error().message, "too much");
+  EXPECT_EQ(asked, (std::vector<std::string>{sha256_hex("three"), sha256_hex("one")}));
+  EXPECT_EQ(catalog->version(), before);
+  EXPECT_EQ(current("demo/hello"), 2);
+  EXPECT_EQ(catalog->versions(name)->size(), 2);
+  EXPECT_EQ(catalog->users().audit(0, 10)->size(), 2);
+}
+
 TEST_P(CatalogContract, EachChangeHasALineInTheAuditLogAndNothingElseHas) {
   const FunctionName name = *parse_function_name("demo/hello");
   const Change change{.actor = {.user = "bob", .key = "k"}};

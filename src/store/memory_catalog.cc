@@ -55,6 +55,7 @@ class MemoryCatalog final : public Catalog {
     if (current && same_deployment(*current, function))
       return PutResult{.function = current, .unchanged = true};
 
+    if (change.allow) CANOPY_TRY_VOID(change.allow(function));
     Known& known = known_[function.name];
     if (known.last_version == std::numeric_limits<std::uint32_t>::max()) {
       return fail(Code::exhausted, "the version numbers of " + to_text(function.name) + " are used up");
@@ -96,6 +97,7 @@ class MemoryCatalog final : public Catalog {
       if (at == versions.begin()) return tl::unexpected(no_earlier_version(*current));
       --at;
     }
+    if (change.allow) CANOPY_TRY_VOID(change.allow(*at->second));
     CANOPY_TRY_VOID(note("function.rollback", name, at->first, change));
     published_.put(at->second);
     return at->second;

@@ -70,6 +70,7 @@ class SqliteCatalog final : public Catalog {
     if (current && same_deployment(*current, function))
       return PutResult{.function = current, .unchanged = true};
 
+    if (change.allow) CANOPY_TRY_VOID(change.allow(function));
     function.created = clock_.wall_now();
     if (const auto written = write(function, change); !written) {
       return explain("put", function.name, written.error());
@@ -97,6 +98,7 @@ class SqliteCatalog final : public Catalog {
     if (to == current->version) return current;
     auto target = find_target(*current, to);
     if (!target) return tl::unexpected(target.error());
+    if (change.allow) CANOPY_TRY_VOID(change.allow(*target));
     auto shared = std::make_shared<const Function>(*std::move(target));
     if (const auto switched = set_current(name, shared->version, change); !switched) {
       return explain("roll back", name, switched.error());

@@ -147,7 +147,7 @@ Result<DurableCall> read_call(const Here& here, net::HttpExchange& exchange, con
   }
   if (const auto owner = here.platform.owners.of(route.function.space)) {
     call.owner = std::to_string(owner->id());
-    call.owner_waiting_max = owner->quotas().queued_calls.value_or(0);
+    call.owner_waiting_max = owner->quotas().queued_calls;
   }
   call.input = std::move(request.body);
   call.keep = options.result_ttl;
@@ -289,6 +289,13 @@ net::Task<net::HttpResponse> cancel(const Here& here, net::HttpExchange& exchang
   co_return json_response(wire::to_json(*record));
 }
 
+// The quota of whoever owned the function when the call was made, as it is now.
+std::optional<std::uint64_t> waiting_max(const Here& here, const DurableRecord& call) {
+  const auto accounts = here.platform.catalog.users().snapshot();
+  const auto owner = accounts->by_id.find(call.record.owner);
+  return owner == accounts->by_id.end() ? std::nullopt : owner->second->quotas.queued_calls;
+}
+
 net::Task<net::HttpResponse> retry(const Here& here, net::HttpExchange& exchange, CallId id) {
   const auto parameters = Parameters::read(exchange.request().query, {});
   if (!parameters) co_return error_response(parameters.error());
@@ -302,7 +309,7 @@ net::Task<net::HttpResponse> retry(const Here& here, net::HttpExchange& exchange
   const auto allowed = co_await look_up(here, id);
   if (!allowed) co_return find_error(allowed.error(), id);
   Answer<FunctionName> answer(here.core);
-  here.platform.call_log->redrive(id, answer.done());
+  here.platform.call_log->redrive(id, waiting_max(here, *allowed), answer.done());
   const auto redriven = co_await answer.wait();
   if (!redriven && redriven.error().code == Code::not_found) co_return find_error(redriven.error(), id);
   if (!redriven) co_return log_error(redriven.error(), id);

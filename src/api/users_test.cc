@@ -261,6 +261,32 @@ TEST_F(Api, CallsAtOnceHaveAQuota) {
   EXPECT_TRUE(eventually([this] { return live.post("/function/bob/echo", "x", with(bob)).status == 200; }));
 }
 
+TEST_F(Api, DurableCallsThatWaitHaveAQuotaForRetriesToo) {
+  ASSERT_EQ(deploy("bob/wait?concurrency=1", "wait", bob).status, 201);
+  ASSERT_EQ(deploy("bob/trap", "trap", bob).status, 201);
+  const auto submit = [this](const std::string& name) {
+    return live.post("/async-function/bob/" + name, "", with(bob));
+  };
+  const std::string failed(submit("trap").header("X-Call-Id"));
+  ASSERT_TRUE(has(live.get("/v1/calls/" + failed + "?wait=30s", with(bob)), "FAILED"));
+  ASSERT_EQ(submit("wait").status, 202);
+  ASSERT_TRUE(eventually([this] { return live.runtime->waiting_count() == 1; }));  // It runs.
+
+  ASSERT_EQ(quota(R"({"queued_calls":1})").status, 200);
+  ASSERT_EQ(submit("wait").status, 202);
+  for (const auto& refused : {submit("wait"), live.post("/v1/calls/" + failed + "/retry", "", with(bob))}) {
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_TRUE(has(refused, "quota 'queued_calls'")) << refused.body;
+    EXPECT_FALSE(refused.header("Retry-After").empty());
+  }
+  ASSERT_EQ(quota(R"({"queued_calls":0})").status, 200);
+  EXPECT_EQ(submit("trap").status, 429) << "0 is a bound, not none";
+  ASSERT_TRUE(eventually([this] {
+    live.runtime->release();
+    return !has(live.get("/v1/calls?function=bob/wait", with(bob)), "QUEUED");
+  }));
+}
+
 TEST_F(Api, BytesOfResultsAndLogsHaveQuotas) {
   ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
   ASSERT_EQ(deploy("bob/log", "log", bob).status, 201);

@@ -216,11 +216,13 @@ class CallLog {
   //   unavailable  as append()
   virtual void cancel(CallId id, Done<Cancelled> done) = 0;
 
-  // Queues a call that failed once more, with its budgets as they were at first.
+  // Queues a call that failed once more, with its budgets as they were at first. `owner_waiting_max` is as in
+  // DurableCall.
   //   not_found, unavailable
   //   conflict     it did not fail
   //   exhausted    as many wait as may
-  virtual void redrive(CallId id, Done<FunctionName> done) = 0;
+  virtual void redrive(CallId id, std::optional<std::uint64_t> owner_waiting_max,
+                       Done<FunctionName> done) = 0;
 
   //   not_found  there is no such call, or it is forgotten
   //   internal   its row is damaged

@@ -378,7 +378,7 @@ Result<void> LocalCallLog::apply(RedriveOp& op) {
   }
   {
     const std::lock_guard lock(mutex_);
-    if (auto held = queue_.hold(op.head.call.owner, op.head.call.function); !held) {
+    if (auto held = queue_.hold(op.head.call.owner, op.head.call.function, op.owner_waiting_max); !held) {
       op.result = tl::unexpected(std::move(held).error());
       return {};
     }

@@ -304,9 +304,12 @@ void LocalCallLog::cancel(CallId id, Done<Cancelled> done) {
   }
 }
 
-void LocalCallLog::redrive(CallId id, Done<FunctionName> done) {
+void LocalCallLog::redrive(CallId id, std::optional<std::uint64_t> owner_waiting_max,
+                           Done<FunctionName> done) {
   if (!owns(id)) return done(tl::unexpected(no_call(id)));
-  if (auto pushed = push(RedriveOp{.id = id, .done = done}, operation_bytes); !pushed) {
+  if (auto pushed =
+          push(RedriveOp{.id = id, .owner_waiting_max = owner_waiting_max, .done = done}, operation_bytes);
+      !pushed) {
     done(tl::unexpected(std::move(pushed).error()));
   }
 }

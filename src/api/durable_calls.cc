@@ -165,6 +165,11 @@ net::Task<net::HttpResponse> submit(const Here& here, net::HttpExchange& exchang
   }
   auto call = read_call(here, exchange, route);
   if (!call) co_return error_response(call.error());
+  if (const auto owner = here.platform.owners.of(route.function.space)) {
+    Duration retry_after = std::chrono::seconds(1);
+    const auto kept = owner->keep(here.core.clock().now(), call->input.size(), retry_after);
+    if (!kept) co_return error_response(kept.error(), std::nullopt, retry_after);
+  }
   Answer<store::Accepted> answer(here.core);
   here.platform.call_log->append(*std::move(call), answer.done());
   const auto accepted = co_await answer.wait();

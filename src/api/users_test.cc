@@ -304,6 +304,17 @@ TEST_F(Api, BytesOfResultsAndLogsHaveQuotas) {
   EXPECT_TRUE(has(refused, "quota 'result_bytes_per_minute'")) << refused.body;
 }
 
+// What lies on the disk counts, whichever way it came there.
+TEST_F(Api, TheInputOfADurableCallCountsAsAResultDoes) {
+  ASSERT_EQ(deploy("bob/fail", "fail", bob).status, 201);
+  ASSERT_EQ(quota(R"({"result_bytes_per_minute":10})").status, 200);
+  EXPECT_EQ(live.post("/async-function/bob/fail", std::string(20, 'x'), with(bob)).status, 202);
+  const auto refused = live.post("/async-function/bob/fail", "x", with(bob));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_TRUE(has(refused, "quota 'result_bytes_per_minute'")) << refused.body;
+  EXPECT_FALSE(refused.header("Retry-After").empty());
+}
+
 TEST_F(Api, OneUsersQuotaIsNotAnothers) {
   const std::string eve = add_person(*live.catalog, "eve", Role::developer);
   ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);

@@ -131,7 +131,8 @@ std::shared_ptr<const Function> Owners::as_called(const std::shared_ptr<const Fu
 
 policy::Kept kept(const Function& function) {
   policy::Kept kept{.functions = 1, .code_bytes = function.code_bytes};
-  for (const FunctionFile& file : function.files) kept.code_bytes += file.size_bytes;
+  for (const FunctionFile& file : function.files) kept.code_bytes += file.path.size() + file.size_bytes;
+  for (const auto& [name, value] : function.env) kept.code_bytes += name.size() + value.size();
   return kept;
 }
 

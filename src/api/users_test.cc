@@ -206,6 +206,13 @@ TEST_F(Api, FunctionsAndCodeHaveQuotas) {
   EXPECT_EQ(deploy("free/a", "echo", admin).status, 201);  // Nobody's namespace has no bounds.
 }
 
+TEST_F(Api, VariablesCountAsCode) {
+  ASSERT_EQ(quota(R"({"code_bytes":12})").status, 200);
+  EXPECT_EQ(deploy("bob/a?env=KEY=12345", "echo", bob).status, 201);
+  EXPECT_TRUE(has(live.get("/v1/quotas", with(bob)), R"("code_bytes":12)"));
+  EXPECT_EQ(deploy("bob/a?env=KEY=123456", "echo", bob).status, 429);
+}
+
 TEST_F(Api, ARollbackCountsAsADeploymentDoes) {
   const auto roll_back = [this](int version) {
     return live.request("POST", "/v1/functions/bob/a/rollback",

@@ -106,8 +106,8 @@ Error no_such_call(CallId id) {
                                ", or it was so long ago that it is forgotten; /v1/calls lists the last ones"};
 }
 
-net::Task<std::vector<Record>> find_running(const Here& here, std::optional<FunctionName> function,
-                                            std::uint64_t log_bytes_max) {
+net::Task<Result<std::vector<Record>>> find_running(const Here& here, std::optional<FunctionName> function,
+                                                    std::uint64_t log_bytes_max) {
   using Records = std::vector<Record>;
   const std::function<Records(exec::Core&)> question = [&platform = here.platform, function, log_bytes_max,
                                                         who = here.who](exec::Core& core) {
@@ -115,14 +115,15 @@ net::Task<std::vector<Record>> find_running(const Here& here, std::optional<Func
     std::erase_if(records, [&who](const Record& record) { return !who->sees(record); });
     return records;
   };
-  const auto answers = co_await ask_all<Records>(here.core, here.platform.cores, question);
+  const auto answers = co_await ask_each<Records>(here.core, here.platform.cores, question);
+  if (!answers) co_return tl::unexpected(answers.error());
   Records all;
-  for (const Records& answer : answers) all.insert(all.end(), answer.begin(), answer.end());
+  for (const Records& answer : *answers) all.insert(all.end(), answer.begin(), answer.end());
   std::ranges::sort(all, is_newer);
   co_return all;
 }
 
-net::Task<std::optional<Record>> find_call(const Here& here, CallId id) {
+net::Task<Result<Record>> find_call(const Here& here, CallId id) {
   using Found = std::optional<Record>;
   const std::function<Found(exec::Core&)> question = [&platform = here.platform, id,
                                                       who = here.who](exec::Core& core) {
@@ -132,18 +133,19 @@ net::Task<std::optional<Record>> find_call(const Here& here, CallId id) {
   if (here.platform.call_log->owns(id)) co_return co_await find_durable(here, id);
   // A call of somebody else's takes the way of one that is not there, so that they take as long.
   Found record = here.platform.records.find(id);
-  if (record && here.who->sees(*record)) co_return record;
+  if (record && here.who->sees(*record)) co_return *std::move(record);
   auto answers = co_await ask_all<Found>(here.core, here.platform.cores, question);
-  for (Found& answer : answers) {
-    if (answer) co_return std::move(answer);
+  for (Found& answer : answers.values) {
+    if (answer) co_return *std::move(answer);
   }
   record = here.platform.records.find(id);  // It may have ended while the cores were asked.
-  if (record && !here.who->sees(*record)) record.reset();
-  co_return record;
+  if (record && here.who->sees(*record)) co_return *std::move(record);
+  if (answers.late_count > 0) co_return tl::unexpected(late_cores(answers.late_count));
+  co_return tl::unexpected(no_such_call(id));
 }
 
 // The calls that came in by HTTP and were answered there; of the durable ones that ran, the log knows more.
-net::Task<std::vector<Record>> list_plain(const Here& here, store::RecordFilter filter) {
+net::Task<Result<std::vector<Record>>> list_plain(const Here& here, store::RecordFilter filter) {
   const std::size_t limit = filter.limit;
   const auto is_durable_one = [&log = *here.platform.call_log](const Record& record) {
     return log.owns(record.id);
@@ -151,10 +153,11 @@ net::Task<std::vector<Record>> list_plain(const Here& here, store::RecordFilter 
   std::vector<Record> records;
   if (may_run(filter)) {
     auto running = co_await find_running(here, filter.function, 0);
-    std::erase_if(running, is_durable_one);
+    if (!running) co_return tl::unexpected(std::move(running).error());
+    std::erase_if(*running, is_durable_one);
     const bool goes_on =
-        filter.after && std::ranges::find(running, *filter.after, &Record::id) != running.end();
-    records = page_of(std::move(running), filter);
+        filter.after && std::ranges::find(*running, *filter.after, &Record::id) != running->end();
+    records = page_of(*std::move(running), filter);
     if (goes_on) filter.after.reset();
   }
   filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
@@ -187,13 +190,17 @@ net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exc
                                .since = filter->since,
                                .limit = limit,
                                .after = filter->after};
-    durable = co_await list_durable(here, std::move(asked));
+    auto listed = co_await list_durable(here, std::move(asked));
+    if (!listed) co_return error_response(listed.error());
+    durable = *std::move(listed);
     filter->after.reset();
   }
   std::vector<Record> plain;
   if (durable.size() < limit) {
     filter->limit = limit - durable.size();
-    plain = co_await list_plain(here, *filter);
+    auto listed = co_await list_plain(here, *filter);
+    if (!listed) co_return error_response(listed.error());
+    plain = *std::move(listed);
   }
   co_return json_response(page_json(durable, plain, limit));
 }
@@ -207,10 +214,11 @@ net::Task<net::HttpResponse> get_call(const Here& here, net::HttpExchange& excha
   if (record && !has_ended(*record) && *wait) {
     const Time until = here.platform.clock.now() + **wait;
     co_await wait_for_end(here, exchange, id, until);
-    if (!here.doorman.is_still(*here.who)) record.reset();  // The key was revoked meanwhile.
-    if (record) record = co_await find_call(here, id);
+    // The key may have been revoked meanwhile.
+    if (!here.doorman.is_still(*here.who)) co_return error_response(no_such_call(id));
+    record = co_await find_call(here, id);
   }
-  if (!record) co_return error_response(no_such_call(id));
+  if (!record) co_return error_response(record.error());
   co_return json_response(wire::to_json(*record));
 }
 
@@ -218,7 +226,7 @@ net::Task<net::HttpResponse> get_result(const Here& here, net::HttpExchange& exc
   const auto parameters = Parameters::read(exchange.request().query, {});
   if (!parameters) co_return error_response(parameters.error());
   const auto record = co_await find_call(here, id);
-  if (!record) co_return error_response(no_such_call(id));
+  if (!record) co_return error_response(record.error());
   if (!has_ended(*record)) co_return json_response(wire::to_json(*record), 202);
   if (record->error) {
     net::HttpResponse response = error_response(*record->error, id);
@@ -237,13 +245,16 @@ net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& ex
   const std::function<bool(exec::Core&)> question = [&platform = here.platform, id](exec::Core& core) {
     return platform.gateways[core.index()]->caller().cancel(id);
   };
-  if (const auto mine = co_await find_call(here, id); !mine) co_return error_response(no_such_call(id));
+  const auto mine = co_await find_call(here, id);
+  if (!mine) co_return error_response(mine.error());
   const auto answers = co_await ask_all<bool>(here.core, here.platform.cores, question);
   const auto record = co_await find_call(here, id);
-  if (!record) co_return error_response(no_such_call(id));
-  if (std::ranges::find(answers, true) != answers.end()) {
+  if (!record) co_return error_response(record.error());
+  if (std::ranges::find(answers.values, true) != answers.values.end()) {
     co_return json_response(wire::to_json(*record), 202);
   }
+  // A late core ends it when it can.
+  if (!has_ended(*record) && answers.late_count > 0) co_return error_response(late_cores(answers.late_count));
   const Error ended{Code::conflict,
                     "the call " + to_text(id) + " has ended already, as " + std::string(name(record->state))};
   co_return error_response(ended, id);

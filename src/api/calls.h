@@ -21,13 +21,15 @@ net::Task<net::HttpResponse> get_result(const Here& here, net::HttpExchange& exc
 // DELETE /v1/calls/{id}. 202 where it ran and is being ended; 409 where it had ended.
 net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& exchange, CallId id);
 
-// What is known of that call on any core, running or ended; nothing where it is unknown, forgotten, or
-// somebody else's.
-net::Task<std::optional<Record>> find_call(const Here& here, CallId id);
+// What is known of that call on any core, running or ended.
+//   not_found    it is unknown, forgotten, or somebody else's
+//   unavailable  it may run on a core that does not answer
+net::Task<Result<Record>> find_call(const Here& here, CallId id);
 // What runs on any core of what whoever asks may see, newest first; with logs, as long as those of a core are
 // no more than `log_bytes_max`.
-net::Task<std::vector<Record>> find_running(const Here& here, std::optional<FunctionName> function,
-                                            std::uint64_t log_bytes_max);
+//   unavailable  a core does not answer
+net::Task<Result<std::vector<Record>>> find_running(const Here& here, std::optional<FunctionName> function,
+                                                    std::uint64_t log_bytes_max);
 
 bool has_ended(const Record& record);
 Error no_such_call(CallId id);

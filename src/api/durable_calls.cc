@@ -306,7 +306,7 @@ net::Task<net::HttpResponse> retry(const Here& here, net::HttpExchange& exchange
   if (!parameters) co_return error_response(parameters.error());
   if (!here.platform.call_log->owns(id)) {
     const auto record = co_await find_call(here, id);
-    if (!record) co_return error_response(no_such_call(id));
+    if (!record) co_return error_response(record.error());
     const Error other{Code::conflict, "the call " + to_text(id) +
                                           " was not a durable one, so its input is not kept; call it again"};
     co_return error_response(other, id);
@@ -356,7 +356,7 @@ net::Task<net::HttpResponse> serve_durable(const Here& here, net::HttpExchange& 
   }
 }
 
-net::Task<std::optional<Record>> find_durable(const Here& here, CallId id) {
+net::Task<Result<Record>> find_durable(const Here& here, CallId id) {
   const std::function<Result<Record>()> work = [&log = *here.platform.call_log, id,
                                                 who = here.who]() -> Result<Record> {
     CANOPY_TRY(DurableRecord found, log.find(id));
@@ -367,26 +367,27 @@ net::Task<std::optional<Record>> find_durable(const Here& here, CallId id) {
     return std::move(found.record);
   };
   auto found = co_await net::run_blocking<Record>(here.platform.disk, work);
-  if (!found) co_return std::nullopt;
-  if (found->state != State::running) co_return *std::move(found);
+  if (!found && found.error().code == Code::not_found) co_return tl::unexpected(no_such_call(id));
+  if (!found || found->state != State::running) co_return found;
   using Found = std::optional<Record>;
   const std::function<Found(exec::Core&)> question = [&platform = here.platform, id](exec::Core& core) {
     return platform.gateways[core.index()]->caller().find_running(id);
   };
-  const auto answers = co_await ask_all<Found>(here.core, here.platform.cores, question);
-  for (const Found& answer : answers) {
+  const auto answers = co_await ask_each<Found>(here.core, here.platform.cores, question);
+  if (!answers) co_return tl::unexpected(answers.error());
+  for (const Found& answer : *answers) {
     if (answer) found->log = answer->log;
   }
-  co_return *std::move(found);
+  co_return found;
 }
 
-net::Task<std::vector<DurableRecord>> list_durable(const Here& here, store::DurableFilter filter) {
+net::Task<Result<std::vector<DurableRecord>>> list_durable(const Here& here, store::DurableFilter filter) {
   filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
   const std::function<Result<store::DurablePage>()> work = [&log = *here.platform.call_log, filter] {
     return log.list(filter);
   };
   auto page = co_await net::run_blocking<store::DurablePage>(here.platform.disk, work);
-  if (!page) co_return std::vector<DurableRecord>();
+  if (!page) co_return tl::unexpected(std::move(page).error());
   co_return std::move(page->records);
 }
 

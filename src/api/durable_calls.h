@@ -9,7 +9,7 @@
 //
 // Headers: X-Callback-Url, Idempotency-Key, X-Canopy-Retry, X-Canopy-Timeout (of one attempt), traceparent.
 
-#include <optional>
+#include <vector>
 
 #include "api/here.h"
 #include "net/task.h"
@@ -24,9 +24,10 @@ bool is_durable(const Platform& platform, const wire::Route& route);
 net::Task<net::HttpResponse> serve_durable(const Here& here, net::HttpExchange& exchange, wire::Route route);
 
 // As find_call(), of a durable one: with what it has logged.
-net::Task<std::optional<Record>> find_durable(const Here& here, CallId id);
+net::Task<Result<Record>> find_durable(const Here& here, CallId id);
 
-// Durable calls that `filter` asks for, the newest first; none where they cannot be read.
-net::Task<std::vector<DurableRecord>> list_durable(const Here& here, store::DurableFilter filter);
+// Durable calls that `filter` asks for, the newest first.
+//   as CallLog::list()
+net::Task<Result<std::vector<DurableRecord>>> list_durable(const Here& here, store::DurableFilter filter);
 
 }  // namespace canopy::api

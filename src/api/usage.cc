@@ -124,7 +124,8 @@ net::Task<net::HttpResponse> get_usage(const Here& here, net::HttpExchange& exch
     hand_in(platform, core);
     return true;
   };
-  co_await ask_all<bool>(here.core, platform.cores, question);
+  const auto handed_in = co_await ask_each<bool>(here.core, platform.cores, question);
+  if (!handed_in) co_return error_response(handed_in.error());
   using Found = std::vector<store::UsageRow>;
   const std::function<Result<Found>()> work = [&]() -> Result<Found> {
     store::Users& users = platform.catalog.users();

@@ -53,7 +53,7 @@ bool may_run(const store::RecordFilter& filter) {
 }
 
 std::string page_json(const std::vector<DurableRecord>& durable, const std::vector<Record>& plain,
-                      std::size_t limit) {
+                      std::optional<CallId> next) {
   wire::JsonWriter json;
   json.begin_object();
   json.key("calls");
@@ -62,11 +62,7 @@ std::string page_json(const std::vector<DurableRecord>& durable, const std::vect
   for (const Record& record : plain) wire::write(json, record);
   json.end_array();
   json.key("next");
-  if (durable.size() + plain.size() < limit) {
-    json.null();
-  } else {
-    json.value(to_text(plain.empty() ? durable.back().record.id : plain.back().id));
-  }
+  next ? json.value(to_text(*next)) : json.null();
   json.end_object();
   return json.take_text();
 }
@@ -183,7 +179,7 @@ net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exc
   auto filter = read_filter(exchange.request().query, here.platform.clock.wall_now());
   if (!filter) co_return error_response(filter.error());
   const std::size_t limit = filter->limit;
-  std::vector<DurableRecord> durable;
+  store::DurablePage durable;
   if (!filter->after || here.platform.call_log->owns(*filter->after)) {
     store::DurableFilter asked{.function = filter->function,
                                .state = filter->state,
@@ -195,14 +191,18 @@ net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exc
     durable = *std::move(listed);
     filter->after.reset();
   }
+  std::optional<CallId> next = durable.next;
   std::vector<Record> plain;
-  if (durable.size() < limit) {
-    filter->limit = limit - durable.size();
+  if (!next && durable.records.size() < limit) {
+    filter->limit = limit - durable.records.size();
     auto listed = co_await list_plain(here, *filter);
     if (!listed) co_return error_response(listed.error());
     plain = *std::move(listed);
   }
-  co_return json_response(page_json(durable, plain, limit));
+  if (!next && durable.records.size() + plain.size() == limit) {
+    next = plain.empty() ? durable.records.back().record.id : plain.back().id;
+  }
+  co_return json_response(page_json(durable.records, plain, next));
 }
 
 net::Task<net::HttpResponse> get_call(const Here& here, net::HttpExchange& exchange, CallId id) {

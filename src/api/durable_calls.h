@@ -26,8 +26,10 @@ net::Task<net::HttpResponse> serve_durable(const Here& here, net::HttpExchange& 
 // As find_call(), of a durable one: with what it has logged.
 net::Task<Result<Record>> find_durable(const Here& here, CallId id);
 
-// Durable calls that `filter` asks for, the newest first.
-//   as CallLog::list()
-net::Task<Result<std::vector<DurableRecord>>> list_durable(const Here& here, store::DurableFilter filter);
+// A page of the durable calls that `filter` asks for; where there is a next one, it says behind which call it
+// begins, which whoever asks may see.
+//   unavailable  among a million calls of others none was theirs
+//   and as CallLog::list()
+net::Task<Result<store::DurablePage>> list_durable(const Here& here, store::DurableFilter filter);
 
 }  // namespace canopy::api

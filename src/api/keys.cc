@@ -6,6 +6,7 @@
 #include "api/auth.h"
 #include "api/change.h"
 #include "api/fields.h"
+#include "api/page.h"
 #include "api/parameters.h"
 #include "base/log.h"
 
@@ -119,8 +120,10 @@ void write_key(wire::JsonWriter& json, const Key& key, std::string_view user_nam
 }
 
 net::HttpResponse list_keys(const Here& here, const net::HttpRequest& request) {
-  const auto parameters = Parameters::read(request.query, {"user"});
+  const auto parameters = Parameters::read(request.query, {"user", "limit", "after"});
   if (!parameters) return error_response(parameters.error());
+  const auto page_asked = read_page(*parameters);
+  if (!page_asked) return error_response(page_asked.error());
   const Principal& who = *here.who;
   const auto asked = parameters->text("user");
   const auto accounts = here.platform.catalog.users().snapshot();
@@ -131,13 +134,20 @@ net::HttpResponse list_keys(const Here& here, const net::HttpRequest& request) {
   json.begin_object();
   json.key("keys");
   json.begin_array();
-  for (const auto& [id, key] : accounts->keys) {
-    const auto user = accounts->by_id.find(key->user);
+  const auto& keys = accounts->keys;
+  const auto& after = page_asked->after;
+  PageWriter page(page_asked->limit);
+  for (auto at = after ? keys.upper_bound(*after) : keys.begin(); at != keys.end(); ++at) {
+    const Key& key = *at->second;
+    const auto user = accounts->by_id.find(key.user);
     if (user == accounts->by_id.end()) continue;
-    const bool wanted = asked ? user->second->name == *asked : who.is_admin() || key->user == who.user;
-    if (wanted) write_key(json, *key, user->second->name);
+    const bool wanted = asked ? user->second->name == *asked : who.is_admin() || key.user == who.user;
+    if (!wanted) continue;
+    if (!page.takes(key.id)) break;
+    write_key(json, key, user->second->name);
   }
   json.end_array();
+  page.write_next(json);
   json.end_object();
   return json_response(json.take_text());
 }

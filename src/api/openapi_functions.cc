@@ -68,6 +68,8 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
 "/v1/functions/{namespace}/{name}/versions":{
 "parameters":[{"$ref":"#/components/parameters/Namespace"},{"$ref":"#/components/parameters/Name"}],
 "get":{"tags":["functions"],"operationId":"listVersions","summary":"The versions of a function",
+  "parameters":[{"$ref":"#/components/parameters/Limit"},
+    {"name":"after","in":"query","description":"Continue with those before this one.","schema":{"type":"integer","minimum":1,"maximum":4294967295}}],
   "responses":{"200":{"description":"The versions.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Versions"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},

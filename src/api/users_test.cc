@@ -390,6 +390,87 @@ TEST_F(Api, UsageCountsEveryCallUpToThisMoment) {
   }
 }
 
+// Asks for `target` page after page, and returns `member` of each thing in `list`.
+std::vector<std::string> pages_of(const LiveServer& live, const std::string& key, const std::string& target,
+                                  const std::string& list, const std::string& member) {
+  std::vector<std::string> found;
+  std::string after;
+  for (int page = 0; page < 100; ++page) {
+    const char* const begin = target.find('?') == std::string::npos ? "?" : "&";
+    const auto response = live.get(target + begin + "limit=2" + after, with(key));
+    EXPECT_EQ(response.status, 200) << response.body;
+    const Json json = boost::json::parse(response.body);
+    const auto& things = json.at(list).as_array();
+    EXPECT_LE(things.size(), 2) << target;
+    for (const Json& thing : things) {
+      const Json& value = thing.at(member);
+      found.push_back(value.is_string() ? std::string(value.as_string()) : std::to_string(value.as_int64()));
+    }
+    if (json.at("next").is_null()) return found;
+    EXPECT_EQ(things.size(), 2) << target;
+    after = "&after=" + std::string(json.at("next").as_string());
+  }
+  ADD_FAILURE() << target << " has no end";
+  return found;
+}
+
+TEST_F(Api, EveryListComesInPages) {
+  using Words = std::vector<std::string>;
+  for (const char* name : {"eve", "carol", "dave"}) add_person(*live.catalog, name, Role::developer);
+  EXPECT_EQ(pages_of(live, admin, "/v1/users", "users", "name"),
+            (Words{"admin", "bob", "carol", "dave", "eve"}));
+  EXPECT_EQ(pages_of(live, admin, "/v1/keys", "keys", "id").size(), 5);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(live.post("/v1/keys", "{}", with(bob)).status, 201);
+  EXPECT_EQ(pages_of(live, bob, "/v1/keys", "keys", "id").size(), 4);
+  EXPECT_EQ(pages_of(live, admin, "/v1/keys?user=bob", "keys", "id").size(), 4);
+
+  const auto set = [this](const std::string& target) {
+    ASSERT_EQ(live.request("PUT", "/v1/secrets/" + target, "x", with(admin)).status, 201);
+  };
+  for (const char* secret : {"bob/B", "bob/A", "bob/A?function=f", "bob/B?function=f", "eve/E"}) set(secret);
+  EXPECT_EQ(pages_of(live, admin, "/v1/secrets", "secrets", "name"), (Words{"A", "B", "A", "B", "E"}));
+  EXPECT_EQ(pages_of(live, bob, "/v1/secrets", "secrets", "name"), (Words{"A", "B", "A", "B"}));
+  EXPECT_EQ(pages_of(live, admin, "/v1/secrets/eve", "secrets", "name"), (Words{"E"}));
+
+  for (const char* code : {"echo", "env", "show", "log", "echo"}) deploy("bob/a", code, bob);
+  EXPECT_EQ(pages_of(live, bob, "/v1/functions/bob/a/versions", "versions", "version"),
+            (Words{"5", "4", "3", "2", "1"}));
+  for (const char* name : {"bob/c", "bob/b", "eve/a"}) deploy(name, "echo", admin);
+  EXPECT_EQ(pages_of(live, bob, "/v1/functions", "functions", "function"),
+            (Words{"bob/a", "bob/b", "bob/c"}));
+  EXPECT_EQ(pages_of(live, admin, "/v1/functions/bob", "functions", "function"),
+            (Words{"bob/a", "bob/b", "bob/c"}));
+
+  for (const char* name : {"bob/c", "bob/a", "bob/b", "eve/a"}) {
+    EXPECT_EQ(live.post("/function/" + std::string(name), "", with(admin)).status, 200);
+  }
+  EXPECT_EQ(pages_of(live, bob, "/v1/usage", "usage", "function"), (Words{"bob/a", "bob/b", "bob/c"}));
+  EXPECT_EQ(pages_of(live, bob, "/v1/usage?by=day", "usage", "function"), (Words{"bob/a", "bob/b", "bob/c"}));
+  EXPECT_EQ(pages_of(live, admin, "/v1/usage", "usage", "function").size(), 4);
+  EXPECT_EQ(pages_of(live, bob, "/v1/calls", "calls", "function"), (Words{"bob/b", "bob/a", "bob/c"}));
+
+  const Words lines = pages_of(live, admin, "/v1/audit", "audit", "id");
+  EXPECT_EQ(lines.back(), "1");
+  EXPECT_EQ(lines.front(), std::to_string(lines.size()));
+}
+
+TEST_F(Api, APageThatIsNoneIsRefused) {
+  deploy("bob/a", "echo", bob);
+  for (const char* list : {"/v1/users", "/v1/keys", "/v1/secrets", "/v1/functions", "/v1/usage", "/v1/calls",
+                           "/v1/audit", "/v1/functions/bob/a/versions"}) {
+    for (const char* bad : {"?limit=0", "?limit=1001", "?limit=x", "?limit="}) {
+      EXPECT_EQ(live.get(list + std::string(bad), with(admin)).status, 400) << list << bad;
+    }
+  }
+  for (const char* bad :
+       {"/v1/secrets?after=x", "/v1/functions?after=x", "/v1/usage?after=x", "/v1/usage?after=1/bob/a",
+        "/v1/usage?after=-1/2/bob/a", "/v1/usage?after=1/2/bob/a/b",
+        "/v1/usage?after=99999999999999999999/2/bob/a", "/v1/calls?after=x", "/v1/audit?after=x",
+        "/v1/audit?after=0", "/v1/functions/bob/a/versions?after=0"}) {
+    EXPECT_EQ(live.get(bad, with(admin)).status, 400) << bad;
+  }
+}
+
 TEST_F(Api, TheAuditLogSaysWhoChangedWhat) {
   ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
   ASSERT_EQ(live.request("PUT", "/v1/secrets/bob/TOKEN", "hidden", with(bob)).status, 201);

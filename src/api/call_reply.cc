@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/hex.h"
 #include "wire/headers.h"
 #include "wire/json.h"
 #include "wire/utf8.h"
@@ -61,11 +62,10 @@ bool is_ours(std::string_view name) {
 
 // By hand and in one string: on the hot path, five headers of their own would cost more than all the rest.
 void add_usage(const Usage& usage, CallId id, net::HttpResponse& response) {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::array<char, 256> lines;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read.
   char* at = put(lines.data(), "X-Call-Id: ");
   for (const std::uint64_t part : {id.high, id.low}) {
-    for (int shift = 60; shift >= 0; shift -= 4) *at++ = digits[part >> shift & 15];
+    for (int shift = 60; shift >= 0; shift -= 4) *at++ = hex_digits[part >> shift & 15];
   }
   at = put(at, "\r\nX-Duration-Seconds: ");
   at = put_seconds(at, usage.run_time);

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "wire/utf8.h"
 
 namespace canopy::cli {
@@ -21,12 +22,9 @@ bool acts_on_terminal(std::string_view character) {
 }
 
 void append_escaped(std::string_view bytes, std::string& out) {
-  constexpr std::string_view digits = "0123456789abcdef";
   for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
     out += "\\x";
-    out += digits[byte >> 4U];
-    out += digits[byte & 15U];
+    append_hex(static_cast<unsigned char>(c), out);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/hex.h"
 #include "net/header_text.h"
 
 namespace canopy::net {
@@ -81,7 +82,6 @@ std::size_t utf8_size(std::string_view text) {
 
 // `text` within a JSON string. Messages quote what clients sent, so it may be anything.
 void append_json_text(std::string& out, std::string_view text) {
-  constexpr std::string_view digits = "0123456789abcdef";
   while (!text.empty()) {
     const char c = text.front();
     const auto size = utf8_size(text);
@@ -92,8 +92,7 @@ void append_json_text(std::string& out, std::string_view text) {
       out += c;
     } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       out += "\\u00";
-      out += digits[static_cast<unsigned char>(c) >> 4];
-      out += digits[static_cast<unsigned char>(c) & 15];
+      append_hex(static_cast<unsigned char>(c), out);
     } else {
       out += text.substr(0, size);
     }

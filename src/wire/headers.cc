@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/hex.h"
 #include "wire/values.h"
 
 namespace canopy::wire {
@@ -21,12 +22,11 @@ std::string_view trim(std::string_view text) {
 template <std::size_t N>
 bool take_hex(std::string_view& text, std::array<std::uint8_t, N>& out) {
   if (text.size() < 2 * N) return false;
-  constexpr std::string_view digits = "0123456789abcdef";
   for (std::size_t i = 0; i < N; ++i) {
-    const std::size_t high = digits.find(text[2 * i]);
-    const std::size_t low = digits.find(text[2 * i + 1]);
-    if (high == std::string_view::npos || low == std::string_view::npos) return false;
-    out.at(i) = static_cast<std::uint8_t>(high * 16 + low);
+    const auto high = hex_value(text[2 * i]);
+    const auto low = hex_value(text[2 * i + 1]);
+    if (!high || !low) return false;
+    out.at(i) = static_cast<std::uint8_t>(*high * 16 + *low);
   }
   text.remove_prefix(2 * N);
   return true;

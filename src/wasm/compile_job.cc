@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/checksum.h"
+#include "base/descriptor.h"
 #include "base/units.h"
 #include "wasm/compile.h"
 
@@ -55,16 +56,6 @@ Result<std::string> decode(std::string_view text) {
   }
   return value;
 }
-
-struct OpenFile {
-  explicit OpenFile(int number) : descriptor(number) {}
-  ~OpenFile() {
-    if (descriptor >= 0) close(descriptor);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  const int descriptor;
-};
 
 using Take = std::function<bool(std::string_view key, std::string value)>;
 
@@ -111,12 +102,12 @@ bool read_file(std::string_view text, FunctionFile& file) {
 // written: such a file is made anew. What runs was checked here, so this is on the way of a first call.
 Result<void> check_whole(const std::filesystem::path& compiled, const ModulePlan& plan) {
   constexpr std::size_t piece_bytes = 256 * KiB;
-  const OpenFile file(open(compiled.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(open(compiled.c_str(), O_RDONLY | O_CLOEXEC));
   const auto piece = std::make_unique_for_overwrite<char[]>(piece_bytes);  // NOLINT(*-avoid-c-arrays)
   Checksum sum;
   std::uint64_t size = 0;
   for (;;) {
-    const ssize_t got = read(file.descriptor, piece.get(), piece_bytes);
+    const ssize_t got = read(file.get(), piece.get(), piece_bytes);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     size += static_cast<std::uint64_t>(got);

@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "base/hex.h"
+#include "base/utf8.h"
 #include "wire/headers.h"
 #include "wire/json.h"
-#include "wire/utf8.h"
 
 namespace canopy::api {
 namespace {
@@ -100,7 +100,7 @@ bool looks_like_text(std::string_view output) {
     }
   }
   if (ascii) return true;
-  const std::size_t bad = wire::find_invalid_utf8(front);
+  const std::size_t bad = find_invalid_utf8(front);
   // A character may be cut where we stop looking, but not where the output ends.
   return bad == std::string_view::npos || (front.size() < output.size() && bad + 4 > front.size());
 }

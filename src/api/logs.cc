@@ -8,9 +8,9 @@
 #include "api/event_stream.h"
 #include "api/functions.h"
 #include "api/parameters.h"
+#include "base/utf8.h"
 #include "wire/headers.h"
 #include "wire/json.h"
-#include "wire/utf8.h"
 
 namespace canopy::api {
 namespace {
@@ -217,7 +217,7 @@ net::HttpResponse log_response(const Record& record, std::optional<std::uint64_t
   if (tail) keep_tail(one, *tail);
   net::HttpResponse response;
   response.content_type = "text/plain; charset=utf-8";
-  response.body = one.empty() ? "" : wire::repaired_utf8(one.front().log);
+  response.body = one.empty() ? "" : repaired_utf8(one.front().log);
   if (record.log_dropped_bytes > 0) {
     if (!response.body.empty() && response.body.back() != '\n') response.body += '\n';
     response.body += dropped_line(record.log_dropped_bytes);

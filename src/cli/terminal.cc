@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/hex.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 namespace canopy::cli {
 namespace {
@@ -32,7 +32,7 @@ std::string escaped(std::string_view text) {
   std::string shown;
   shown.reserve(text.size());
   while (!text.empty()) {
-    const wire::Utf8Step step = wire::utf8_step(text);
+    const Utf8Step step = utf8_step(text);
     const std::string_view character = text.substr(0, step.size);
     const auto byte = static_cast<unsigned char>(text.front());
     const bool control = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f;

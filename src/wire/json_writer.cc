@@ -6,7 +6,7 @@
 #include <iterator>
 
 #include "base/hex.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 namespace canopy::wire {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "base/hex.h"
 #include "base/log.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 #include "wire/values.h"
 
 namespace canopy::wire {

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::string_view spaces = " \t";
 
-char lower(char c) { return 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(spaces);
   if (first == std::string_view::npos) return {};
@@ -60,10 +58,6 @@ std::optional<std::string> take_quoted(std::string_view& text) {
 }
 
 }  // namespace
-
-bool same_word(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
 
 Result<Duration> parse_timeout(std::string_view value) {
   const std::string_view text = trim(value);

@@ -1,6 +1,7 @@
 #include "api/calls.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "api/ask.h"
@@ -13,6 +14,7 @@ namespace canopy::api {
 namespace {
 
 constexpr std::uint64_t list_limit = 100;
+constexpr int scans_max = 20;  // Each of DurableFilter::scan_max rows.
 constexpr Duration since_max = std::chrono::hours(24 * 366);
 
 bool is_newer(const Record& a, const Record& b) {
@@ -65,6 +67,35 @@ std::string page_json(const std::vector<DurableRecord>& durable, const std::vect
   next ? json.value(to_text(*next)) : json.null();
   json.end_object();
   return json.take_text();
+}
+
+// A page of the durable calls that `filter` asks for; where there is a next one, it says behind which call it
+// begins, which whoever asks may see.
+//   unavailable  among a million calls of others none was theirs
+//   and as CallLog::list()
+net::Task<Result<store::DurablePage>> list_durable(const Here& here, store::DurableFilter filter) {
+  filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
+  const std::size_t limit = filter.limit;
+  store::DurablePage found;
+  for (int scan = 0; scan < scans_max; ++scan) {
+    const std::function<Result<store::DurablePage>()> work = [&log = *here.platform.call_log, filter] {
+      return log.list(filter);
+    };
+    auto page = co_await net::run_blocking<store::DurablePage>(here.platform.disk, work);
+    if (!page) co_return tl::unexpected(std::move(page).error());
+    std::ranges::move(page->records, std::back_inserter(found.records));
+    found.next = page->next;
+    if (!page->next || found.records.size() == limit) co_return found;
+    if (here.who->subject.every_space) co_return found;
+    filter.after = page->next;  // Perhaps somebody else's: not to be shown.
+    filter.limit = limit - found.records.size();
+  }
+  if (found.records.empty()) {
+    co_return fail(Code::unavailable,
+                   "none of the last million calls was one of these; ask for one by its id, or try later");
+  }
+  found.next = found.records.back().record.id;
+  co_return found;
 }
 
 // Waits until that call has ended, the client went away, or `until`.

@@ -1,7 +1,6 @@
 #include "api/durable_calls.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "api/alarm.h"
@@ -25,7 +24,6 @@ constexpr Duration disk_patience = std::chrono::seconds(30);
 constexpr Duration queue_retry_after = std::chrono::seconds(5);
 constexpr std::size_t callback_url_bytes_max = 2048;
 constexpr int insufficient_storage = 507;
-constexpr int scans_max = 20;  // Each of DurableFilter::scan_max rows.
 
 // Waits on this core for what a log's thread will say; not longer than disk_patience.
 template <class T>
@@ -380,31 +378,6 @@ net::Task<Result<Record>> find_durable(const Here& here, CallId id) {
   for (const Found& answer : *answers) {
     if (answer) found->log = answer->log;
   }
-  co_return found;
-}
-
-net::Task<Result<store::DurablePage>> list_durable(const Here& here, store::DurableFilter filter) {
-  filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
-  const std::size_t limit = filter.limit;
-  store::DurablePage found;
-  for (int scan = 0; scan < scans_max; ++scan) {
-    const std::function<Result<store::DurablePage>()> work = [&log = *here.platform.call_log, filter] {
-      return log.list(filter);
-    };
-    auto page = co_await net::run_blocking<store::DurablePage>(here.platform.disk, work);
-    if (!page) co_return tl::unexpected(std::move(page).error());
-    std::ranges::move(page->records, std::back_inserter(found.records));
-    found.next = page->next;
-    if (!page->next || found.records.size() == limit) co_return found;
-    if (here.who->subject.every_space) co_return found;
-    filter.after = page->next;  // Perhaps somebody else's: not to be shown.
-    filter.limit = limit - found.records.size();
-  }
-  if (found.records.empty()) {
-    co_return fail(Code::unavailable,
-                   "none of the last million calls was one of these; ask for one by its id, or try later");
-  }
-  found.next = found.records.back().record.id;
   co_return found;
 }
 

@@ -9,8 +9,6 @@
 //
 // Headers: X-Callback-Url, Idempotency-Key, X-Canopy-Retry, X-Canopy-Timeout (of one attempt), traceparent.
 
-#include <vector>
-
 #include "api/here.h"
 #include "net/task.h"
 #include "store/call_log.h"
@@ -25,11 +23,5 @@ net::Task<net::HttpResponse> serve_durable(const Here& here, net::HttpExchange& 
 
 // As find_call(), of a durable one: with what it has logged.
 net::Task<Result<Record>> find_durable(const Here& here, CallId id);
-
-// A page of the durable calls that `filter` asks for; where there is a next one, it says behind which call it
-// begins, which whoever asks may see.
-//   unavailable  among a million calls of others none was theirs
-//   and as CallLog::list()
-net::Task<Result<store::DurablePage>> list_durable(const Here& here, store::DurableFilter filter);
 
 }  // namespace canopy::api

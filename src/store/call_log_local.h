@@ -26,6 +26,8 @@
 
 namespace canopy::store {
 
+inline constexpr std::uint64_t operation_bytes = 512;  // What one takes of memory beside its content.
+
 // What is asked of the writer. Each has what it needs to be seen after the commit, or undone without one.
 struct AppendOp {
   std::shared_ptr<CallHead> head;

@@ -106,23 +106,27 @@ net::Task<void> wait_for_end(const Here& here, net::HttpExchange& exchange, Call
   const auto follower = here.platform.feed.follow(here.core, is_it);
   if (!follower) co_return;
   const auto before = co_await find_call(here, id);  // It may have ended before somebody followed.
-  if (!before || has_ended(*before)) co_return;
+  if (before && !has_ended(*before)) co_await wait_for_news(here, exchange, *follower, until);
+}
+
+}  // namespace
+
+net::Task<void> wait_for_news(const Here& here, net::HttpExchange& exchange, Feed::Follower& follower,
+                              Time until) {
   bool over = false;
-  const auto end = [&] {
+  const auto end = [&over, &follower] {
     over = true;
-    follower->event().set();
+    follower.event().set();
   };
   exchange.on_client_gone(end);
   Alarm alarm(here.core);
   alarm.set(until, end);
   // Followers are woken as well when users or keys change, and at the end of the server.
-  while (!over && !here.platform.draining && here.doorman.is_still(*here.who) && follower->take().empty()) {
-    co_await follower->event().wait();
+  while (!over && !here.platform.draining && here.doorman.is_still(*here.who) && follower.take().empty()) {
+    co_await follower.event().wait();
   }
   exchange.on_client_gone(nullptr);
 }
-
-}  // namespace
 
 bool has_ended(const Record& record) {
   return record.state != State::queued && record.state != State::running;

@@ -31,6 +31,11 @@ net::Task<Result<Record>> find_call(const Here& here, CallId id);
 net::Task<Result<std::vector<Record>>> find_running(const Here& here, std::optional<FunctionName> function,
                                                     std::uint64_t log_bytes_max);
 
+// Waits until `follower` has something to tell, the client went away, it is `until`, the key is no good any
+// more, or the server stops.
+net::Task<void> wait_for_news(const Here& here, net::HttpExchange& exchange, Feed::Follower& follower,
+                              Time until);
+
 bool has_ended(const Record& record);
 Error no_such_call(CallId id);
 

@@ -235,11 +235,7 @@ net::Task<net::HttpResponse> get(const Here& here, net::HttpExchange& exchange, 
     if (!follower) co_return too_many_followers();
     record = co_await look_up(here, id);  // It may have ended before somebody followed.
     if (record && !is_over(*record)) {
-      exchange.on_client_gone([&follower] { follower->event().set(); });
-      Alarm alarm(here.core);
-      alarm.set(until, [&follower] { follower->event().set(); });
-      co_await follower->event().wait();
-      exchange.on_client_gone(nullptr);
+      co_await wait_for_news(here, exchange, *follower, until);
       record = co_await look_up(here, id);
       // The key may have been revoked meanwhile.
       if (!here.doorman.is_still(*here.who)) record = tl::unexpected(no_such_call(id));

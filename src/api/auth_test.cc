@@ -164,6 +164,10 @@ TEST_F(Access, WhatIsAnothersIsAsIfItWereNotThere) {
   ASSERT_EQ(live.request("PUT", "/v1/secrets/bob/TOKEN", "s", with(bob)).status, 201);
   const auto called = live.request("POST", "/function/bob/echo", "x", with(bob));
   ASSERT_EQ(called.status, 200);
+  const auto durable = live.request("POST", "/async-function/bob/echo", "x", with(bob));
+  ASSERT_EQ(durable.status, 202);
+  const std::string kept(durable.header("X-Call-Id"));
+  ASSERT_EQ(live.get("/v1/calls/" + kept + "?wait=30s", with(bob)).status, 200);
   const std::string call(called.header("X-Call-Id"));
   const std::string key = bob.substr(4, 16);
   for (const Door& door : all_doors()) {
@@ -177,6 +181,13 @@ TEST_F(Access, WhatIsAnothersIsAsIfItWereNotThere) {
     if (of_calls || of_keys) there["id"] = foreign, gone["id"] = absent;
     if (door.path.starts_with("/v1/users")) there["name"] = "bob", gone["name"] = "nil";
     const auto one = knock(door, alice, there);
+    if (of_calls) {
+      auto of_kept = knock(door, alice, {{"id", kept}});
+      for (std::size_t at = 0; (at = of_kept.body.find(kept, at)) != std::string::npos;)
+        of_kept.body.replace(at, kept.size(), call);
+      EXPECT_EQ(of_kept.status, one.status) << door.text();
+      EXPECT_EQ(of_kept.body, one.body) << door.text();
+    }
     auto other = knock(door, alice, gone);
     std::size_t at = 0;
     while ((at = other.body.find(absent, at)) != std::string::npos)
@@ -194,7 +205,15 @@ TEST_F(Access, WhatIsAnothersIsAsIfItWereNotThere) {
       EXPECT_EQ(one.status, 404) << door.text() << one.body;
     }
   }
-  EXPECT_EQ(live.request("DELETE", "/v1/calls/" + call, "", with(alice)).status, 404);
+  for (const std::string& id : {call, kept}) {
+    EXPECT_EQ(live.request("DELETE", "/v1/calls/" + id, "", with(alice)).status, 404);
+    for (const char* what : {"", "/logs", "?wait=30s"}) {
+      auto headers = with(alice);
+      headers.push_back({"Accept", "text/event-stream"});
+      EXPECT_EQ(live.get("/v1/calls/" + id + what, headers).status, 404) << what;
+    }
+  }
+  EXPECT_EQ(live.get("/v1/calls/" + kept + "/result", with(bob)).body, "x");
 }
 
 TEST_F(Access, ListsShowOnesOwn) {

@@ -154,14 +154,13 @@ net::Task<Result<std::vector<Record>>> find_running(const Here& here, std::optio
   co_return all;
 }
 
-net::Task<Result<Record>> find_call(const Here& here, CallId id) {
+net::Task<Result<Record>> find_plain(const Here& here, CallId id) {
   using Found = std::optional<Record>;
   const std::function<Found(exec::Core&)> question = [&platform = here.platform, id,
                                                       who = here.who](exec::Core& core) {
     Found found = platform.gateways[core.index()]->caller().find_running(id);
     return found && who->sees(*found) ? found : std::nullopt;
   };
-  if (here.platform.call_log->owns(id)) co_return co_await find_durable(here, id);
   // A call of somebody else's takes the way of one that is not there, so that they take as long.
   Found record = here.platform.records.find(id);
   if (record && here.who->sees(*record)) co_return *std::move(record);
@@ -173,6 +172,19 @@ net::Task<Result<Record>> find_call(const Here& here, CallId id) {
   if (record && here.who->sees(*record)) co_return *std::move(record);
   if (answers.late_count > 0) co_return tl::unexpected(late_cores(answers.late_count));
   co_return tl::unexpected(no_such_call(id));
+}
+
+// What is not found here is looked for there, and the other way round, so that what is not there, what is
+// somebody else's, and of which kind it is all take as long.
+net::Task<Result<Record>> find_call(const Here& here, CallId id) {
+  if (here.platform.call_log->owns(id)) {
+    auto durable = co_await find_durable(here, id);
+    if (!durable) static_cast<void>(co_await find_plain(here, id));
+    co_return durable;
+  }
+  auto plain = co_await find_plain(here, id);
+  if (!plain) static_cast<void>(co_await find_durable(here, id));
+  co_return plain;
 }
 
 // The calls that came in by HTTP and were answered there; of the durable ones that ran, the log knows more.

@@ -25,6 +25,8 @@ net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& ex
 //   not_found    it is unknown, forgotten, or somebody else's
 //   unavailable  it may run on a core that does not answer
 net::Task<Result<Record>> find_call(const Here& here, CallId id);
+// The same, of one that is not durable.
+net::Task<Result<Record>> find_plain(const Here& here, CallId id);
 // What runs on any core of what whoever asks may see, newest first; with logs, as long as those of a core are
 // no more than `log_bytes_max`.
 //   unavailable  a core does not answer

@@ -183,12 +183,16 @@ net::Task<net::HttpResponse> submit(const Here& here, net::HttpExchange& exchang
 }
 
 net::Task<Result<DurableRecord>> look_up(const Here& here, CallId id) {
-  const auto work = [&log = *here.platform.call_log, id, who = here.who]() -> Result<DurableRecord> {
+  const std::function<Result<DurableRecord>()> work = [&log = *here.platform.call_log, id,
+                                                       who = here.who]() -> Result<DurableRecord> {
     auto found = log.find(id);
     if (found && !who->sees(found->record)) return tl::unexpected(no_such_call(id));
     return found;
   };
-  return net::run_blocking<DurableRecord>(here.platform.disk, work);
+  auto found = co_await net::run_blocking<DurableRecord>(here.platform.disk, work);
+  // As long as one that is not there, which is looked for in both places.
+  if (!found) static_cast<void>(co_await find_plain(here, id));
+  co_return found;
 }
 
 bool is_over(const DurableRecord& record) { return has_ended(record.record); }
@@ -363,7 +367,7 @@ net::Task<Result<Record>> find_durable(const Here& here, CallId id) {
     return std::move(found.record);
   };
   auto found = co_await net::run_blocking<Record>(here.platform.disk, work);
-  if (!found && found.error().code == Code::not_found) co_return tl::unexpected(no_such_call(id));
+  if (!found && found.error().code == Code::not_found) found = tl::unexpected(no_such_call(id));
   if (!found || found->state != State::running) co_return found;
   using Found = std::optional<Record>;
   const std::function<Found(exec::Core&)> question = [&platform = here.platform, id](exec::Core& core) {

@@ -224,6 +224,7 @@ class CallLog {
   virtual void redrive(CallId id, std::optional<std::uint64_t> owner_waiting_max,
                        Done<FunctionName> done) = 0;
 
+  // These three take as long for a call that there is not.
   //   not_found  there is no such call, or it is forgotten
   //   internal   its row is damaged
   virtual Result<DurableRecord> find(CallId id) = 0;

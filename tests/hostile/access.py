@@ -199,6 +199,12 @@ def test_time_tells_nothing_apart(_):
         call = called.headers["X-Call-Id"]
         expect(server.ask("PUT", "/v1/secrets/bob/TOKEN", server.bob, "x").status == 201, "no secret")
 
+        submitted = server.ask("POST", "/async-function/bob/echo", server.bob, "x")
+        expect(submitted.status == 202, f"{submitted}")
+        durable = submitted.json()["id"]
+        ended = server.ask("GET", f"/v1/calls/{durable}?wait=30s", server.bob)
+        expect(ended.json()["state"] == "COMPLETED", f"{ended}")
+
         def get(path, key=server.alice, method="GET"):
             return (f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
                     "Content-Length: 0\r\n\r\n").encode()
@@ -209,10 +215,17 @@ def test_time_tells_nothing_apart(_):
                               ("/function/bob/echo", "/function/nil/echo"),
                               (f"/v1/calls/{call}", "/v1/calls/" + "b" * 32),
                               (f"/v1/calls/{call}/logs", f"/v1/calls/{'b' * 32}/logs"),
+                              (f"/v1/calls/{durable}", "/v1/calls/" + "b" * 32),
+                              (f"/v1/calls/{durable}/result", f"/v1/calls/{'b' * 32}/result"),
+                              (f"/v1/calls/{durable}/logs", f"/v1/calls/{'b' * 32}/logs"),
                               ("/v1/users/bob", "/v1/users/nil")):
             compare(server, get(there), get(absent), f"{there} against {absent}")
         compare(server, get("/v1/secrets/bob/TOKEN", method="DELETE"), get("/v1/secrets/nil/TOKEN", method="DELETE"),
                 "a foreign secret")
+        compare(server, get(f"/v1/calls/{durable}", method="DELETE"), get("/v1/calls/" + "b" * 32, method="DELETE"),
+                "the end of a foreign call")
+        compare(server, get(f"/v1/calls/{durable}/retry", method="POST"),
+                get(f"/v1/calls/{'b' * 32}/retry", method="POST"), "another turn of a foreign call")
         # A key whose id is right and one whose id is not.
         wrong = server.bob[:21] + "0" * 64
         unknown = "cnp_" + "0" * 16 + "_" + "0" * 64

@@ -50,6 +50,15 @@ Result<void> bound_by(const Principal& who, Key& key) {
   return {};
 }
 
+// Whether all that `key` may, whoever asks may: so that a lesser key that was lost locks nobody out.
+bool covers(const Principal& who, const Key& key, Role user_role) {
+  if (who.is_admin()) return true;
+  if (policy::lower(key.role, user_role) > who.subject.role) return false;
+  if (who.from_key == nullptr || who.from_key->spaces.empty()) return true;
+  return !key.spaces.empty() &&
+         std::ranges::all_of(key.spaces, [&who](const std::string& space) { return who.reaches(space); });
+}
+
 Result<Key> read_draft(const Principal& who, const store::Accounts& accounts, const Fields& fields,
                        const crypto::NewApiKey& fresh, WallTime now) {
   Key key = draft_key(fresh);
@@ -178,6 +187,13 @@ net::Task<net::HttpResponse> remove_key(const Here& here, net::HttpExchange& /*e
   const bool mine =
       at != accounts->keys.end() && (here.who->is_admin() || at->second->user == here.who->user);
   if (!mine) co_return error_response(no_such_key(id));
+  const auto owner = accounts->by_id.find(at->second->user);
+  if (owner != accounts->by_id.end() && !covers(*here.who, *at->second, owner->second->role)) {
+    co_return error_response(
+        {Code::forbidden, "the key " + id +
+                              " may more than the one that was shown, which cannot revoke it; "
+                              "use one that may as much, or ask an administrator"});
+  }
   const std::function<Result<bool>()> work = [&]() -> Result<bool> {
     CANOPY_TRY_VOID(users.remove_key(id, here.who->actor()));
     return true;

@@ -150,6 +150,33 @@ TEST_F(Api, NoLesserKeyLeadsToAPassword) {
   EXPECT_EQ(live.post("/v1/login", R"({"user":"bob","password":"long enough"})").status, 401);
 }
 
+// A key that was given away, or lost, locks its owner out of nothing.
+TEST_F(Api, NoKeyRevokesOneThatMayMore) {
+  const auto more = [](User& user) -> Result<void> {
+    user.spaces = {"bob", "shop"};
+    return {};
+  };
+  ASSERT_TRUE(live.catalog->users().change_user("bob", more, "", {}));
+  const auto make = [this](const char* draft) { return key_of(live.post("/v1/keys", draft, with(bob))); };
+  const auto revoke = [this](const std::string& key, const std::string& with_key) {
+    return live.request("DELETE", "/v1/keys/" + key.substr(4, 16), "", with(with_key)).status;
+  };
+  const std::string shop = make(R"({"namespaces":["shop"]})");
+  const std::string shops_caller = make(R"({"namespaces":["shop"],"role":"caller"})");
+  const std::string both = make(R"({"namespaces":["shop","bob"]})");
+  const std::string brief = make(R"({"expires":"1h"})");
+  const std::string eve = add_person(*live.catalog, "eve", Role::developer);
+  EXPECT_EQ(revoke(bob, shop), 403);
+  EXPECT_EQ(revoke(both, shop), 403);
+  EXPECT_EQ(revoke(bob, shops_caller), 403);
+  EXPECT_EQ(revoke(eve, shop), 404) << "what is another's is not there, whatever it may";
+  EXPECT_EQ(live.get("/v1/functions", with(bob)).status, 200);
+  EXPECT_EQ(revoke(shops_caller, shop), 200);
+  EXPECT_EQ(revoke(shop, shop), 200);
+  EXPECT_EQ(revoke(both, brief), 200) << "who still has a key for an hour can end one that was stolen";
+  EXPECT_EQ(revoke(brief, bob), 200);
+}
+
 TEST_F(Api, NoKeyMakesOneThatLastsLonger) {
   const std::string brief = key_of(live.post("/v1/keys", R"({"expires":"1h"})", with(bob)));
   const auto same = live.post("/v1/keys", "{}", with(brief));

@@ -2,8 +2,8 @@
 // The durable calls by HTTP: asked for, looked at, waited for, ended, tried again.
 //
 //   POST /async-function/{ns}/{fn}   202 {"id": …}, when it is on the disk; Location, X-Call-Id
-//   GET /v1/calls/{id}               its record; ?wait=30s waits for the end; Accept: text/event-stream
-//   follows GET /v1/calls/{id}/result        the output; 202 while it runs, 410 forgotten, 424 with the error
+//   GET /v1/calls/{id}               its record; ?wait=30s waits for the end; followed as text/event-stream
+//   GET /v1/calls/{id}/result        the output; 202 while it runs, 410 forgotten, 424 with the error
 //   DELETE /v1/calls/{id}            ends it: 200 with its record
 //   POST /v1/calls/{id}/retry        202: one that failed runs again
 //

@@ -8,8 +8,8 @@
 //
 // What is promised:
 //   acknowledged is on disk   `done` of append(), complete(), cancel() and redrive() is called after the
-//   fsync
-//                             of the batch they went with. One writer, one transaction and one fsync a batch.
+//                             fsync of the batch they went with. One writer, one transaction and one fsync a
+//                             batch.
 //   at least once             A call is run until one end of it is recorded. Who dies while running it gives
 //                             it back: by the end of its lease, or at the next start of the log.
 //   one end                   lease() numbers the attempts of a call, and the number is a fencing token: an

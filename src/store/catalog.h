@@ -7,6 +7,7 @@
 //   catalog.db      SQLite, WAL, synchronous=FULL: functions and versions; users.h's tables
 //   secret.key      what secrets are sealed with, made with the first of them
 //   code/ab/<sha256>      what was uploaded (modules and function files), read-only
+//   calls.db, calls.marks, calls/   the durable calls: call_log.h
 //   compiled/<engine>/…   made from the code; may be deleted at any time
 //
 // put(), rollback() and remove() return when the change is on disk: a kill -9 after that loses nothing, and

@@ -277,6 +277,31 @@ TEST_F(Access, ADisabledUserIsLockedOutAtOnce) {
   EXPECT_EQ(live.get("/v1/functions", with(bob)).status, 200);
 }
 
+TEST(Doorman, LetsAKeyInUntilItsEndAndNoLonger) {
+  FakeClock clock;
+  const auto catalog = store::make_memory_catalog(clock);
+  add_person(*catalog, "bob", Role::developer);
+  Key draft = person_key(*catalog, "bob");
+  draft.expires = clock.wall_now() + std::chrono::hours(1);
+  const std::string key = add_person_key(*catalog, draft);
+  Doorman doorman(catalog->users(), {.mode = policy::Mode::on}, clock);
+  net::HttpRequest request;
+  const std::string value = "Bearer " + key;
+  request.headers.push_back({"Authorization", value});
+
+  const auto who = doorman.identify(request);
+  ASSERT_TRUE(who) << who.error().message;
+  clock.advance(std::chrono::hours(1) - Duration(1));
+  EXPECT_TRUE(doorman.is_still(**who));
+  EXPECT_TRUE(doorman.identify(request));
+  clock.advance(Duration(1));
+  EXPECT_FALSE(doorman.is_still(**who)) << "what is followed with it ends";
+  const auto late = doorman.identify(request);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Code::unauthorized);
+  EXPECT_NE(late.error().message.find("has expired"), std::string::npos) << late.error().message;
+}
+
 // What each door asks for, once more and by hand: who changes need_of() says so here as well.
 struct Asked {
   std::string_view door;

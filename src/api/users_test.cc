@@ -1,5 +1,6 @@
 // Users, keys, quotas, secrets, usage and the audit log over HTTP.
 
+#include <future>
 #include <string>
 
 #include <boost/json/parse.hpp>
@@ -36,7 +37,7 @@ TEST(OpenServer, AsksForNoKeyUntilThereIsAUser) {
   EXPECT_TRUE(live.server->new_admin_key().empty());
   EXPECT_EQ(live.deploy("demo/echo", "echo").status, 201);
   EXPECT_EQ(live.post("/function/demo/echo", "hi").body, "hi");
-  EXPECT_EQ(live.get("/v1/users").body, "{\"users\":[]}\n");
+  EXPECT_EQ(live.get("/v1/users").body, "{\"users\":[],\"next\":null}\n");
   EXPECT_EQ(live.get("/v1/quotas").status, 404);
 
   const auto not_yet = live.post("/v1/users", R"({"name":"bob","role":"developer"})");
@@ -490,10 +491,9 @@ TEST_F(Api, APageThatIsNoneIsRefused) {
     }
   }
   for (const char* bad :
-       {"/v1/secrets?after=x", "/v1/functions?after=x", "/v1/usage?after=x", "/v1/usage?after=1/bob/a",
-        "/v1/usage?after=-1/2/bob/a", "/v1/usage?after=1/2/bob/a/b",
-        "/v1/usage?after=99999999999999999999/2/bob/a", "/v1/calls?after=x", "/v1/audit?after=x",
-        "/v1/audit?after=0", "/v1/functions/bob/a/versions?after=0"}) {
+       {"/v1/secrets?after=x", "/v1/usage?after=x", "/v1/usage?after=1/bob/a", "/v1/usage?after=-1/2/bob/a",
+        "/v1/usage?after=1/2/bob/a/b", "/v1/usage?after=99999999999999999999/2/bob/a", "/v1/calls?after=x",
+        "/v1/audit?after=x", "/v1/audit?after=0", "/v1/functions/bob/a/versions?after=0"}) {
     EXPECT_EQ(live.get(bad, with(admin)).status, 400) << bad;
   }
 }
@@ -530,6 +530,32 @@ TEST_F(Api, WhatIsFollowedEndsWithItsKey) {
   EXPECT_FALSE(ended);
   ASSERT_EQ(live.request("DELETE", "/v1/keys/" + key.substr(4, 16), "", with(bob)).status, 200);
   EXPECT_TRUE(eventually([&ended] { return ended.load(); }));
+}
+
+// And so does what is waited for, of both kinds of call: the answer is that of a key that sees nothing.
+TEST_F(Api, WhatIsWaitedForEndsWithItsKey) {
+  ASSERT_EQ(deploy("bob/wait", "wait", bob).status, 201);
+  const auto submitted = live.post("/async-function/bob/wait", "", with(bob));
+  ASSERT_EQ(submitted.status, 202);
+  std::jthread caller([this] { live.post("/function/bob/wait", "", with(bob)); });
+  ASSERT_TRUE(eventually([this] { return live.runtime->waiting_count() == 2; }));
+  const Json calls = json_of(live.get("/v1/calls", with(bob)));
+  ASSERT_EQ(calls.at("calls").as_array().size(), 2);
+  for (const Json& call : calls.at("calls").as_array()) {
+    const std::string id(call.at("id").as_string());
+    const std::string key = key_of(live.post("/v1/keys", "{}", with(bob)));
+    auto waiting =
+        std::async(std::launch::async, [&] { return live.get("/v1/calls/" + id + "?wait=30s", with(key)); });
+    ASSERT_TRUE(
+        eventually([this] { return has(live.get("/debug/state", with(admin)), R"("followers":1)"); }));
+    ASSERT_EQ(live.request("DELETE", "/v1/keys/" + key.substr(4, 16), "", with(bob)).status, 200);
+    const auto ended = waiting.get();
+    EXPECT_EQ(ended.status, 404) << ended.body;
+    EXPECT_FALSE(has(ended, "RUNNING"));
+    ASSERT_TRUE(
+        eventually([this] { return has(live.get("/debug/state", with(admin)), R"("followers":0)"); }));
+  }
+  live.runtime->release();
 }
 
 }  // namespace

@@ -232,6 +232,28 @@ def test_time_tells_nothing_apart(_):
         compare(server, get("/v1/functions", wrong), get("/v1/functions", unknown), "the id of a key")
 
 
+def test_what_is_followed_ends_when_its_key_expires(_):
+    with guarded() as server:
+        key = server.make_key(server.bob, expires="2s")["key"]
+        streams = []
+        for path in ("/v1/events", "/v1/functions/bob/echo/logs?follow=true"):
+            connection = server.connect()
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+            streams.append((path, connection, connection.makefile("rb")))
+        for path, _, file in streams:
+            expect(b" 200 " in file.readline(), f"{path} is not followed")
+        limit = time.monotonic() + 30
+        while server.ask("GET", "/v1/functions", key).status == 200:
+            expect(time.monotonic() < limit, "the key does not expire")
+        reply = server.ask("POST", "/function/bob/echo", server.bob, "x")
+        late = reply.headers["X-Call-Id"].encode()
+        for path, connection, file in streams:
+            connection.settimeout(30)  # A stream looks at its key whenever it has something to say, and every 15 s.
+            rest = file.read()
+            expect(late not in rest, f"{path} told of a call after its key had expired")
+            connection.close()
+
+
 def test_many_wrong_keys_cost_nobody_anything(_):
     with guarded() as server:
         before = memory_of(server)

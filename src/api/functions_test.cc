@@ -4,19 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include "api/live_answers.h"
 #include "api/live_server.h"
-#include "wire/json_read.h"
 
 namespace canopy::api {
 namespace {
 
 using Headers = LiveServer::Headers;
-
-boost::json::value json_of(const net::HttpClientResponse& response) {
-  auto json = wire::parse_json(response.body);
-  EXPECT_TRUE(json.has_value()) << response.body;
-  return json ? *std::move(json) : boost::json::value(boost::json::object());
-}
 
 std::string error_code(const net::HttpClientResponse& response) {
   const auto json = json_of(response);

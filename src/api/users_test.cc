@@ -6,6 +6,7 @@
 #include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
+#include "api/live_answers.h"
 #include "api/live_server.h"
 #include "api/login_gate.h"
 #include "api/people.h"
@@ -20,10 +21,6 @@ LiveServer::Headers with(const std::string& key, const std::string& type = {}) {
   LiveServer::Headers headers{{"Authorization", "Bearer " + key}};
   if (!type.empty()) headers.push_back({"Content-Type", type});
   return headers;
-}
-
-bool has(const net::HttpClientResponse& response, std::string_view text) {
-  return response.body.find(text) != std::string::npos;
 }
 
 std::string key_of(const net::HttpClientResponse& response) {

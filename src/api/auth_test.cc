@@ -2,6 +2,8 @@
 
 #include "api/auth.h"
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <string>
@@ -164,6 +166,10 @@ TEST_F(Access, WhatIsAnothersIsAsIfItWereNotThere) {
   ASSERT_EQ(live.request("PUT", "/v1/secrets/bob/TOKEN", "s", with(bob)).status, 201);
   const auto called = live.request("POST", "/function/bob/echo", "x", with(bob));
   ASSERT_EQ(called.status, 200);
+  const auto durable = live.request("POST", "/async-function/bob/echo", "x", with(bob));
+  ASSERT_EQ(durable.status, 202);
+  const std::string kept(durable.header("X-Call-Id"));
+  ASSERT_EQ(live.get("/v1/calls/" + kept + "?wait=30s", with(bob)).status, 200);
   const std::string call(called.header("X-Call-Id"));
   const std::string key = bob.substr(4, 16);
   for (const Door& door : all_doors()) {
@@ -177,6 +183,13 @@ TEST_F(Access, WhatIsAnothersIsAsIfItWereNotThere) {
     if (of_calls || of_keys) there["id"] = foreign, gone["id"] = absent;
     if (door.path.starts_with("/v1/users")) there["name"] = "bob", gone["name"] = "nil";
     const auto one = knock(door, alice, there);
+    if (of_calls) {
+      auto of_kept = knock(door, alice, {{"id", kept}});
+      for (std::size_t at = 0; (at = of_kept.body.find(kept, at)) != std::string::npos;)
+        of_kept.body.replace(at, kept.size(), call);
+      EXPECT_EQ(of_kept.status, one.status) << door.text();
+      EXPECT_EQ(of_kept.body, one.body) << door.text();
+    }
     auto other = knock(door, alice, gone);
     std::size_t at = 0;
     while ((at = other.body.find(absent, at)) != std::string::npos)
@@ -194,7 +207,15 @@ TEST_F(Access, WhatIsAnothersIsAsIfItWereNotThere) {
       EXPECT_EQ(one.status, 404) << door.text() << one.body;
     }
   }
-  EXPECT_EQ(live.request("DELETE", "/v1/calls/" + call, "", with(alice)).status, 404);
+  for (const std::string& id : {call, kept}) {
+    EXPECT_EQ(live.request("DELETE", "/v1/calls/" + id, "", with(alice)).status, 404);
+    for (const char* what : {"", "/logs", "?wait=30s"}) {
+      auto headers = with(alice);
+      headers.push_back({"Accept", "text/event-stream"});
+      EXPECT_EQ(live.get("/v1/calls/" + id + what, headers).status, 404) << what;
+    }
+  }
+  EXPECT_EQ(live.get("/v1/calls/" + kept + "/result", with(bob)).body, "x");
 }
 
 TEST_F(Access, ListsShowOnesOwn) {
@@ -254,6 +275,143 @@ TEST_F(Access, ADisabledUserIsLockedOutAtOnce) {
   EXPECT_EQ(live.get("/v1/functions", with(bob)).status, 401);
   EXPECT_EQ(live.request("PATCH", "/v1/users/bob", R"({"disabled":false})", with(admin)).status, 200);
   EXPECT_EQ(live.get("/v1/functions", with(bob)).status, 200);
+}
+
+TEST(Doorman, LetsAKeyInUntilItsEndAndNoLonger) {
+  FakeClock clock;
+  const auto catalog = store::make_memory_catalog(clock);
+  add_person(*catalog, "bob", Role::developer);
+  Key draft = person_key(*catalog, "bob");
+  draft.expires = clock.wall_now() + std::chrono::hours(1);
+  const std::string key = add_person_key(*catalog, draft);
+  Doorman doorman(catalog->users(), {.mode = policy::Mode::on}, clock);
+  net::HttpRequest request;
+  const std::string value = "Bearer " + key;
+  request.headers.push_back({"Authorization", value});
+
+  const auto who = doorman.identify(request);
+  ASSERT_TRUE(who) << who.error().message;
+  clock.advance(std::chrono::hours(1) - Duration(1));
+  EXPECT_TRUE(doorman.is_still(**who));
+  EXPECT_TRUE(doorman.identify(request));
+  clock.advance(Duration(1));
+  EXPECT_FALSE(doorman.is_still(**who)) << "what is followed with it ends";
+  const auto late = doorman.identify(request);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Code::unauthorized);
+  EXPECT_NE(late.error().message.find("has expired"), std::string::npos) << late.error().message;
+}
+
+// What each door asks for, once more and by hand: who changes need_of() says so here as well.
+struct Asked {
+  std::string_view door;
+  policy::Need need;
+};
+using policy::Reach;
+constexpr policy::Need for_everybody{.role = Role::caller, .reach = Reach::everybody};
+constexpr policy::Need callers_space{.role = Role::caller, .reach = Reach::space};
+constexpr policy::Need callers_own{.role = Role::caller, .reach = Reach::own};
+constexpr policy::Need developers_space{.role = Role::developer, .reach = Reach::space};
+constexpr policy::Need developers_own{.role = Role::developer, .reach = Reach::own};
+constexpr policy::Need admins{.role = Role::admin, .reach = Reach::server};
+constexpr auto all_asked = std::to_array<Asked>({
+    {"GET /function/{namespace}/{name}", callers_space},
+    {"POST /function/{namespace}/{name}", callers_space},
+    {"PUT /function/{namespace}/{name}", callers_space},
+    {"PATCH /function/{namespace}/{name}", callers_space},
+    {"DELETE /function/{namespace}/{name}", callers_space},
+    {"OPTIONS /function/{namespace}/{name}", callers_space},
+    {"HEAD /function/{namespace}/{name}", callers_space},
+    {"TRACE /function/{namespace}/{name}", callers_space},
+    {"POST /async-function/{namespace}/{name}", callers_space},
+    {"GET /v1/calls", developers_own},
+    {"GET /v1/calls/{id}", callers_own},
+    {"DELETE /v1/calls/{id}", callers_own},
+    {"GET /v1/calls/{id}/result", callers_own},
+    {"POST /v1/calls/{id}/retry", developers_own},
+    {"GET /v1/calls/{id}/logs", developers_own},
+    {"GET /v1/functions", developers_own},
+    {"GET /v1/functions/{namespace}", developers_own},
+    {"GET /v1/functions/{namespace}/{name}", developers_space},
+    {"PUT /v1/functions/{namespace}/{name}", developers_space},
+    {"DELETE /v1/functions/{namespace}/{name}", developers_space},
+    {"GET /v1/functions/{namespace}/{name}/versions", developers_space},
+    {"POST /v1/functions/{namespace}/{name}/rollback", developers_space},
+    {"GET /v1/functions/{namespace}/{name}/logs", developers_space},
+    {"GET /v1/events", developers_own},
+    {"GET /healthz", for_everybody},
+    {"GET /readyz", for_everybody},
+    {"GET /metrics", admins},
+    {"GET /debug/state", admins},
+    {"GET /openapi.json", for_everybody},
+    {"GET /docs", for_everybody},
+    {"GET /", for_everybody},
+    {"GET /v1/users", admins},
+    {"POST /v1/users", admins},
+    {"GET /v1/users/{name}", callers_own},
+    {"PATCH /v1/users/{name}", developers_own},
+    {"DELETE /v1/users/{name}", developers_own},
+    {"GET /v1/keys", developers_own},
+    {"POST /v1/keys", developers_own},
+    {"DELETE /v1/keys/{id}", developers_own},
+    {"POST /v1/login", for_everybody},
+    {"GET /v1/quotas", callers_own},
+    {"GET /v1/quotas/{user}", admins},
+    {"PUT /v1/quotas/{user}", admins},
+    {"GET /v1/usage", developers_own},
+    {"GET /v1/secrets", developers_own},
+    {"GET /v1/secrets/{namespace}", developers_own},
+    {"PUT /v1/secrets/{namespace}/{name}", developers_space},
+    {"DELETE /v1/secrets/{namespace}/{name}", developers_space},
+    {"GET /v1/audit", admins},
+});
+
+// With keys of each role, of whoever owns the namespace and of somebody else: each door opens, refuses, or is
+// not there, as the table says.
+TEST_F(Access, EachDoorAsksForWhatTheTableSays) {
+  std::map<Role, std::string> own;
+  std::map<Role, std::string> foreign;
+  for (const Role role : {Role::caller, Role::developer}) {
+    for (auto& [name, keys] : {std::pair("bob", &own), std::pair("alice", &foreign)}) {
+      Key draft = person_key(*live.catalog, name);
+      draft.role = role;
+      keys->emplace(role, add_person_key(*live.catalog, draft));
+    }
+  }
+  for (const Door& door : all_doors()) {
+    const auto at = std::ranges::find(all_asked, door.text(), &Asked::door);
+    ASSERT_NE(at, all_asked.end()) << door.text() << " is not in the table";
+    const auto route = wire::parse_route(
+        door.method,
+        filled(door.path, {{"namespace", "bob"},
+                           {"name", "echo"},
+                           {"user", "bob"},
+                           {"id", std::string(door.path.starts_with("/v1/keys") ? 16 : 32, 'a')}}));
+    ASSERT_TRUE(route) << door.text() << ": " << route.error().message;
+    const policy::Need need = need_of(route->target, door.method);
+    EXPECT_EQ(need.role, at->need.role) << door.text();
+    EXPECT_EQ(need.reach, at->need.reach) << door.text();
+    if (need.reach == Reach::everybody) continue;
+    for (const auto& [role, key] : foreign) {
+      const int status = knock(door, key).status;
+      if (need.reach == Reach::space) {
+        EXPECT_EQ(status, 404) << door.text() << " with a foreign key of a " << name(role);
+      } else if (role < need.role) {
+        EXPECT_EQ(status, 403) << door.text() << " with a foreign key of a " << name(role);
+      }
+    }
+    for (const auto& [role, key] : own) {
+      // What goes away, or opens nothing any more, would be missed by the doors that follow.
+      if (role >= need.role && (door.method == "DELETE" || door.method == "PATCH")) continue;
+      const int status = knock(door, key).status;
+      if (role < need.role) {
+        EXPECT_EQ(status, 403) << door.text() << " with a key of a " << name(role);
+      } else {
+        EXPECT_NE(status, 403) << door.text() << " with a key of a " << name(role);
+        EXPECT_NE(status, 401) << door.text() << " with a key of a " << name(role);
+      }
+    }
+  }
 }
 
 TEST(NeedOf, IsForAdministratorsWhereNothingIsSaid) {

@@ -7,9 +7,10 @@
 #include <cstring>
 #include <utility>
 
+#include "base/hex.h"
+#include "base/utf8.h"
 #include "wire/headers.h"
 #include "wire/json.h"
-#include "wire/utf8.h"
 
 namespace canopy::api {
 namespace {
@@ -61,11 +62,10 @@ bool is_ours(std::string_view name) {
 
 // By hand and in one string: on the hot path, five headers of their own would cost more than all the rest.
 void add_usage(const Usage& usage, CallId id, net::HttpResponse& response) {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::array<char, 256> lines;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read.
   char* at = put(lines.data(), "X-Call-Id: ");
   for (const std::uint64_t part : {id.high, id.low}) {
-    for (int shift = 60; shift >= 0; shift -= 4) *at++ = digits[part >> shift & 15];
+    for (int shift = 60; shift >= 0; shift -= 4) *at++ = hex_digits[part >> shift & 15];
   }
   at = put(at, "\r\nX-Duration-Seconds: ");
   at = put_seconds(at, usage.run_time);
@@ -100,7 +100,7 @@ bool looks_like_text(std::string_view output) {
     }
   }
   if (ascii) return true;
-  const std::size_t bad = wire::find_invalid_utf8(front);
+  const std::size_t bad = find_invalid_utf8(front);
   // A character may be cut where we stop looking, but not where the output ends.
   return bad == std::string_view::npos || (front.size() < output.size() && bad + 4 > front.size());
 }

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "api/live_answers.h"
 #include "api/live_server.h"
 #include "net/loopback.h"
 
@@ -19,10 +20,6 @@ std::future<HttpClientResponse> call_later(const LiveServer& live, std::string t
   return std::async(std::launch::async, [&live, target = std::move(target), headers = std::move(headers)] {
     return live.post(target, "in", headers);
   });
-}
-
-bool has(const HttpClientResponse& response, std::string_view text) {
-  return response.body.find(text) != std::string::npos;
 }
 
 TEST(Caller, AnswersWithTheOutputAndWhatItUsed) {

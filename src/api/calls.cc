@@ -1,6 +1,7 @@
 #include "api/calls.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "api/ask.h"
@@ -13,6 +14,7 @@ namespace canopy::api {
 namespace {
 
 constexpr std::uint64_t list_limit = 100;
+constexpr int scans_max = 20;  // Each of DurableFilter::scan_max rows.
 constexpr Duration since_max = std::chrono::hours(24 * 366);
 
 bool is_newer(const Record& a, const Record& b) {
@@ -53,7 +55,7 @@ bool may_run(const store::RecordFilter& filter) {
 }
 
 std::string page_json(const std::vector<DurableRecord>& durable, const std::vector<Record>& plain,
-                      std::size_t limit) {
+                      std::optional<CallId> next) {
   wire::JsonWriter json;
   json.begin_object();
   json.key("calls");
@@ -62,13 +64,38 @@ std::string page_json(const std::vector<DurableRecord>& durable, const std::vect
   for (const Record& record : plain) wire::write(json, record);
   json.end_array();
   json.key("next");
-  if (durable.size() + plain.size() < limit) {
-    json.null();
-  } else {
-    json.value(to_text(plain.empty() ? durable.back().record.id : plain.back().id));
-  }
+  next ? json.value(to_text(*next)) : json.null();
   json.end_object();
   return json.take_text();
+}
+
+// A page of the durable calls that `filter` asks for; where there is a next one, it says behind which call it
+// begins, which whoever asks may see.
+//   unavailable  among a million calls of others none was theirs
+//   and as CallLog::list()
+net::Task<Result<store::DurablePage>> list_durable(const Here& here, store::DurableFilter filter) {
+  filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
+  const std::size_t limit = filter.limit;
+  store::DurablePage found;
+  for (int scan = 0; scan < scans_max; ++scan) {
+    const std::function<Result<store::DurablePage>()> work = [&log = *here.platform.call_log, filter] {
+      return log.list(filter);
+    };
+    auto page = co_await net::run_blocking<store::DurablePage>(here.platform.disk, work);
+    if (!page) co_return tl::unexpected(std::move(page).error());
+    std::ranges::move(page->records, std::back_inserter(found.records));
+    found.next = page->next;
+    if (!page->next || found.records.size() == limit) co_return found;
+    if (here.who->subject.every_space) co_return found;
+    filter.after = page->next;  // Perhaps somebody else's: not to be shown.
+    filter.limit = limit - found.records.size();
+  }
+  if (found.records.empty()) {
+    co_return fail(Code::unavailable,
+                   "none of the last million calls was one of these; ask for one by its id, or try later");
+  }
+  found.next = found.records.back().record.id;
+  co_return found;
 }
 
 // Waits until that call has ended, the client went away, or `until`.
@@ -79,23 +106,27 @@ net::Task<void> wait_for_end(const Here& here, net::HttpExchange& exchange, Call
   const auto follower = here.platform.feed.follow(here.core, is_it);
   if (!follower) co_return;
   const auto before = co_await find_call(here, id);  // It may have ended before somebody followed.
-  if (!before || has_ended(*before)) co_return;
+  if (before && !has_ended(*before)) co_await wait_for_news(here, exchange, *follower, until);
+}
+
+}  // namespace
+
+net::Task<void> wait_for_news(const Here& here, net::HttpExchange& exchange, Feed::Follower& follower,
+                              Time until) {
   bool over = false;
-  const auto end = [&] {
+  const auto end = [&over, &follower] {
     over = true;
-    follower->event().set();
+    follower.event().set();
   };
   exchange.on_client_gone(end);
   Alarm alarm(here.core);
   alarm.set(until, end);
   // Followers are woken as well when users or keys change, and at the end of the server.
-  while (!over && !here.platform.draining && here.doorman.is_still(*here.who) && follower->take().empty()) {
-    co_await follower->event().wait();
+  while (!over && !here.platform.draining && here.doorman.is_still(*here.who) && follower.take().empty()) {
+    co_await follower.event().wait();
   }
   exchange.on_client_gone(nullptr);
 }
-
-}  // namespace
 
 bool has_ended(const Record& record) {
   return record.state != State::queued && record.state != State::running;
@@ -106,8 +137,8 @@ Error no_such_call(CallId id) {
                                ", or it was so long ago that it is forgotten; /v1/calls lists the last ones"};
 }
 
-net::Task<std::vector<Record>> find_running(const Here& here, std::optional<FunctionName> function,
-                                            std::uint64_t log_bytes_max) {
+net::Task<Result<std::vector<Record>>> find_running(const Here& here, std::optional<FunctionName> function,
+                                                    std::uint64_t log_bytes_max) {
   using Records = std::vector<Record>;
   const std::function<Records(exec::Core&)> question = [&platform = here.platform, function, log_bytes_max,
                                                         who = here.who](exec::Core& core) {
@@ -115,35 +146,49 @@ net::Task<std::vector<Record>> find_running(const Here& here, std::optional<Func
     std::erase_if(records, [&who](const Record& record) { return !who->sees(record); });
     return records;
   };
-  const auto answers = co_await ask_all<Records>(here.core, here.platform.cores, question);
+  const auto answers = co_await ask_each<Records>(here.core, here.platform.cores, question);
+  if (!answers) co_return tl::unexpected(answers.error());
   Records all;
-  for (const Records& answer : answers) all.insert(all.end(), answer.begin(), answer.end());
+  for (const Records& answer : *answers) all.insert(all.end(), answer.begin(), answer.end());
   std::ranges::sort(all, is_newer);
   co_return all;
 }
 
-net::Task<std::optional<Record>> find_call(const Here& here, CallId id) {
+net::Task<Result<Record>> find_plain(const Here& here, CallId id) {
   using Found = std::optional<Record>;
   const std::function<Found(exec::Core&)> question = [&platform = here.platform, id,
                                                       who = here.who](exec::Core& core) {
     Found found = platform.gateways[core.index()]->caller().find_running(id);
     return found && who->sees(*found) ? found : std::nullopt;
   };
-  if (here.platform.call_log->owns(id)) co_return co_await find_durable(here, id);
   // A call of somebody else's takes the way of one that is not there, so that they take as long.
   Found record = here.platform.records.find(id);
-  if (record && here.who->sees(*record)) co_return record;
+  if (record && here.who->sees(*record)) co_return *std::move(record);
   auto answers = co_await ask_all<Found>(here.core, here.platform.cores, question);
-  for (Found& answer : answers) {
-    if (answer) co_return std::move(answer);
+  for (Found& answer : answers.values) {
+    if (answer) co_return *std::move(answer);
   }
   record = here.platform.records.find(id);  // It may have ended while the cores were asked.
-  if (record && !here.who->sees(*record)) record.reset();
-  co_return record;
+  if (record && here.who->sees(*record)) co_return *std::move(record);
+  if (answers.late_count > 0) co_return tl::unexpected(late_cores(answers.late_count));
+  co_return tl::unexpected(no_such_call(id));
+}
+
+// What is not found here is looked for there, and the other way round, so that what is not there, what is
+// somebody else's, and of which kind it is all take as long.
+net::Task<Result<Record>> find_call(const Here& here, CallId id) {
+  if (here.platform.call_log->owns(id)) {
+    auto durable = co_await find_durable(here, id);
+    if (!durable) static_cast<void>(co_await find_plain(here, id));
+    co_return durable;
+  }
+  auto plain = co_await find_plain(here, id);
+  if (!plain) static_cast<void>(co_await find_durable(here, id));
+  co_return plain;
 }
 
 // The calls that came in by HTTP and were answered there; of the durable ones that ran, the log knows more.
-net::Task<std::vector<Record>> list_plain(const Here& here, store::RecordFilter filter) {
+net::Task<Result<std::vector<Record>>> list_plain(const Here& here, store::RecordFilter filter) {
   const std::size_t limit = filter.limit;
   const auto is_durable_one = [&log = *here.platform.call_log](const Record& record) {
     return log.owns(record.id);
@@ -151,10 +196,11 @@ net::Task<std::vector<Record>> list_plain(const Here& here, store::RecordFilter 
   std::vector<Record> records;
   if (may_run(filter)) {
     auto running = co_await find_running(here, filter.function, 0);
-    std::erase_if(running, is_durable_one);
+    if (!running) co_return tl::unexpected(std::move(running).error());
+    std::erase_if(*running, is_durable_one);
     const bool goes_on =
-        filter.after && std::ranges::find(running, *filter.after, &Record::id) != running.end();
-    records = page_of(std::move(running), filter);
+        filter.after && std::ranges::find(*running, *filter.after, &Record::id) != running->end();
+    records = page_of(*std::move(running), filter);
     if (goes_on) filter.after.reset();
   }
   filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
@@ -180,22 +226,30 @@ net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exc
   auto filter = read_filter(exchange.request().query, here.platform.clock.wall_now());
   if (!filter) co_return error_response(filter.error());
   const std::size_t limit = filter->limit;
-  std::vector<DurableRecord> durable;
+  store::DurablePage durable;
   if (!filter->after || here.platform.call_log->owns(*filter->after)) {
     store::DurableFilter asked{.function = filter->function,
                                .state = filter->state,
                                .since = filter->since,
                                .limit = limit,
                                .after = filter->after};
-    durable = co_await list_durable(here, std::move(asked));
+    auto listed = co_await list_durable(here, std::move(asked));
+    if (!listed) co_return error_response(listed.error());
+    durable = *std::move(listed);
     filter->after.reset();
   }
+  std::optional<CallId> next = durable.next;
   std::vector<Record> plain;
-  if (durable.size() < limit) {
-    filter->limit = limit - durable.size();
-    plain = co_await list_plain(here, *filter);
+  if (!next && durable.records.size() < limit) {
+    filter->limit = limit - durable.records.size();
+    auto listed = co_await list_plain(here, *filter);
+    if (!listed) co_return error_response(listed.error());
+    plain = *std::move(listed);
   }
-  co_return json_response(page_json(durable, plain, limit));
+  if (!next && durable.records.size() + plain.size() == limit) {
+    next = plain.empty() ? durable.records.back().record.id : plain.back().id;
+  }
+  co_return json_response(page_json(durable.records, plain, next));
 }
 
 net::Task<net::HttpResponse> get_call(const Here& here, net::HttpExchange& exchange, CallId id) {
@@ -207,10 +261,11 @@ net::Task<net::HttpResponse> get_call(const Here& here, net::HttpExchange& excha
   if (record && !has_ended(*record) && *wait) {
     const Time until = here.platform.clock.now() + **wait;
     co_await wait_for_end(here, exchange, id, until);
-    if (!here.doorman.is_still(*here.who)) record.reset();  // The key was revoked meanwhile.
-    if (record) record = co_await find_call(here, id);
+    // The key may have been revoked meanwhile.
+    if (!here.doorman.is_still(*here.who)) co_return error_response(no_such_call(id));
+    record = co_await find_call(here, id);
   }
-  if (!record) co_return error_response(no_such_call(id));
+  if (!record) co_return error_response(record.error());
   co_return json_response(wire::to_json(*record));
 }
 
@@ -218,7 +273,7 @@ net::Task<net::HttpResponse> get_result(const Here& here, net::HttpExchange& exc
   const auto parameters = Parameters::read(exchange.request().query, {});
   if (!parameters) co_return error_response(parameters.error());
   const auto record = co_await find_call(here, id);
-  if (!record) co_return error_response(no_such_call(id));
+  if (!record) co_return error_response(record.error());
   if (!has_ended(*record)) co_return json_response(wire::to_json(*record), 202);
   if (record->error) {
     net::HttpResponse response = error_response(*record->error, id);
@@ -237,13 +292,16 @@ net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& ex
   const std::function<bool(exec::Core&)> question = [&platform = here.platform, id](exec::Core& core) {
     return platform.gateways[core.index()]->caller().cancel(id);
   };
-  if (const auto mine = co_await find_call(here, id); !mine) co_return error_response(no_such_call(id));
+  const auto mine = co_await find_call(here, id);
+  if (!mine) co_return error_response(mine.error());
   const auto answers = co_await ask_all<bool>(here.core, here.platform.cores, question);
   const auto record = co_await find_call(here, id);
-  if (!record) co_return error_response(no_such_call(id));
-  if (std::ranges::find(answers, true) != answers.end()) {
+  if (!record) co_return error_response(record.error());
+  if (std::ranges::find(answers.values, true) != answers.values.end()) {
     co_return json_response(wire::to_json(*record), 202);
   }
+  // A late core ends it when it can.
+  if (!has_ended(*record) && answers.late_count > 0) co_return error_response(late_cores(answers.late_count));
   const Error ended{Code::conflict,
                     "the call " + to_text(id) + " has ended already, as " + std::string(name(record->state))};
   co_return error_response(ended, id);

@@ -21,13 +21,22 @@ net::Task<net::HttpResponse> get_result(const Here& here, net::HttpExchange& exc
 // DELETE /v1/calls/{id}. 202 where it ran and is being ended; 409 where it had ended.
 net::Task<net::HttpResponse> cancel_call(const Here& here, net::HttpExchange& exchange, CallId id);
 
-// What is known of that call on any core, running or ended; nothing where it is unknown, forgotten, or
-// somebody else's.
-net::Task<std::optional<Record>> find_call(const Here& here, CallId id);
+// What is known of that call on any core, running or ended.
+//   not_found    it is unknown, forgotten, or somebody else's
+//   unavailable  it may run on a core that does not answer
+net::Task<Result<Record>> find_call(const Here& here, CallId id);
+// The same, of one that is not durable.
+net::Task<Result<Record>> find_plain(const Here& here, CallId id);
 // What runs on any core of what whoever asks may see, newest first; with logs, as long as those of a core are
 // no more than `log_bytes_max`.
-net::Task<std::vector<Record>> find_running(const Here& here, std::optional<FunctionName> function,
-                                            std::uint64_t log_bytes_max);
+//   unavailable  a core does not answer
+net::Task<Result<std::vector<Record>>> find_running(const Here& here, std::optional<FunctionName> function,
+                                                    std::uint64_t log_bytes_max);
+
+// Waits until `follower` has something to tell, the client went away, it is `until`, the key is no good any
+// more, or the server stops.
+net::Task<void> wait_for_news(const Here& here, net::HttpExchange& exchange, Feed::Follower& follower,
+                              Time until);
 
 bool has_ended(const Record& record);
 Error no_such_call(CallId id);

@@ -7,25 +7,15 @@
 
 #include <gtest/gtest.h>
 
+#include "api/live_answers.h"
 #include "api/live_server.h"
 #include "api/logs.h"
 #include "net/loopback.h"
-#include "wire/json_read.h"
 
 namespace canopy::api {
 namespace {
 
 using net::HttpClientResponse;
-
-bool has(const HttpClientResponse& response, std::string_view text) {
-  return response.body.find(text) != std::string::npos;
-}
-
-boost::json::value json_of(const HttpClientResponse& response) {
-  auto json = wire::parse_json(response.body);
-  EXPECT_TRUE(json.has_value()) << response.body;
-  return json ? *std::move(json) : boost::json::value(boost::json::object());
-}
 
 // A call of `function` in a thread of its own, which waits until it is released.
 class WaitingCall {

@@ -56,26 +56,26 @@ Result<std::shared_ptr<exec::Template>> store_code(store::Catalog& catalog, exec
   return runtime.find(draft);
 }
 
-// What the owner of its namespace may have.
-Result<void> check_quotas(Platform& platform, const Function& draft) {
+// What the owner of its namespace may have, were `next` the current version of its name.
+Result<void> check_quotas(Platform& platform, const Function& next) {
   const auto accounts = platform.catalog.users().snapshot();
-  const auto owner = accounts->owners.find(draft.name.space);
+  const auto owner = accounts->owners.find(next.name.space);
   if (owner == accounts->owners.end()) return {};
   const User& user = *owner->second;
   const auto snapshot = platform.catalog.snapshot();
-  const auto before = Owners::kept(user, snapshot->functions, draft.name);
-  const std::string_view quota = policy::exceeded(user.quotas, before, kept(draft));
+  const auto before = Owners::kept(user, snapshot->functions, next.name);
+  const std::string_view quota = policy::exceeded(user.quotas, before, kept(next));
   if (quota.empty()) return {};
-  return fail(Code::exhausted, "with this function " + user.name + " would have more than the quota '" +
-                                   std::string(quota) +
+  return fail(Code::exhausted, "with this version of " + to_text(next.name) + " " + user.name +
+                                   " would have more than the quota '" + std::string(quota) +
                                    "' allows; remove what is not used, or ask an administrator for more");
 }
 
-// The audit log is not the deployment: where it cannot be written, the server's own log has it.
-void note(const Here& here, std::string_view action, const FunctionName& name, std::uint32_t version) {
-  const std::string detail = version == 0 ? "" : "version " + std::to_string(version);
-  const auto noted = here.platform.catalog.users().note(action, to_text(name), detail, here.who->actor());
-  if (!noted) log::error("{} by {}: {}", action, here.who->user_name, noted.error().message);
+// What is asked of the catalog: by whom, and within which quotas.
+store::Change change_of(const Here& here) {
+  return {.actor = here.who->actor(), .allow = [&platform = here.platform](const Function& next) {
+            return check_quotas(platform, next);
+          }};
 }
 
 // For who deploys, all that is wrong with the code is a refusal of the code.
@@ -154,10 +154,7 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
 
   const std::function<Result<store::PutResult>()> put = [&]() -> Result<store::PutResult> {
     const std::lock_guard lock(platform.deploying);
-    CANOPY_TRY_VOID(check_quotas(platform, *draft));
-    CANOPY_TRY(auto done, platform.catalog.put(*draft));
-    if (!done.unchanged) note(here, "function.deploy", done.function->name, done.function->version);
-    return done;
+    return platform.catalog.put(*draft, change_of(here));
   };
   const Result<store::PutResult> result = co_await net::run_blocking(platform.disk, put);
   if (!result) co_return error_response(result.error());
@@ -180,9 +177,7 @@ net::Task<net::HttpResponse> roll_back(const Here& here, net::HttpExchange& exch
   using Current = std::shared_ptr<const Function>;
   const std::function<Result<Current>()> work = [&]() -> Result<Current> {
     const std::lock_guard lock(here.platform.deploying);
-    CANOPY_TRY(auto done, here.platform.catalog.rollback(name, *to));
-    note(here, "function.rollback", name, done->version);
-    return done;
+    return here.platform.catalog.rollback(name, *to, change_of(here));
   };
   const Result<Current> current = co_await net::run_blocking(here.platform.disk, work);
   if (!current) co_return error_response(current.error());
@@ -195,8 +190,7 @@ net::Task<net::HttpResponse> roll_back(const Here& here, net::HttpExchange& exch
 net::Task<net::HttpResponse> remove_function(const Here& here, net::HttpExchange& /*exchange*/,
                                              FunctionName name) {
   const std::function<Result<bool>()> work = [&]() -> Result<bool> {
-    CANOPY_TRY_VOID(here.platform.catalog.remove(name));
-    note(here, "function.remove", name, 0);
+    CANOPY_TRY_VOID(here.platform.catalog.remove(name, change_of(here)));
     return true;
   };
   const Result<bool> removed = co_await net::run_blocking(here.platform.disk, work);

@@ -10,11 +10,13 @@ namespace canopy::api {
 // PUT /v1/functions/{ns}/{fn}. 201 new, 200 a new version (or the same again), with the function as JSON.
 //   refused      the code does not validate, link or compile: in full words
 //   invalid      a manifest, setting or path that is none; more memory than a function may have here
+//   exhausted    it is more than the quotas of its owner allow
 //   unavailable  the disk is full, or too many deployments wait
 net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& exchange, FunctionName name);
 
 // POST /v1/functions/{ns}/{fn}/rollback, with {"version": N} or nothing. The function as JSON.
 //   not_found, conflict  as Catalog::rollback()
+//   exhausted            the version is more than the quotas of its owner allow
 net::Task<net::HttpResponse> roll_back(const Here& here, net::HttpExchange& exchange, FunctionName name);
 
 // DELETE /v1/functions/{ns}/{fn}. Its calls that run go on to their end.

@@ -147,7 +147,7 @@ Result<DurableCall> read_call(const Here& here, net::HttpExchange& exchange, con
   }
   if (const auto owner = here.platform.owners.of(route.function.space)) {
     call.owner = std::to_string(owner->id());
-    call.owner_waiting_max = owner->quotas().queued_calls.value_or(0);
+    call.owner_waiting_max = owner->quotas().queued_calls;
   }
   call.input = std::move(request.body);
   call.keep = options.result_ttl;
@@ -165,6 +165,11 @@ net::Task<net::HttpResponse> submit(const Here& here, net::HttpExchange& exchang
   }
   auto call = read_call(here, exchange, route);
   if (!call) co_return error_response(call.error());
+  if (const auto owner = here.platform.owners.of(route.function.space)) {
+    Duration retry_after = std::chrono::seconds(1);
+    const auto kept = owner->keep(here.core.clock().now(), call->input.size(), retry_after);
+    if (!kept) co_return error_response(kept.error(), std::nullopt, retry_after);
+  }
   Answer<store::Accepted> answer(here.core);
   here.platform.call_log->append(*std::move(call), answer.done());
   const auto accepted = co_await answer.wait();
@@ -178,12 +183,16 @@ net::Task<net::HttpResponse> submit(const Here& here, net::HttpExchange& exchang
 }
 
 net::Task<Result<DurableRecord>> look_up(const Here& here, CallId id) {
-  const auto work = [&log = *here.platform.call_log, id, who = here.who]() -> Result<DurableRecord> {
+  const std::function<Result<DurableRecord>()> work = [&log = *here.platform.call_log, id,
+                                                       who = here.who]() -> Result<DurableRecord> {
     auto found = log.find(id);
     if (found && !who->sees(found->record)) return tl::unexpected(no_such_call(id));
     return found;
   };
-  return net::run_blocking<DurableRecord>(here.platform.disk, work);
+  auto found = co_await net::run_blocking<DurableRecord>(here.platform.disk, work);
+  // As long as one that is not there, which is looked for in both places.
+  if (!found) static_cast<void>(co_await find_plain(here, id));
+  co_return found;
 }
 
 bool is_over(const DurableRecord& record) { return has_ended(record.record); }
@@ -230,11 +239,7 @@ net::Task<net::HttpResponse> get(const Here& here, net::HttpExchange& exchange, 
     if (!follower) co_return too_many_followers();
     record = co_await look_up(here, id);  // It may have ended before somebody followed.
     if (record && !is_over(*record)) {
-      exchange.on_client_gone([&follower] { follower->event().set(); });
-      Alarm alarm(here.core);
-      alarm.set(until, [&follower] { follower->event().set(); });
-      co_await follower->event().wait();
-      exchange.on_client_gone(nullptr);
+      co_await wait_for_news(here, exchange, *follower, until);
       record = co_await look_up(here, id);
       // The key may have been revoked meanwhile.
       if (!here.doorman.is_still(*here.who)) record = tl::unexpected(no_such_call(id));
@@ -289,12 +294,19 @@ net::Task<net::HttpResponse> cancel(const Here& here, net::HttpExchange& exchang
   co_return json_response(wire::to_json(*record));
 }
 
+// The quota of whoever owned the function when the call was made, as it is now.
+std::optional<std::uint64_t> waiting_max(const Here& here, const DurableRecord& call) {
+  const auto accounts = here.platform.catalog.users().snapshot();
+  const auto owner = accounts->by_id.find(call.record.owner);
+  return owner == accounts->by_id.end() ? std::nullopt : owner->second->quotas.queued_calls;
+}
+
 net::Task<net::HttpResponse> retry(const Here& here, net::HttpExchange& exchange, CallId id) {
   const auto parameters = Parameters::read(exchange.request().query, {});
   if (!parameters) co_return error_response(parameters.error());
   if (!here.platform.call_log->owns(id)) {
     const auto record = co_await find_call(here, id);
-    if (!record) co_return error_response(no_such_call(id));
+    if (!record) co_return error_response(record.error());
     const Error other{Code::conflict, "the call " + to_text(id) +
                                           " was not a durable one, so its input is not kept; call it again"};
     co_return error_response(other, id);
@@ -302,7 +314,7 @@ net::Task<net::HttpResponse> retry(const Here& here, net::HttpExchange& exchange
   const auto allowed = co_await look_up(here, id);
   if (!allowed) co_return find_error(allowed.error(), id);
   Answer<FunctionName> answer(here.core);
-  here.platform.call_log->redrive(id, answer.done());
+  here.platform.call_log->redrive(id, waiting_max(here, *allowed), answer.done());
   const auto redriven = co_await answer.wait();
   if (!redriven && redriven.error().code == Code::not_found) co_return find_error(redriven.error(), id);
   if (!redriven) co_return log_error(redriven.error(), id);
@@ -344,7 +356,7 @@ net::Task<net::HttpResponse> serve_durable(const Here& here, net::HttpExchange& 
   }
 }
 
-net::Task<std::optional<Record>> find_durable(const Here& here, CallId id) {
+net::Task<Result<Record>> find_durable(const Here& here, CallId id) {
   const std::function<Result<Record>()> work = [&log = *here.platform.call_log, id,
                                                 who = here.who]() -> Result<Record> {
     CANOPY_TRY(DurableRecord found, log.find(id));
@@ -355,27 +367,18 @@ net::Task<std::optional<Record>> find_durable(const Here& here, CallId id) {
     return std::move(found.record);
   };
   auto found = co_await net::run_blocking<Record>(here.platform.disk, work);
-  if (!found) co_return std::nullopt;
-  if (found->state != State::running) co_return *std::move(found);
+  if (!found && found.error().code == Code::not_found) found = tl::unexpected(no_such_call(id));
+  if (!found || found->state != State::running) co_return found;
   using Found = std::optional<Record>;
   const std::function<Found(exec::Core&)> question = [&platform = here.platform, id](exec::Core& core) {
     return platform.gateways[core.index()]->caller().find_running(id);
   };
-  const auto answers = co_await ask_all<Found>(here.core, here.platform.cores, question);
-  for (const Found& answer : answers) {
+  const auto answers = co_await ask_each<Found>(here.core, here.platform.cores, question);
+  if (!answers) co_return tl::unexpected(answers.error());
+  for (const Found& answer : *answers) {
     if (answer) found->log = answer->log;
   }
-  co_return *std::move(found);
-}
-
-net::Task<std::vector<DurableRecord>> list_durable(const Here& here, store::DurableFilter filter) {
-  filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
-  const std::function<Result<store::DurablePage>()> work = [&log = *here.platform.call_log, filter] {
-    return log.list(filter);
-  };
-  auto page = co_await net::run_blocking<store::DurablePage>(here.platform.disk, work);
-  if (!page) co_return std::vector<DurableRecord>();
-  co_return std::move(page->records);
+  co_return found;
 }
 
 }  // namespace canopy::api

@@ -6,23 +6,13 @@
 
 #include <gtest/gtest.h>
 
+#include "api/live_answers.h"
 #include "api/live_server.h"
-#include "wire/json_read.h"
 
 namespace canopy::api {
 namespace {
 
 using net::HttpClientResponse;
-
-bool has(const HttpClientResponse& response, std::string_view text) {
-  return response.body.find(text) != std::string::npos;
-}
-
-boost::json::value json_of(const HttpClientResponse& response) {
-  auto json = wire::parse_json(response.body);
-  EXPECT_TRUE(json.has_value()) << response.body;
-  return json ? *std::move(json) : boost::json::value(boost::json::object());
-}
 
 std::string id_of(const HttpClientResponse& response) {
   EXPECT_EQ(response.status, 202) << response.body;
@@ -213,6 +203,21 @@ TEST(DurableCalls, StateIsFollowedAsEvents) {
   EXPECT_TRUE(has(response, "event: call\n")) << response.body;
   EXPECT_TRUE(has(response, "event: call.ended\n")) << response.body;
   EXPECT_TRUE(has(response, R"("state":"COMPLETED")"));
+}
+
+// Whoever waits is woken by changes of users as well, and waits on.
+TEST(DurableCalls, AWaitIsNotCutShortByAChangeOfUsers) {
+  const LiveServer live([](Options& options) { options.auth = "off"; });
+  live.deploy("demo/wait", "wait");
+  const std::string id = id_of(live.post("/async-function/demo/wait"));
+  ASSERT_TRUE(eventually([&] { return live.runtime->waiting_count() == 1; }));
+  auto waiting = std::async(std::launch::async, [&] { return live.get("/v1/calls/" + id + "?wait=30s"); });
+  ASSERT_TRUE(eventually([&] { return has(live.get("/metrics"), "canopy_followers 1"); }));
+  EXPECT_EQ(live.post("/v1/users", R"({"name":"root","role":"admin"})").status, 201);
+  EXPECT_EQ(live.post("/v1/keys", R"({"user":"root"})").status, 201);
+  live.runtime->release();
+  const auto ended = waiting.get();
+  EXPECT_TRUE(has(ended, R"("state":"COMPLETED")")) << ended.body;
 }
 
 TEST(DurableCalls, ListsInPagesAcrossBothKinds) {

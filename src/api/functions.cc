@@ -2,28 +2,16 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "api/deploy.h"
+#include "api/page.h"
 #include "api/parameters.h"
 #include "wire/json.h"
 
 namespace canopy::api {
 namespace {
-
-constexpr std::uint64_t list_limit_max = 1000;
-
-struct Page {
-  std::uint64_t limit = list_limit_max;
-  std::optional<FunctionName> after;
-};
-
-Result<Page> read_page(std::string_view query) {
-  CANOPY_TRY(const auto parameters, Parameters::read(query, {"limit", "after"}));
-  CANOPY_TRY(const auto limit, parameters.count("limit", 1, list_limit_max));
-  CANOPY_TRY(auto after, parameters.function("after"));
-  return Page{.limit = limit.value_or(list_limit_max), .after = std::move(after)};
-}
 
 // The first from `at` on that whoever asks may see; what is not theirs is not even counted.
 using Functions = std::map<FunctionName, std::shared_ptr<const Function>>;
@@ -44,8 +32,12 @@ Error no_such_function(const FunctionName& name) {
 }
 
 net::HttpResponse list_functions(const Here& here, const net::HttpRequest& request, std::string_view space) {
-  const auto page = read_page(request.query);
-  if (!page) return error_response(page.error());
+  const auto parameters = Parameters::read(request.query, {"limit", "after"});
+  if (!parameters) return error_response(parameters.error());
+  const auto asked = read_page(*parameters);
+  if (!asked) return error_response(asked.error());
+  const auto after = parameters->function("after");
+  if (!after) return error_response(after.error());
   const auto snapshot = here.platform.catalog.snapshot();
   const auto& functions = snapshot->functions;
   wire::JsonWriter json;
@@ -53,30 +45,16 @@ net::HttpResponse list_functions(const Here& here, const net::HttpRequest& reque
   json.key("functions");
   json.begin_array();
   auto at = functions.lower_bound({.space = std::string(space), .name = ""});
-  if (page->after && at != functions.end() && at->first <= *page->after) {
-    at = functions.upper_bound(*page->after);
-  }
-  std::uint64_t count = 0;
-  const FunctionName* last = nullptr;
-  bool more = false;
+  if (*after && at != functions.end() && at->first <= **after) at = functions.upper_bound(**after);
+  PageWriter page(asked->limit);
   at = first_visible(*here.who, functions, at);
   for (; at != functions.end() && (space.empty() || at->first.space == space);
        at = first_visible(*here.who, functions, std::next(at))) {
-    if (count == page->limit) {
-      more = true;
-      break;
-    }
+    if (!page.takes(to_text(at->first))) break;
     json.raw(function_json(*at->second, here, request));
-    last = &at->first;
-    ++count;
   }
   json.end_array();
-  json.key("next");
-  if (more) {
-    json.value(to_text(*last));
-  } else {
-    json.null();
-  }
+  page.write_next(json);
   json.end_object();
   return json_response(json.take_text());
 }
@@ -91,8 +69,12 @@ net::HttpResponse get_function(const Here& here, const net::HttpRequest& request
 }
 
 net::Task<net::HttpResponse> list_versions(const Here& here, net::HttpExchange& exchange, FunctionName name) {
-  const auto parameters = Parameters::read(exchange.request().query, {});
+  const auto parameters = Parameters::read(exchange.request().query, {"limit", "after"});
   if (!parameters) co_return error_response(parameters.error());
+  const auto asked = read_page(*parameters);
+  if (!asked) co_return error_response(asked.error());
+  const auto after = parameters->count("after", 1, std::numeric_limits<std::uint32_t>::max());
+  if (!after) co_return error_response(after.error());
   using Versions = std::vector<Function>;
   const std::function<Result<Versions>()> work = [&] { return here.platform.catalog.versions(name); };
   const Result<Versions> versions = co_await net::run_blocking(here.platform.disk, work);
@@ -104,10 +86,17 @@ net::Task<net::HttpResponse> list_versions(const Here& here, net::HttpExchange& 
   json.begin_object();
   json.member("function", to_text(name));
   json.member("current", current->second->version);
+  json.member("versions_max", here.platform.options.versions_max);
   json.key("versions");
   json.begin_array();
-  for (const Function& version : *versions) wire::write(json, version);
+  PageWriter page(asked->limit);
+  for (const Function& version : *versions) {
+    if (*after && version.version >= **after) continue;
+    if (!page.takes(std::to_string(version.version))) break;
+    wire::write(json, version);
+  }
   json.end_array();
+  page.write_next(json);
   json.end_object();
   co_return json_response(json.take_text());
 }

@@ -4,19 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include "api/live_answers.h"
 #include "api/live_server.h"
-#include "wire/json_read.h"
 
 namespace canopy::api {
 namespace {
 
 using Headers = LiveServer::Headers;
-
-boost::json::value json_of(const net::HttpClientResponse& response) {
-  auto json = wire::parse_json(response.body);
-  EXPECT_TRUE(json.has_value()) << response.body;
-  return json ? *std::move(json) : boost::json::value(boost::json::object());
-}
 
 std::string error_code(const net::HttpClientResponse& response) {
   const auto json = json_of(response);
@@ -224,6 +218,7 @@ TEST(Versions, ListsNewestFirst) {
   live.deploy("demo/hello", "show");
   const auto json = json_of(live.get("/v1/functions/demo/hello/versions"));
   ASSERT_EQ(json.at("versions").as_array().size(), 2U);
+  EXPECT_EQ(json.at("versions_max").as_int64(), 20);
   EXPECT_EQ(json.at("versions").at(0).at("version").as_int64(), 2);
   EXPECT_EQ(live.get("/v1/functions/demo/other/versions").status, 404);
 }

@@ -6,6 +6,7 @@
 #include "api/auth.h"
 #include "api/change.h"
 #include "api/fields.h"
+#include "api/page.h"
 #include "api/parameters.h"
 #include "base/log.h"
 
@@ -47,6 +48,15 @@ Result<void> bound_by(const Principal& who, Key& key) {
     return fail(Code::not_found, "there is no namespace " + log_safe(space, 80) + " of yours");
   }
   return {};
+}
+
+// Whether all that `key` may, whoever asks may: so that a lesser key that was lost locks nobody out.
+bool covers(const Principal& who, const Key& key, Role user_role) {
+  if (who.is_admin()) return true;
+  if (policy::lower(key.role, user_role) > who.subject.role) return false;
+  if (who.from_key == nullptr || who.from_key->spaces.empty()) return true;
+  return !key.spaces.empty() &&
+         std::ranges::all_of(key.spaces, [&who](const std::string& space) { return who.reaches(space); });
 }
 
 Result<Key> read_draft(const Principal& who, const store::Accounts& accounts, const Fields& fields,
@@ -119,8 +129,10 @@ void write_key(wire::JsonWriter& json, const Key& key, std::string_view user_nam
 }
 
 net::HttpResponse list_keys(const Here& here, const net::HttpRequest& request) {
-  const auto parameters = Parameters::read(request.query, {"user"});
+  const auto parameters = Parameters::read(request.query, {"user", "limit", "after"});
   if (!parameters) return error_response(parameters.error());
+  const auto page_asked = read_page(*parameters);
+  if (!page_asked) return error_response(page_asked.error());
   const Principal& who = *here.who;
   const auto asked = parameters->text("user");
   const auto accounts = here.platform.catalog.users().snapshot();
@@ -131,13 +143,20 @@ net::HttpResponse list_keys(const Here& here, const net::HttpRequest& request) {
   json.begin_object();
   json.key("keys");
   json.begin_array();
-  for (const auto& [id, key] : accounts->keys) {
-    const auto user = accounts->by_id.find(key->user);
+  const auto& keys = accounts->keys;
+  const auto& after = page_asked->after;
+  PageWriter page(page_asked->limit);
+  for (auto at = after ? keys.upper_bound(*after) : keys.begin(); at != keys.end(); ++at) {
+    const Key& key = *at->second;
+    const auto user = accounts->by_id.find(key.user);
     if (user == accounts->by_id.end()) continue;
-    const bool wanted = asked ? user->second->name == *asked : who.is_admin() || key->user == who.user;
-    if (wanted) write_key(json, *key, user->second->name);
+    const bool wanted = asked ? user->second->name == *asked : who.is_admin() || key.user == who.user;
+    if (!wanted) continue;
+    if (!page.takes(key.id)) break;
+    write_key(json, key, user->second->name);
   }
   json.end_array();
+  page.write_next(json);
   json.end_object();
   return json_response(json.take_text());
 }
@@ -168,6 +187,13 @@ net::Task<net::HttpResponse> remove_key(const Here& here, net::HttpExchange& /*e
   const bool mine =
       at != accounts->keys.end() && (here.who->is_admin() || at->second->user == here.who->user);
   if (!mine) co_return error_response(no_such_key(id));
+  const auto owner = accounts->by_id.find(at->second->user);
+  if (owner != accounts->by_id.end() && !covers(*here.who, *at->second, owner->second->role)) {
+    co_return error_response(
+        {Code::forbidden, "the key " + id +
+                              " may more than the one that was shown, which cannot revoke it; "
+                              "use one that may as much, or ask an administrator"});
+  }
   const std::function<Result<bool>()> work = [&]() -> Result<bool> {
     CANOPY_TRY_VOID(users.remove_key(id, here.who->actor()));
     return true;

@@ -8,9 +8,9 @@
 #include "api/event_stream.h"
 #include "api/functions.h"
 #include "api/parameters.h"
+#include "base/utf8.h"
 #include "wire/headers.h"
 #include "wire/json.h"
-#include "wire/utf8.h"
 
 namespace canopy::api {
 namespace {
@@ -105,8 +105,11 @@ bool is_about_logs(const Happening& happening) {
 }
 
 // The calls of a function that ran and run, newest first, as far as `asked`.
-net::Task<std::vector<Record>> find_logs(const Here& here, FunctionName name, Asked asked) {
-  auto records = co_await find_running(here, name, log_bytes_max / here.platform.cores.size());
+//   unavailable  as find_running()
+net::Task<Result<std::vector<Record>>> find_logs(const Here& here, FunctionName name, Asked asked) {
+  auto running = co_await find_running(here, name, log_bytes_max / here.platform.cores.size());
+  if (!running) co_return running;
+  std::vector<Record> records = *std::move(running);
   store::RecordFilter filter;
   filter.function = std::move(name);
   filter.limit = page_size;
@@ -164,13 +167,14 @@ net::Task<net::HttpResponse> follow_function(const Here& here, net::HttpExchange
   };
   auto follower = here.platform.feed.follow(here.core, wanted);
   if (!follower) co_return too_many_followers();
+  const auto records = co_await find_logs(here, name, asked);
+  if (!records) co_return error_response(records.error());
   EventStream stream(here, exchange, std::move(follower));
   const bool started = co_await stream.start();
   if (!started) co_return net::HttpResponse();
-  const auto records = co_await find_logs(here, name, asked);
   Sent sent;
   std::string backlog;
-  for (auto at = records.rbegin(); at != records.rend(); ++at) {
+  for (auto at = records->rbegin(); at != records->rend(); ++at) {
     sent.note(*at);
     if (!asked.tail || *asked.tail > 0) append_record(*at, backlog);
   }
@@ -190,7 +194,7 @@ net::Task<net::HttpResponse> follow_call(const Here& here, net::HttpExchange& ex
   auto follower = here.platform.feed.follow(here.core, wanted);
   if (!follower) co_return too_many_followers();
   const auto record = co_await find_call(here, id);
-  if (!record) co_return error_response(no_such_call(id));
+  if (!record) co_return error_response(record.error());
   EventStream stream(here, exchange, std::move(follower));
   const bool started = co_await stream.start();
   if (!started) co_return net::HttpResponse();
@@ -213,7 +217,7 @@ net::HttpResponse log_response(const Record& record, std::optional<std::uint64_t
   if (tail) keep_tail(one, *tail);
   net::HttpResponse response;
   response.content_type = "text/plain; charset=utf-8";
-  response.body = one.empty() ? "" : wire::repaired_utf8(one.front().log);
+  response.body = one.empty() ? "" : repaired_utf8(one.front().log);
   if (record.log_dropped_bytes > 0) {
     if (!response.body.empty() && response.body.back() != '\n') response.body += '\n';
     response.body += dropped_line(record.log_dropped_bytes);
@@ -253,7 +257,7 @@ net::Task<net::HttpResponse> call_logs(const Here& here, net::HttpExchange& exch
   if (!asked) co_return error_response(asked.error());
   if (asked->follow) co_return co_await follow_call(here, exchange, id);
   const auto record = co_await find_call(here, id);
-  if (!record) co_return error_response(no_such_call(id));
+  if (!record) co_return error_response(record.error());
   co_return log_response(*record, asked->tail);
 }
 
@@ -264,7 +268,8 @@ net::Task<net::HttpResponse> function_logs(const Here& here, net::HttpExchange& 
   if (!snapshot->functions.contains(name)) co_return error_response(no_such_function(name));
   if (asked->follow) co_return co_await follow_function(here, exchange, std::move(name), *asked);
   const auto records = co_await find_logs(here, name, *asked);
-  co_return json_response(logs_json(name, records));
+  if (!records) co_return error_response(records.error());
+  co_return json_response(logs_json(name, *records));
 }
 
 }  // namespace canopy::api

@@ -187,9 +187,12 @@ void add_durable(Text& text, const Report& report) {
 
 std::string metrics_text(const Report& report, std::string_view program_version) {
   Text text;
-  add_calls(text, report);
+  if (report.late_count == 0) add_calls(text, report);
   add_cores(text, report);
   add_durable(text, report);
+  text.family("canopy_cores_late", "gauge",
+              "Cores that did not answer in time: their metrics, and all sums over cores, are left out now.");
+  text.sample("", report.late_count);
   text.family("canopy_functions", "gauge", "Functions deployed.");
   text.sample("", report.deployed_count);
   text.family("canopy_records", "gauge", "Records of ended calls that are kept.");

@@ -29,7 +29,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},
     "default":{"$ref":"#/components/responses/Error"}}},
 "put":{"tags":["functions"],"operationId":"putFunction","summary":"Deploy a function, or a new version of it",
-  "description":"Answers when the code is validated, compiled and stored. Source code is not compiled here: `canopy deploy` does that where the source is.",
+  "description":"Answers when the code is validated, compiled and stored. Source code in other languages than JavaScript is not compiled here: `canopy deploy` does that where the source is.",
   "parameters":[
     {"name":"memory","in":"query","description":"Linear memory, 64KiB to 4GiB.","schema":{"$ref":"#/components/schemas/Size"}},
     {"name":"timeout","in":"query","description":"For a whole call, 1ms to 1h.","schema":{"$ref":"#/components/schemas/Timeout"}},
@@ -43,6 +43,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
       "items":{"type":"string","pattern":"^[A-Za-z_][A-Za-z0-9_]*=[ -~]*$"}},"explode":true}],
   "requestBody":{"required":true,"content":{
     "application/wasm":{"schema":{"type":"string","format":"binary"}},
+    "text/javascript":{"schema":{"type":"string"}},
     "multipart/form-data":{"schema":{"type":"object","required":["code"],"additionalProperties":false,"properties":{
       "manifest":{"type":"string","description":"YAML or JSON: memory, timeout, concurrency, output, log, tmp, open_files, env, runtime."},
       "code":{"type":"string","format":"binary","description":"The module."},
@@ -57,6 +58,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     "413":{"$ref":"#/components/responses/TooLarge"},
     "422":{"description":"The code is refused: in the words of who refused it.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+    "429":{"$ref":"#/components/responses/Exhausted"},
     "503":{"$ref":"#/components/responses/Unavailable"},"default":{"$ref":"#/components/responses/Error"}}},
 "delete":{"tags":["functions"],"operationId":"removeFunction","summary":"Remove a function and its versions",
   "responses":{"200":{"description":"It is removed.","content":{"application/json":{"schema":{
@@ -67,6 +69,8 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
 "/v1/functions/{namespace}/{name}/versions":{
 "parameters":[{"$ref":"#/components/parameters/Namespace"},{"$ref":"#/components/parameters/Name"}],
 "get":{"tags":["functions"],"operationId":"listVersions","summary":"The versions of a function",
+  "parameters":[{"$ref":"#/components/parameters/Limit"},
+    {"name":"after","in":"query","description":"Continue with those before this one.","schema":{"type":"integer","minimum":1,"maximum":4294967295}}],
   "responses":{"200":{"description":"The versions.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Versions"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},
@@ -83,6 +87,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     "409":{"description":"There is no earlier version.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
     "413":{"$ref":"#/components/responses/TooLarge"},
+    "429":{"$ref":"#/components/responses/Exhausted"},
     "503":{"$ref":"#/components/responses/Unavailable"},"default":{"$ref":"#/components/responses/Error"}}}},
 
 "/v1/functions/{namespace}/{name}/logs":{

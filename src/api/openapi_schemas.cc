@@ -10,6 +10,12 @@ const std::string_view openapi_schemas = R"json("parameters":{
 "Id":{"name":"id","in":"path","required":true,"schema":{"$ref":"#/components/schemas/CallId"}},
 "Limit":{"name":"limit","in":"query","description":"The most that are listed.",
   "schema":{"type":"integer","minimum":1,"maximum":1000}},
+"AfterName":{"name":"after","in":"query","description":"Continue behind this one.",
+  "schema":{"$ref":"#/components/schemas/NamePart"}},
+"AfterSecret":{"name":"after","in":"query","description":"Continue behind this one: an answer's `next`.",
+  "schema":{"type":"string","pattern":"^[a-z0-9]{1,63}(/[a-z0-9]{1,63})?/[A-Za-z_][A-Za-z0-9_]{0,254}$"}},
+"AfterUsage":{"name":"after","in":"query","description":"Continue behind this one: an answer's `next`.",
+  "schema":{"type":"string","pattern":"^[0-9]{1,9}/[0-9]{1,18}/[a-z0-9]{1,63}/[a-z0-9]{1,63}$"}},
 "Since":{"name":"since","in":"query","description":"Only what is not older than that.",
   "schema":{"$ref":"#/components/schemas/Duration"}},
 "Tail":{"name":"tail","in":"query","description":"Only the last lines.",
@@ -104,9 +110,12 @@ const std::string_view openapi_schemas = R"json("parameters":{
   {"type":"object","required":["result"],"properties":{"result":{"type":"string","enum":["new","changed","unchanged"]}}}]},
 "Functions":{"type":"object","required":["functions","next"],"properties":{
   "functions":{"type":"array","items":{"$ref":"#/components/schemas/Function"}},
-  "next":{"type":["string","null"],"description":"What to give as `after` for those that follow."}}},
-"Versions":{"type":"object","required":["function","current","versions"],"properties":{
+  "next":{"$ref":"#/components/schemas/Next"}}},
+"Next":{"type":["string","null"],"description":"What to give as `after` for those that follow; null at the end."},
+"Versions":{"type":"object","required":["function","current","versions_max","versions","next"],"properties":{
+  "next":{"$ref":"#/components/schemas/Next"},
   "function":{"type":"string"},"current":{"type":"integer","minimum":1},
+  "versions_max":{"type":"integer","minimum":2,"description":"How many are kept; a deployment forgets the oldest beyond it."},
   "versions":{"type":"array","items":{"$ref":"#/components/schemas/Version"},"description":"Newest first."}}},
 "Usage":{"type":"object","required":["queue_seconds","run_seconds","cpu_seconds","memory_bytes","cold"],"properties":{
   "queue_seconds":{"type":"number","minimum":0},"run_seconds":{"type":"number","minimum":0},

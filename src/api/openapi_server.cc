@@ -30,10 +30,11 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
 "/debug/state":{"get":{"tags":["server"],"operationId":"debugState","summary":"Numbers for people",
   "responses":{"200":{"description":"What each core does.","content":{"application/json":{"schema":{
       "type":"object","required":["version","uptime_seconds","draining","functions_deployed","records","followers",
-        "runtimes","cores"],"properties":{
+        "runtimes","cores_late","cores"],"properties":{
       "version":{"type":"string"},"uptime_seconds":{"type":"number"},"draining":{"type":"boolean"},
       "functions_deployed":{"$ref":"#/components/schemas/Count"},"records":{"$ref":"#/components/schemas/Count"},
       "followers":{"$ref":"#/components/schemas/Count"},"runtimes":{"type":"array","items":{"type":"string"}},
+      "cores_late":{"type":"integer","minimum":0,"description":"Cores that did not answer within 5 s, and are not in the list."},
       "cores":{"type":"array","items":{"type":"object","additionalProperties":{"type":"integer"}}}}}}}},
     "400":{"$ref":"#/components/responses/Invalid"}}}},
 

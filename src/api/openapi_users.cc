@@ -6,6 +6,7 @@ namespace canopy::api {
 
 const std::string_view openapi_user_paths = R"json("/v1/users":{
 "get":{"tags":["access"],"operationId":"listUsers","summary":"All users",
+  "parameters":[{"$ref":"#/components/parameters/Limit"},{"$ref":"#/components/parameters/AfterName"}],
   "responses":{"200":{"description":"The users, by name.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Users"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"default":{"$ref":"#/components/responses/Error"}}},
@@ -36,7 +37,9 @@ const std::string_view openapi_user_paths = R"json("/v1/users":{
 
 "/v1/keys":{
 "get":{"tags":["access"],"operationId":"listKeys","summary":"One's keys; an administrator's: all",
-  "parameters":[{"name":"user","in":"query","schema":{"$ref":"#/components/schemas/NamePart"}}],
+  "parameters":[{"name":"user","in":"query","schema":{"$ref":"#/components/schemas/NamePart"}},
+    {"$ref":"#/components/parameters/Limit"},
+    {"name":"after","in":"query","description":"Continue behind this one.","schema":{"$ref":"#/components/schemas/KeyId"}}],
   "responses":{"200":{"description":"The keys, without what makes them keys.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Keys"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},
@@ -84,18 +87,21 @@ const std::string_view openapi_user_paths = R"json("/v1/users":{
     {"name":"namespace","in":"query","schema":{"$ref":"#/components/schemas/NamePart"}},
     {"name":"function","in":"query","schema":{"$ref":"#/components/schemas/FunctionName"}},
     {"$ref":"#/components/parameters/Since"},
-    {"name":"by","in":"query","description":"A row for each day.","schema":{"type":"string","enum":["day"]}}],
+    {"name":"by","in":"query","description":"A row for each day.","schema":{"type":"string","enum":["day"]}},
+    {"$ref":"#/components/parameters/Limit"},{"$ref":"#/components/parameters/AfterUsage"}],
   "responses":{"200":{"description":"A row for each user and function.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/UsageRows"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},
-    "default":{"$ref":"#/components/responses/Error"}}}},
+    "503":{"$ref":"#/components/responses/Unavailable"},"default":{"$ref":"#/components/responses/Error"}}}},
 
 "/v1/secrets":{"get":{"tags":["access"],"operationId":"listSecrets","summary":"The names of secrets",
+  "parameters":[{"$ref":"#/components/parameters/Limit"},{"$ref":"#/components/parameters/AfterSecret"}],
   "responses":{"200":{"$ref":"#/components/responses/Secrets"},
     "400":{"$ref":"#/components/responses/Invalid"},"default":{"$ref":"#/components/responses/Error"}}}},
 
 "/v1/secrets/{namespace}":{"parameters":[{"$ref":"#/components/parameters/Namespace"}],
 "get":{"tags":["access"],"operationId":"listSecretsOf","summary":"The names of a namespace's secrets",
+  "parameters":[{"$ref":"#/components/parameters/Limit"},{"$ref":"#/components/parameters/AfterSecret"}],
   "responses":{"200":{"$ref":"#/components/responses/Secrets"},
     "400":{"$ref":"#/components/responses/Invalid"},"default":{"$ref":"#/components/responses/Error"}}}},
 
@@ -134,8 +140,8 @@ const std::string_view openapi_user_responses = R"json(,
 "Quotas":{"description":"The quotas.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/QuotasOf"}}}},
 "Secret":{"description":"The secret's name.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/SecretName"}}}},
 "Secrets":{"description":"The secrets, without their values.",
-  "content":{"application/json":{"schema":{"type":"object","required":["secrets"],"properties":{
-    "secrets":{"type":"array","items":{"$ref":"#/components/schemas/Secret"}}}}}}}
+  "content":{"application/json":{"schema":{"type":"object","required":["secrets","next"],"properties":{
+    "secrets":{"type":"array","items":{"$ref":"#/components/schemas/Secret"}},"next":{"$ref":"#/components/schemas/Next"}}}}}}
 )json";
 
 const std::string_view openapi_user_schemas = R"json(,
@@ -155,7 +161,7 @@ const std::string_view openapi_user_schemas = R"json(,
   "name":{"type":"string"},"role":{"$ref":"#/components/schemas/Role"},"disabled":{"type":"boolean"},
   "namespaces":{"type":"array","items":{"type":"string"}},"quotas":{"$ref":"#/components/schemas/QuotaChange"},
   "has_password":{"type":"boolean"},"created":{"$ref":"#/components/schemas/Time"}}},
-"Users":{"type":"object","required":["users"],"properties":{
+"Users":{"type":"object","required":["users","next"],"properties":{"next":{"$ref":"#/components/schemas/Next"},
   "users":{"type":"array","items":{"$ref":"#/components/schemas/User"}}}},
 "NewUser":{"type":"object","required":["name"],"additionalProperties":false,"properties":{
   "name":{"$ref":"#/components/schemas/NamePart"},"role":{"$ref":"#/components/schemas/Role"},
@@ -176,7 +182,7 @@ const std::string_view openapi_user_schemas = R"json(,
   "namespaces":{"type":["array","null"],"items":{"type":"string"},"description":"null: all of the user's."},
   "created":{"$ref":"#/components/schemas/Time"},
   "expires":{"$ref":"#/components/schemas/Time"}}},
-"Keys":{"type":"object","required":["keys"],"properties":{
+"Keys":{"type":"object","required":["keys","next"],"properties":{"next":{"$ref":"#/components/schemas/Next"},
   "keys":{"type":"array","items":{"$ref":"#/components/schemas/Key"}}}},
 "MadeKey":{"allOf":[{"$ref":"#/components/schemas/Key"},
   {"type":"object","required":["key"],"properties":{"key":{"type":"string","pattern":"^cnp_[0-9a-f]{16}_[0-9a-f]{64}$"}}}]},
@@ -188,7 +194,7 @@ const std::string_view openapi_user_schemas = R"json(,
 "Login":{"type":"object","required":["user","password"],"additionalProperties":false,"properties":{
   "user":{"$ref":"#/components/schemas/NamePart"},"password":{"type":"string","maxLength":200},
   "expires":{"type":"string","pattern":"^[1-9]h$","examples":["8h"]}}},
-"UsageRows":{"type":"object","required":["usage"],"properties":{"usage":{"type":"array","items":{"type":"object",
+"UsageRows":{"type":"object","required":["usage","next"],"properties":{"next":{"$ref":"#/components/schemas/Next"},"usage":{"type":"array","items":{"type":"object",
   "required":["user","function","calls","errors","run_ms","cpu_ms","memory_mib_seconds","input_bytes","output_bytes",
     "log_bytes"],"properties":{
   "day":{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},"user":{"type":["string","null"]},
@@ -207,7 +213,7 @@ const std::string_view openapi_user_schemas = R"json(,
     "properties":{"id":{"type":"integer","minimum":1},"at":{"$ref":"#/components/schemas/Time"},
       "user":{"type":"string"},"key":{"type":"string"},"action":{"type":"string"},"target":{"type":"string"},
       "detail":{"type":"string"}}}},
-  "next":{"type":["integer","null"],"description":"What to give as `after` for the lines before."}}}
+  "next":{"$ref":"#/components/schemas/Next"}}}
 )json";
 
 }  // namespace canopy::api

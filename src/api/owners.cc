@@ -41,16 +41,25 @@ tl::unexpected<Error> Owner::refuse(std::string_view quota, std::uint64_t value)
               Stage::queue);
 }
 
+Result<void> Owner::look_at_results(Time now, Duration& retry_after) const {
+  const auto& per_minute = quotas().result_bytes_per_minute;
+  if (!per_minute) return {};
+  const auto left = policy::look(spending_->result_bytes.load(std::memory_order_relaxed), now, *per_minute);
+  if (left.admitted) return {};
+  retry_after = left.retry_after;
+  return refuse("result_bytes_per_minute", *per_minute);
+}
+
+Result<void> Owner::keep(Time now, std::uint64_t input_bytes, Duration& retry_after) const {
+  CANOPY_TRY_VOID(look_at_results(now, retry_after));
+  const auto& per_minute = quotas().result_bytes_per_minute;
+  if (per_minute && input_bytes > 0) charge(spending_->result_bytes, now, *per_minute, input_bytes);
+  return {};
+}
+
 Result<void> Owner::enter(std::size_t core, Time now, Duration& retry_after) const {
   const Quotas& quotas = this->quotas();
-  if (quotas.result_bytes_per_minute) {
-    const auto left = policy::look(spending_->result_bytes.load(std::memory_order_relaxed), now,
-                                   *quotas.result_bytes_per_minute);
-    if (!left.admitted) {
-      retry_after = left.retry_after;
-      return refuse("result_bytes_per_minute", *quotas.result_bytes_per_minute);
-    }
-  }
+  CANOPY_TRY_VOID(look_at_results(now, retry_after));
   if (quotas.concurrency && !spending_->places.take(core)) {
     return refuse("concurrency", *quotas.concurrency);
   }
@@ -122,7 +131,8 @@ std::shared_ptr<const Function> Owners::as_called(const std::shared_ptr<const Fu
 
 policy::Kept kept(const Function& function) {
   policy::Kept kept{.functions = 1, .code_bytes = function.code_bytes};
-  for (const FunctionFile& file : function.files) kept.code_bytes += file.size_bytes;
+  for (const FunctionFile& file : function.files) kept.code_bytes += file.path.size() + file.size_bytes;
+  for (const auto& [name, value] : function.env) kept.code_bytes += name.size() + value.size();
   return kept;
 }
 

@@ -47,6 +47,9 @@ class Owner {
   // Lets one call in, and sets `retry_after` where not. leave() for each that was let in.
   //   exhausted  a quota is used up; the message names it
   Result<void> enter(std::size_t core, Time now, Duration& retry_after) const;
+  // Takes in a durable call, whose input lies on the disk as long as its result will, and counts as one.
+  //   exhausted  as enter()
+  Result<void> keep(Time now, std::uint64_t input_bytes, Duration& retry_after) const;
   // What a call may log now that the limit of its function is `log_bytes`.
   std::uint64_t log_bytes(Time now, std::uint64_t log_bytes) const;
   void leave(std::size_t core, Time now, std::uint64_t log_bytes, std::uint64_t result_bytes) const;
@@ -54,6 +57,7 @@ class Owner {
   std::uint64_t running_count() const { return quotas().concurrency ? spending_->places.taken() : 0; }
 
  private:
+  Result<void> look_at_results(Time now, Duration& retry_after) const;
   tl::unexpected<Error> refuse(std::string_view quota, std::uint64_t value) const;
 
   const std::shared_ptr<const User> user_;

@@ -47,7 +47,7 @@ struct Platform {
   Feed& feed;
   policy::Place place;  // How it decides whether keys are demanded.
   LoginGate login_gate{};
-  std::mutex deploying{};              // Held from looking at a quota to the deployment that it allows.
+  std::mutex deploying{};              // Held while a function becomes current, or a user is removed.
   store::CallLog* call_log = nullptr;  // Set before the cores run, as is the next.
   DurableEngine* durable = nullptr;
   std::vector<exec::Core*> cores{};

@@ -33,8 +33,12 @@ net::Task<Report> make_report(const Here& here) {
     return platform.gateways[core.index()]->report();
   };
   Report report;
-  report.cores = co_await ask_all<CoreReport>(here.core, here.platform.cores, question);
+  auto answers = co_await ask_all<CoreReport>(here.core, here.platform.cores, question);
+  report.cores = std::move(answers.values);
+  report.late_count = answers.late_count;
   for (const CoreReport& core : report.cores) {
+    if (report.late_count > 0)
+      break;  // A sum that lacks a core would be wrong, and look as if it had shrunk.
     for (const auto& [name, counters] : core.functions) report.functions[name].add(counters);
   }
   report.deployed_count = here.platform.catalog.snapshot()->functions.size();
@@ -67,6 +71,7 @@ net::Task<net::HttpResponse> debug_state(const Here& here, net::HttpExchange& ex
   json.begin_array();
   for (const auto& [name, runtime] : here.platform.runtimes) json.value(name);
   json.end_array();
+  json.member("cores_late", report.late_count);
   json.key("cores");
   json.begin_array();
   for (const CoreReport& core : report.cores) write_core(json, core);

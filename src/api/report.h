@@ -28,7 +28,8 @@ struct CoreReport {
 
 struct Report {
   std::vector<CoreReport> cores;
-  std::map<FunctionName, CallCounters> functions;  // Over all cores.
+  std::size_t late_count = 0;                      // Cores that did not answer, and are not among them.
+  std::map<FunctionName, CallCounters> functions;  // Over all cores; empty where one is late.
   store::CallLogStats durable;
   std::size_t deployed_count = 0;
   std::size_t record_count = 0;

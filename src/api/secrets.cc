@@ -4,6 +4,7 @@
 
 #include "api/auth.h"
 #include "api/change.h"
+#include "api/page.h"
 #include "api/parameters.h"
 #include "base/log.h"
 #include "wire/json_writer.h"
@@ -16,6 +17,23 @@ void write_name(wire::JsonWriter& json, const store::SecretName& name) {
   json.key("function");
   name.function.empty() ? json.null() : json.value(name.function);
   json.member("name", name.name);
+}
+
+// "ns/NAME" is a namespace's, "ns/fn/NAME" a function's.
+std::string place_text(const store::SecretName& name) {
+  return name.space + "/" + (name.function.empty() ? "" : name.function + "/") + name.name;
+}
+
+Result<store::SecretName> read_place(const std::string& text) {
+  const std::size_t first = text.find('/');
+  const std::size_t last = text.rfind('/');
+  if (first == std::string::npos) {
+    return fail(Code::invalid, "the parameter 'after': '" + log_safe(text, 80) +
+                                   "' is no secret; give what an answer had as 'next'");
+  }
+  return store::SecretName{.space = text.substr(0, first),
+                           .function = first == last ? "" : text.substr(first + 1, last - first - 1),
+                           .name = text.substr(last + 1)};
 }
 
 Result<store::SecretName> read_name(const net::HttpRequest& request, std::string space, std::string name) {
@@ -31,15 +49,26 @@ Result<store::SecretName> read_name(const net::HttpRequest& request, std::string
 }  // namespace
 
 net::HttpResponse list_secrets(const Here& here, const net::HttpRequest& request, std::string_view space) {
-  const auto parameters = Parameters::read(request.query, {});
+  const auto parameters = Parameters::read(request.query, {"limit", "after"});
   if (!parameters) return error_response(parameters.error());
+  const auto asked = read_page(*parameters);
+  if (!asked) return error_response(asked.error());
+  store::SecretName after;
+  if (asked->after) {
+    auto read = read_place(*asked->after);
+    if (!read) return error_response(read.error());
+    after = *std::move(read);
+  }
   wire::JsonWriter json;
   json.begin_object();
   json.key("secrets");
   json.begin_array();
   const auto accounts = here.platform.catalog.users().snapshot();
-  for (const auto& [name, secret] : accounts->secrets) {
+  PageWriter page(asked->limit);
+  for (auto at = accounts->secrets.upper_bound(after); at != accounts->secrets.end(); ++at) {
+    const auto& [name, secret] = *at;
     if ((!space.empty() && name.space != space) || !here.who->reaches(name.space)) continue;
+    if (!page.takes(place_text(name))) break;
     json.begin_object();
     write_name(json, name);
     json.member("size_bytes", secret.value->size());
@@ -47,6 +76,7 @@ net::HttpResponse list_secrets(const Here& here, const net::HttpRequest& request
     json.end_object();
   }
   json.end_array();
+  page.write_next(json);
   json.end_object();
   return json_response(json.take_text());
 }

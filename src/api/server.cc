@@ -149,8 +149,9 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   // What lies in memory goes with what lies in memory.
   if (!call_log && catalog) call_log = store::make_memory_call_log(call_log_options(options), clock);
   if (!catalog) {
-    CANOPY_TRY(catalog,
-               store::open_catalog(options.data, clock, {.secret_key_file = options.secret_key_file}));
+    const store::CatalogOptions asked{.secret_key_file = options.secret_key_file,
+                                      .versions_max = static_cast<std::uint32_t>(options.versions_max)};
+    CANOPY_TRY(catalog, store::open_catalog(options.data, clock, asked));
   }
   if (!call_log) {
     CANOPY_TRY(call_log, store::open_call_log(options.data, call_log_options(options), clock));

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "api/live_answers.h"
 #include "api/live_server.h"
 #include "wire/json_read.h"
 
@@ -13,10 +14,6 @@ namespace canopy::api {
 namespace {
 
 using net::HttpClientResponse;
-
-bool has(const HttpClientResponse& response, std::string_view text) {
-  return response.body.find(text) != std::string::npos;
-}
 
 TEST(Server, IsHealthyAndReady) {
   const LiveServer live;

@@ -1,12 +1,13 @@
 #include "api/usage.h"
 
-#include <map>
-#include <tuple>
+#include <charconv>
+#include <limits>
 #include <utility>
 
 #include "api/ask.h"
 #include "api/auth.h"
 #include "api/gateway.h"
+#include "api/page.h"
 #include "api/parameters.h"
 #include "base/log.h"
 #include "wire/json_writer.h"
@@ -14,21 +15,49 @@
 namespace canopy::api {
 namespace {
 
-constexpr std::size_t row_count_max = 100'000;
-constexpr std::uint64_t audit_limit_max = 1000;
 constexpr std::uint64_t audit_limit = 100;
 constexpr Duration since_max = std::chrono::hours(24) * store::usage_days_max;
 constexpr double mib_seconds_per_kib_us = 1.0 / (1024 * 1e6);
 
 struct Asked {
   store::UsageFilter filter;
-  bool by_day = false;
+  std::size_t limit = 0;
 };
+
+// "{day}/{user}/{namespace}/{name}": numbers, and names that need no escaping.
+std::string place_text(const store::UsagePlace& place) {
+  return std::to_string(place.day) + "/" + std::to_string(place.user) + "/" + to_text(place.function);
+}
+
+// Takes the number that begins `text` off its front, and the '/' behind it.
+std::optional<std::uint64_t> take_number(std::string_view& text) {
+  std::uint64_t number = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto size = static_cast<std::size_t>(read.ptr - text.data());
+  if (read.ec != std::errc() || number > INT64_MAX || size >= text.size() || text[size] != '/') {
+    return std::nullopt;
+  }
+  text.remove_prefix(size + 1);
+  return number;
+}
+
+Result<store::UsagePlace> read_place(std::string_view text) {
+  std::string_view left = text;
+  const auto day = take_number(left);
+  const auto user = take_number(left);
+  const auto function = parse_function_name(left);
+  if (!day || !user || !function) {
+    return fail(Code::invalid, "the parameter 'after': '" + log_safe(text, 80) +
+                                   "' is no row of usage; give what an answer had as 'next'");
+  }
+  return store::UsagePlace{.day = static_cast<std::int64_t>(*day), .user = *user, .function = *function};
+}
 
 Result<Asked> read_asked(const Here& here, std::string_view query) {
   CANOPY_TRY(const auto parameters,
-             Parameters::read(query, {"user", "namespace", "function", "since", "by"}));
-  Asked asked;
+             Parameters::read(query, {"user", "namespace", "function", "since", "by", "limit", "after"}));
+  CANOPY_TRY(const PageAsked page, read_page(parameters));
+  Asked asked{.filter = {}, .limit = page.limit};
   const auto user = parameters.text("user");
   const auto accounts = here.platform.catalog.users().snapshot();
   if (!here.who->is_admin()) asked.filter.user = here.who->user;
@@ -52,7 +81,11 @@ Result<Asked> read_asked(const Here& here, std::string_view query) {
   if (since) asked.filter.first_day = day_of(here.platform.clock.wall_now() - *since);
   const auto by = parameters.text("by");
   if (by && *by != "day") return fail(Code::invalid, "?by= takes 'day' and nothing else");
-  asked.by_day = by.has_value();
+  asked.filter.by_day = by.has_value();
+  if (page.after) {
+    CANOPY_TRY(asked.filter.after, read_place(*page.after));
+  }
+  asked.filter.visible = [who = here.who](std::string_view space) { return who->reaches(space); };
   return asked;
 }
 
@@ -79,21 +112,21 @@ void write_usage(wire::JsonWriter& json, const store::UsageRow& row, bool by_day
   json.end_object();
 }
 
-std::string usage_json(const std::vector<store::UsageRow>& rows, const Principal& who, bool by_day) {
-  using Whose = std::tuple<std::int64_t, std::uint64_t, FunctionName>;
-  std::map<Whose, store::UsageRow> sums;
-  for (const store::UsageRow& row : rows) {
-    if (!who.reaches(row.usage.function.space)) continue;
-    const Whose whose{by_day ? row.usage.day : 0, row.usage.user, row.usage.function};
-    const auto [at, is_new] = sums.try_emplace(whose, row);
-    if (!is_new) at->second.usage.add(row.usage);
-  }
+// Of one row more than `limit`, where there is one.
+std::string usage_json(const std::vector<store::UsageRow>& rows, std::size_t limit, bool by_day) {
   wire::JsonWriter json;
   json.begin_object();
   json.key("usage");
   json.begin_array();
-  for (const auto& [whose, row] : sums) write_usage(json, row, by_day);
+  PageWriter page(limit);
+  for (const store::UsageRow& row : rows) {
+    const DayUsage& usage = row.usage;
+    const store::UsagePlace place{.day = usage.day, .user = usage.user, .function = usage.function};
+    if (!page.takes(place_text(place))) break;
+    write_usage(json, row, by_day);
+  }
   json.end_array();
+  page.write_next(json);
   json.end_object();
   return json.take_text();
 }
@@ -124,30 +157,30 @@ net::Task<net::HttpResponse> get_usage(const Here& here, net::HttpExchange& exch
     hand_in(platform, core);
     return true;
   };
-  co_await ask_all<bool>(here.core, platform.cores, question);
+  const auto handed_in = co_await ask_each<bool>(here.core, platform.cores, question);
+  if (!handed_in) co_return error_response(handed_in.error());
   using Found = std::vector<store::UsageRow>;
   const std::function<Result<Found>()> work = [&]() -> Result<Found> {
     store::Users& users = platform.catalog.users();
     CANOPY_TRY_VOID(platform.ledger.write(users, platform.clock.wall_now()));
-    return users.usage(asked->filter, row_count_max);
+    return users.usage(asked->filter, asked->limit + 1);
   };
   const Result<Found> found = co_await net::run_blocking(platform.disk, work);
   if (!found) co_return error_response(found.error());
-  co_return json_response(usage_json(*found, *here.who, asked->by_day));
+  co_return json_response(usage_json(*found, asked->limit, asked->filter.by_day));
 }
 
 net::Task<net::HttpResponse> get_audit(const Here& here, net::HttpExchange& exchange) {
   const auto parameters = Parameters::read(exchange.request().query, {"limit", "after"});
   if (!parameters) co_return error_response(parameters.error());
-  const auto limit = parameters->count("limit", 1, audit_limit_max);
-  if (!limit) co_return error_response(limit.error());
+  const auto asked = read_page(*parameters, audit_limit);
+  if (!asked) co_return error_response(asked.error());
   const auto after = parameters->count("after", 1, std::numeric_limits<std::int64_t>::max());
   if (!after) co_return error_response(after.error());
-  const auto count = static_cast<std::size_t>(limit->value_or(audit_limit));
   const std::uint64_t before = after->value_or(0);
   using Found = std::vector<AuditEntry>;
   const std::function<Result<Found>()> work = [&] {
-    return here.platform.catalog.users().audit(before, count);
+    return here.platform.catalog.users().audit(before, asked->limit + 1);  // One more: is that all?
   };
   const Result<Found> found = co_await net::run_blocking(here.platform.disk, work);
   if (!found) co_return error_response(found.error());
@@ -155,7 +188,9 @@ net::Task<net::HttpResponse> get_audit(const Here& here, net::HttpExchange& exch
   json.begin_object();
   json.key("audit");
   json.begin_array();
+  PageWriter page(asked->limit);
   for (const AuditEntry& entry : *found) {
+    if (!page.takes(std::to_string(entry.id))) break;
     json.begin_object();
     json.member("id", entry.id);
     json.member("at", entry.at);
@@ -167,8 +202,7 @@ net::Task<net::HttpResponse> get_audit(const Here& here, net::HttpExchange& exch
     json.end_object();
   }
   json.end_array();
-  json.key("next");
-  found->size() == count ? json.value(found->back().id) : json.null();
+  page.write_next(json);
   json.end_object();
   co_return json_response(json.take_text());
 }

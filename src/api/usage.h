@@ -6,9 +6,10 @@
 
 namespace canopy::api {
 
-// GET /v1/usage?user=&namespace=&function=&since=30d&by=day. {"usage": [{"user", "function", "calls",
-// "errors", "run_ms", "cpu_ms", "memory_mib_seconds", "input_bytes", "output_bytes", "log_bytes"}]}, with
-// "day" where `by` asks for it. Up to this moment; one's own, or an administrator's any.
+// GET /v1/usage?user=&namespace=&function=&since=30d&by=day&limit=&after=. {"usage": [{"user", "function",
+// "calls", "errors", "run_ms", "cpu_ms", "memory_mib_seconds", "input_bytes", "output_bytes", "log_bytes"}],
+// "next"}, with "day" where `by` asks for it. Up to this moment; one's own, or an administrator's any.
+//   unavailable  a core has not handed in what it has metered
 net::Task<net::HttpResponse> get_usage(const Here& here, net::HttpExchange& exchange);
 
 // GET /v1/audit?limit=&after=. {"audit": [{"id", "at", "user", "key", "action", "target", "detail"}],

@@ -8,6 +8,7 @@
 #include "api/change.h"
 #include "api/fields.h"
 #include "api/keys.h"
+#include "api/page.h"
 #include "api/parameters.h"
 #include "api/quotas.h"
 #include "base/log.h"
@@ -148,15 +149,23 @@ Result<UserChange> read_change(const Principal& who, const Fields& fields) {
 }  // namespace
 
 net::HttpResponse list_users(const Here& here, const net::HttpRequest& request) {
-  const auto parameters = Parameters::read(request.query, {});
+  const auto parameters = Parameters::read(request.query, {"limit", "after"});
   if (!parameters) return error_response(parameters.error());
+  const auto asked = read_page(*parameters);
+  if (!asked) return error_response(asked.error());
   wire::JsonWriter json;
   json.begin_object();
   json.key("users");
   json.begin_array();
   const auto accounts = here.platform.catalog.users().snapshot();
-  for (const auto& [name, user] : accounts->users) write_user(json, *user);
+  const auto& users = accounts->users;
+  PageWriter page(asked->limit);
+  for (auto at = asked->after ? users.upper_bound(*asked->after) : users.begin(); at != users.end(); ++at) {
+    if (!page.takes(at->first)) break;
+    write_user(json, *at->second);
+  }
   json.end_array();
+  page.write_next(json);
   json.end_object();
   return json_response(json.take_text());
 }

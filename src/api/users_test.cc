@@ -1,10 +1,12 @@
 // Users, keys, quotas, secrets, usage and the audit log over HTTP.
 
+#include <future>
 #include <string>
 
 #include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
+#include "api/live_answers.h"
 #include "api/live_server.h"
 #include "api/login_gate.h"
 #include "api/people.h"
@@ -21,10 +23,6 @@ LiveServer::Headers with(const std::string& key, const std::string& type = {}) {
   return headers;
 }
 
-bool has(const net::HttpClientResponse& response, std::string_view text) {
-  return response.body.find(text) != std::string::npos;
-}
-
 std::string key_of(const net::HttpClientResponse& response) {
   const Json json = boost::json::parse(response.body);
   const Json& key = json.at("key");
@@ -36,7 +34,7 @@ TEST(OpenServer, AsksForNoKeyUntilThereIsAUser) {
   EXPECT_TRUE(live.server->new_admin_key().empty());
   EXPECT_EQ(live.deploy("demo/echo", "echo").status, 201);
   EXPECT_EQ(live.post("/function/demo/echo", "hi").body, "hi");
-  EXPECT_EQ(live.get("/v1/users").body, "{\"users\":[]}\n");
+  EXPECT_EQ(live.get("/v1/users").body, "{\"users\":[],\"next\":null}\n");
   EXPECT_EQ(live.get("/v1/quotas").status, 404);
 
   const auto not_yet = live.post("/v1/users", R"({"name":"bob","role":"developer"})");
@@ -150,6 +148,33 @@ TEST_F(Api, NoLesserKeyLeadsToAPassword) {
   EXPECT_EQ(live.post("/v1/login", R"({"user":"bob","password":"long enough"})").status, 401);
 }
 
+// A key that was given away, or lost, locks its owner out of nothing.
+TEST_F(Api, NoKeyRevokesOneThatMayMore) {
+  const auto more = [](User& user) -> Result<void> {
+    user.spaces = {"bob", "shop"};
+    return {};
+  };
+  ASSERT_TRUE(live.catalog->users().change_user("bob", more, "", {}));
+  const auto make = [this](const char* draft) { return key_of(live.post("/v1/keys", draft, with(bob))); };
+  const auto revoke = [this](const std::string& key, const std::string& with_key) {
+    return live.request("DELETE", "/v1/keys/" + key.substr(4, 16), "", with(with_key)).status;
+  };
+  const std::string shop = make(R"({"namespaces":["shop"]})");
+  const std::string shops_caller = make(R"({"namespaces":["shop"],"role":"caller"})");
+  const std::string both = make(R"({"namespaces":["shop","bob"]})");
+  const std::string brief = make(R"({"expires":"1h"})");
+  const std::string eve = add_person(*live.catalog, "eve", Role::developer);
+  EXPECT_EQ(revoke(bob, shop), 403);
+  EXPECT_EQ(revoke(both, shop), 403);
+  EXPECT_EQ(revoke(bob, shops_caller), 403);
+  EXPECT_EQ(revoke(eve, shop), 404) << "what is another's is not there, whatever it may";
+  EXPECT_EQ(live.get("/v1/functions", with(bob)).status, 200);
+  EXPECT_EQ(revoke(shops_caller, shop), 200);
+  EXPECT_EQ(revoke(shop, shop), 200);
+  EXPECT_EQ(revoke(both, brief), 200) << "who still has a key for an hour can end one that was stolen";
+  EXPECT_EQ(revoke(brief, bob), 200);
+}
+
 TEST_F(Api, NoKeyMakesOneThatLastsLonger) {
   const std::string brief = key_of(live.post("/v1/keys", R"({"expires":"1h"})", with(bob)));
   const auto same = live.post("/v1/keys", "{}", with(brief));
@@ -206,6 +231,32 @@ TEST_F(Api, FunctionsAndCodeHaveQuotas) {
   EXPECT_EQ(deploy("free/a", "echo", admin).status, 201);  // Nobody's namespace has no bounds.
 }
 
+TEST_F(Api, VariablesCountAsCode) {
+  ASSERT_EQ(quota(R"({"code_bytes":12})").status, 200);
+  EXPECT_EQ(deploy("bob/a?env=KEY=12345", "echo", bob).status, 201);
+  EXPECT_TRUE(has(live.get("/v1/quotas", with(bob)), R"("code_bytes":12)"));
+  EXPECT_EQ(deploy("bob/a?env=KEY=123456", "echo", bob).status, 429);
+}
+
+TEST_F(Api, ARollbackCountsAsADeploymentDoes) {
+  const auto roll_back = [this](int version) {
+    return live.request("POST", "/v1/functions/bob/a/rollback",
+                        "{\"version\":" + std::to_string(version) + "}", with(bob));
+  };
+  ASSERT_EQ(deploy("bob/a", "teapot", bob).status, 201);
+  ASSERT_EQ(deploy("bob/a", "echo", bob).status, 200);
+  ASSERT_EQ(quota(R"({"code_bytes":5})").status, 200);
+  const auto refused = roll_back(1);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_TRUE(has(refused, "quota 'code_bytes'")) << refused.body;
+  EXPECT_FALSE(refused.header("Retry-After").empty());
+  EXPECT_EQ(live.post("/function/bob/a", "as it was", with(bob)).body, "as it was");
+  ASSERT_EQ(quota(R"({"code_bytes":6})").status, 200);
+  EXPECT_EQ(roll_back(1).status, 200);
+  ASSERT_EQ(quota(R"({"code_bytes":1})").status, 200);
+  EXPECT_EQ(roll_back(1).status, 200) << "it is the current one already";
+}
+
 TEST_F(Api, CallsPerMinuteHaveAQuota) {
   ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
   ASSERT_EQ(quota(R"({"calls_per_minute":5})").status, 200);
@@ -242,6 +293,32 @@ TEST_F(Api, CallsAtOnceHaveAQuota) {
   EXPECT_TRUE(eventually([this] { return live.post("/function/bob/echo", "x", with(bob)).status == 200; }));
 }
 
+TEST_F(Api, DurableCallsThatWaitHaveAQuotaForRetriesToo) {
+  ASSERT_EQ(deploy("bob/wait?concurrency=1", "wait", bob).status, 201);
+  ASSERT_EQ(deploy("bob/trap", "trap", bob).status, 201);
+  const auto submit = [this](const std::string& name) {
+    return live.post("/async-function/bob/" + name, "", with(bob));
+  };
+  const std::string failed(submit("trap").header("X-Call-Id"));
+  ASSERT_TRUE(has(live.get("/v1/calls/" + failed + "?wait=30s", with(bob)), "FAILED"));
+  ASSERT_EQ(submit("wait").status, 202);
+  ASSERT_TRUE(eventually([this] { return live.runtime->waiting_count() == 1; }));  // It runs.
+
+  ASSERT_EQ(quota(R"({"queued_calls":1})").status, 200);
+  ASSERT_EQ(submit("wait").status, 202);
+  for (const auto& refused : {submit("wait"), live.post("/v1/calls/" + failed + "/retry", "", with(bob))}) {
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_TRUE(has(refused, "quota 'queued_calls'")) << refused.body;
+    EXPECT_FALSE(refused.header("Retry-After").empty());
+  }
+  ASSERT_EQ(quota(R"({"queued_calls":0})").status, 200);
+  EXPECT_EQ(submit("trap").status, 429) << "0 is a bound, not none";
+  ASSERT_TRUE(eventually([this] {
+    live.runtime->release();
+    return !has(live.get("/v1/calls?function=bob/wait", with(bob)), "QUEUED");
+  }));
+}
+
 TEST_F(Api, BytesOfResultsAndLogsHaveQuotas) {
   ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
   ASSERT_EQ(deploy("bob/log", "log", bob).status, 201);
@@ -257,6 +334,17 @@ TEST_F(Api, BytesOfResultsAndLogsHaveQuotas) {
   const auto refused = live.post("/function/bob/echo", "x", with(bob));
   EXPECT_EQ(refused.status, 429);
   EXPECT_TRUE(has(refused, "quota 'result_bytes_per_minute'")) << refused.body;
+}
+
+// What lies on the disk counts, whichever way it came there.
+TEST_F(Api, TheInputOfADurableCallCountsAsAResultDoes) {
+  ASSERT_EQ(deploy("bob/fail", "fail", bob).status, 201);
+  ASSERT_EQ(quota(R"({"result_bytes_per_minute":10})").status, 200);
+  EXPECT_EQ(live.post("/async-function/bob/fail", std::string(20, 'x'), with(bob)).status, 202);
+  const auto refused = live.post("/async-function/bob/fail", "x", with(bob));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_TRUE(has(refused, "quota 'result_bytes_per_minute'")) << refused.body;
+  EXPECT_FALSE(refused.header("Retry-After").empty());
 }
 
 TEST_F(Api, OneUsersQuotaIsNotAnothers) {
@@ -327,6 +415,86 @@ TEST_F(Api, UsageCountsEveryCallUpToThisMoment) {
   }
 }
 
+// Asks for `target` page after page, and returns `member` of each thing in `list`.
+std::vector<std::string> pages_of(const LiveServer& live, const std::string& key, const std::string& target,
+                                  const std::string& list, const std::string& member) {
+  std::vector<std::string> found;
+  std::string after;
+  for (int page = 0; page < 100; ++page) {
+    const char* const begin = target.find('?') == std::string::npos ? "?" : "&";
+    const auto response = live.get(target + begin + "limit=2" + after, with(key));
+    EXPECT_EQ(response.status, 200) << response.body;
+    const Json json = boost::json::parse(response.body);
+    const auto& things = json.at(list).as_array();
+    EXPECT_LE(things.size(), 2) << target;
+    for (const Json& thing : things) {
+      const Json& value = thing.at(member);
+      found.push_back(value.is_string() ? std::string(value.as_string()) : std::to_string(value.as_int64()));
+    }
+    if (json.at("next").is_null()) return found;
+    EXPECT_EQ(things.size(), 2) << target;
+    after = "&after=" + std::string(json.at("next").as_string());
+  }
+  ADD_FAILURE() << target << " has no end";
+  return found;
+}
+
+TEST_F(Api, EveryListComesInPages) {
+  using Words = std::vector<std::string>;
+  for (const char* name : {"eve", "carol", "dave"}) add_person(*live.catalog, name, Role::developer);
+  EXPECT_EQ(pages_of(live, admin, "/v1/users", "users", "name"),
+            (Words{"admin", "bob", "carol", "dave", "eve"}));
+  EXPECT_EQ(pages_of(live, admin, "/v1/keys", "keys", "id").size(), 5);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(live.post("/v1/keys", "{}", with(bob)).status, 201);
+  EXPECT_EQ(pages_of(live, bob, "/v1/keys", "keys", "id").size(), 4);
+  EXPECT_EQ(pages_of(live, admin, "/v1/keys?user=bob", "keys", "id").size(), 4);
+
+  const auto set = [this](const std::string& target) {
+    ASSERT_EQ(live.request("PUT", "/v1/secrets/" + target, "x", with(admin)).status, 201);
+  };
+  for (const char* secret : {"bob/B", "bob/A", "bob/A?function=f", "bob/B?function=f", "eve/E"}) set(secret);
+  EXPECT_EQ(pages_of(live, admin, "/v1/secrets", "secrets", "name"), (Words{"A", "B", "A", "B", "E"}));
+  EXPECT_EQ(pages_of(live, bob, "/v1/secrets", "secrets", "name"), (Words{"A", "B", "A", "B"}));
+  EXPECT_EQ(pages_of(live, admin, "/v1/secrets/eve", "secrets", "name"), (Words{"E"}));
+
+  for (const char* code : {"echo", "env", "show", "log", "echo"}) deploy("bob/a", code, bob);
+  EXPECT_EQ(pages_of(live, bob, "/v1/functions/bob/a/versions", "versions", "version"),
+            (Words{"5", "4", "3", "2", "1"}));
+  for (const char* name : {"bob/c", "bob/b", "eve/a"}) deploy(name, "echo", admin);
+  EXPECT_EQ(pages_of(live, bob, "/v1/functions", "functions", "function"),
+            (Words{"bob/a", "bob/b", "bob/c"}));
+  EXPECT_EQ(pages_of(live, admin, "/v1/functions/bob", "functions", "function"),
+            (Words{"bob/a", "bob/b", "bob/c"}));
+
+  for (const char* name : {"bob/c", "bob/a", "bob/b", "eve/a"}) {
+    EXPECT_EQ(live.post("/function/" + std::string(name), "", with(admin)).status, 200);
+  }
+  EXPECT_EQ(pages_of(live, bob, "/v1/usage", "usage", "function"), (Words{"bob/a", "bob/b", "bob/c"}));
+  EXPECT_EQ(pages_of(live, bob, "/v1/usage?by=day", "usage", "function"), (Words{"bob/a", "bob/b", "bob/c"}));
+  EXPECT_EQ(pages_of(live, admin, "/v1/usage", "usage", "function").size(), 4);
+  EXPECT_EQ(pages_of(live, bob, "/v1/calls", "calls", "function"), (Words{"bob/b", "bob/a", "bob/c"}));
+
+  const Words lines = pages_of(live, admin, "/v1/audit", "audit", "id");
+  EXPECT_EQ(lines.back(), "1");
+  EXPECT_EQ(lines.front(), std::to_string(lines.size()));
+}
+
+TEST_F(Api, APageThatIsNoneIsRefused) {
+  deploy("bob/a", "echo", bob);
+  for (const char* list : {"/v1/users", "/v1/keys", "/v1/secrets", "/v1/functions", "/v1/usage", "/v1/calls",
+                           "/v1/audit", "/v1/functions/bob/a/versions"}) {
+    for (const char* bad : {"?limit=0", "?limit=1001", "?limit=x", "?limit="}) {
+      EXPECT_EQ(live.get(list + std::string(bad), with(admin)).status, 400) << list << bad;
+    }
+  }
+  for (const char* bad :
+       {"/v1/secrets?after=x", "/v1/usage?after=x", "/v1/usage?after=1/bob/a", "/v1/usage?after=-1/2/bob/a",
+        "/v1/usage?after=1/2/bob/a/b", "/v1/usage?after=99999999999999999999/2/bob/a", "/v1/calls?after=x",
+        "/v1/audit?after=x", "/v1/audit?after=0", "/v1/functions/bob/a/versions?after=0"}) {
+    EXPECT_EQ(live.get(bad, with(admin)).status, 400) << bad;
+  }
+}
+
 TEST_F(Api, TheAuditLogSaysWhoChangedWhat) {
   ASSERT_EQ(deploy("bob/echo", "echo", bob).status, 201);
   ASSERT_EQ(live.request("PUT", "/v1/secrets/bob/TOKEN", "hidden", with(bob)).status, 201);
@@ -359,6 +527,32 @@ TEST_F(Api, WhatIsFollowedEndsWithItsKey) {
   EXPECT_FALSE(ended);
   ASSERT_EQ(live.request("DELETE", "/v1/keys/" + key.substr(4, 16), "", with(bob)).status, 200);
   EXPECT_TRUE(eventually([&ended] { return ended.load(); }));
+}
+
+// And so does what is waited for, of both kinds of call: the answer is that of a key that sees nothing.
+TEST_F(Api, WhatIsWaitedForEndsWithItsKey) {
+  ASSERT_EQ(deploy("bob/wait", "wait", bob).status, 201);
+  const auto submitted = live.post("/async-function/bob/wait", "", with(bob));
+  ASSERT_EQ(submitted.status, 202);
+  std::jthread caller([this] { live.post("/function/bob/wait", "", with(bob)); });
+  ASSERT_TRUE(eventually([this] { return live.runtime->waiting_count() == 2; }));
+  const Json calls = json_of(live.get("/v1/calls", with(bob)));
+  ASSERT_EQ(calls.at("calls").as_array().size(), 2);
+  for (const Json& call : calls.at("calls").as_array()) {
+    const std::string id(call.at("id").as_string());
+    const std::string key = key_of(live.post("/v1/keys", "{}", with(bob)));
+    auto waiting =
+        std::async(std::launch::async, [&] { return live.get("/v1/calls/" + id + "?wait=30s", with(key)); });
+    ASSERT_TRUE(
+        eventually([this] { return has(live.get("/debug/state", with(admin)), R"("followers":1)"); }));
+    ASSERT_EQ(live.request("DELETE", "/v1/keys/" + key.substr(4, 16), "", with(bob)).status, 200);
+    const auto ended = waiting.get();
+    EXPECT_EQ(ended.status, 404) << ended.body;
+    EXPECT_FALSE(has(ended, "RUNNING"));
+    ASSERT_TRUE(
+        eventually([this] { return has(live.get("/debug/state", with(admin)), R"("followers":0)"); }));
+  }
+  live.runtime->release();
 }
 
 }  // namespace

@@ -5,18 +5,17 @@
 #include <sys/random.h>
 
 #include "base/check.h"
+#include "base/hex.h"
 
 namespace canopy {
 namespace {
 
-constexpr std::string_view digits = "0123456789abcdef";
-
 std::optional<std::uint64_t> parse_hex(std::string_view text) {
   std::uint64_t value = 0;
   for (const char c : text) {
-    const std::size_t digit = digits.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    value = value << 4 | digit;
+    const auto digit = hex_value(c);
+    if (!digit) return std::nullopt;
+    value = value << 4 | *digit;
   }
   return value;
 }
@@ -27,7 +26,7 @@ void append_text(CallId id, std::string& out) {
   std::array<char, 32> text{};
   std::size_t at = 0;
   for (const std::uint64_t part : {id.high, id.low}) {
-    for (int shift = 60; shift >= 0; shift -= 4) text[at++] = digits[part >> shift & 15];
+    for (int shift = 60; shift >= 0; shift -= 4) text[at++] = hex_digits[part >> shift & 15];
   }
   out.append(text.data(), text.size());
 }

@@ -2,6 +2,8 @@
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 
+#include "base/hex.h"
+
 namespace canopy {
 
 bool start_log(std::string_view level) {
@@ -14,7 +16,6 @@ bool start_log(std::string_view level) {
 }
 
 std::string log_safe(std::string_view text, std::size_t size_max) {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::string safe;
   for (const char c : text.substr(0, size_max)) {
     const auto byte = static_cast<unsigned char>(c);
@@ -22,8 +23,7 @@ std::string log_safe(std::string_view text, std::size_t size_max) {
       safe += c;
     } else {
       safe += "\\x";
-      safe += digits[byte >> 4];
-      safe += digits[byte & 15];
+      append_hex(byte, safe);
     }
   }
   if (text.size() > size_max) safe += "...";

@@ -1,10 +1,9 @@
 #include "base/sha256.h"
 
-#include <algorithm>
-
 #include <openssl/evp.h>
 
 #include "base/check.h"
+#include "base/hex.h"
 
 namespace canopy {
 namespace {
@@ -40,13 +39,9 @@ Sha256Digest Sha256::finish() {
 }
 
 std::string Sha256::finish_hex() {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::string text;
   text.reserve(sha256_hex_size);
-  for (const std::uint8_t byte : finish()) {
-    text += digits[byte >> 4];
-    text += digits[byte & 15];
-  }
+  for (const std::uint8_t byte : finish()) append_hex(byte, text);
   return text;
 }
 
@@ -56,9 +51,6 @@ std::string sha256_hex(std::string_view bytes) {
   return hash.finish_hex();
 }
 
-bool is_sha256_hex(std::string_view text) {
-  return text.size() == sha256_hex_size &&
-         std::ranges::all_of(text, [](char c) { return ('0' <= c && c <= '9') || ('a' <= c && c <= 'f'); });
-}
+bool is_sha256_hex(std::string_view text) { return text.size() == sha256_hex_size && is_hex(text); }
 
 }  // namespace canopy

@@ -102,20 +102,20 @@ Result<int> print_answer(const net::HttpClientResponse& response, const Command&
 
 Result<int> list_calls(Command& command, Terminal& terminal) {
   const Flags& flags = command.flags;
-  std::string target = "/v1/calls?limit=" + std::to_string(flags.limit);
+  std::string target = "/v1/calls?";
   if (!command.arguments.empty()) {
     CANOPY_TRY(const FunctionName name, parse_function_name(command.arguments.front()));
-    target += "&function=" + wire::percent_encode(to_text(name));
+    target += "function=" + wire::percent_encode(to_text(name)) + "&";
   }
-  if (!flags.state.empty()) target += "&state=" + wire::percent_encode(flags.state);
-  if (flags.since.count() != 0) target += "&since=" + duration_text(flags.since);
-  CANOPY_TRY(const auto response, Client(command).ask({.target = target}));
+  if (!flags.state.empty()) target += "state=" + wire::percent_encode(flags.state) + "&";
+  if (flags.since.count() != 0) target += "since=" + duration_text(flags.since) + "&";
+  target.pop_back();
+  CANOPY_TRY(auto pages, Client(command).ask_pages(target, "calls", flags.limit));
   if (flags.json) {
-    terminal.out() << response.body;
+    terminal.out() << pages_json(std::move(pages), "calls") << '\n';
     return 0;
   }
-  CANOPY_TRY(const Json answer, wire::parse_json(response.body, {.bytes_max = 64 * MiB}));
-  const auto& calls = list_field(answer, "calls");
+  const auto& calls = pages.all;
   if (calls.empty()) {
     terminal.out() << "no calls to show\n";
     return 0;

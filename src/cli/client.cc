@@ -1,7 +1,11 @@
 #include "cli/client.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "wire/json_read.h"
 #include "wire/percent.h"
@@ -10,6 +14,7 @@ namespace canopy::cli {
 namespace {
 
 constexpr std::uint64_t json_bytes_max = 256 * MiB;
+constexpr std::uint64_t page_limit_max = 1000;  // The server's.
 
 Code code_named(std::string_view text) {
   for (int i = 0; i <= static_cast<int>(Code::deadline); ++i) {
@@ -69,12 +74,39 @@ Result<Json> Client::ask_json(ClientRequest request) const {
   return json;
 }
 
+Result<Client::Pages> Client::ask_pages(const std::string& target, std::string_view list,
+                                        std::uint64_t count_max) const {
+  const std::string begin = target + (target.find('?') == std::string::npos ? "?" : "&");
+  Pages pages;
+  std::string after;
+  while (pages.all.size() < count_max) {
+    const std::uint64_t limit = std::min<std::uint64_t>(count_max - pages.all.size(), page_limit_max);
+    CANOPY_TRY(const Json page, ask_json({.target = begin + "limit=" + std::to_string(limit) + after}));
+    for (const Json& one : list_field(page, list)) pages.all.push_back(one);
+    const Json* const next = field(page, "next");
+    const Json before = std::exchange(pages.next, next == nullptr ? Json() : *next);
+    if (!pages.next.is_string()) break;
+    if (pages.next == before) {
+      return fail(Code::internal, "the pages of " + target + " at " + url_ + " have no end; is it a Canopy?");
+    }
+    after = "&after=" + wire::percent_encode(text_field(page, "next"));
+  }
+  return pages;
+}
+
 Result<void> Client::follow(ClientRequest request,
                             const std::function<bool(std::string_view line)>& on_line) const {
   request.headers.push_back({"Accept", "text/event-stream"});
   CANOPY_TRY(const auto response, net::stream_lines(make(std::move(request)), on_line));
   if (!is_success(response.status)) return tl::unexpected(read_error(response));
   return {};
+}
+
+std::string pages_json(Client::Pages pages, std::string_view list) {
+  boost::json::object whole;
+  whole[boost::json::string_view(list.data(), list.size())] = std::move(pages.all);
+  whole["next"] = std::move(pages.next);
+  return boost::json::serialize(whole);
 }
 
 std::string function_target(const FunctionName& name) {

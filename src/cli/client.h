@@ -3,9 +3,12 @@
 //
 // Threads: any; all blocks.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/json/array.hpp>
 
 #include "base/error.h"
 #include "cli/json_fields.h"
@@ -40,6 +43,16 @@ class Client {
   // The same, its body being JSON.
   Result<Json> ask_json(ClientRequest request) const;
 
+  // A list, page by page until its end or until there are `count_max`: its member `list`, and what the last
+  // page says of the next one.
+  //   internal  the pages go round in a circle
+  struct Pages {
+    boost::json::array all;
+    Json next;
+  };
+  Result<Pages> ask_pages(const std::string& target, std::string_view list,
+                          std::uint64_t count_max = INT64_MAX) const;
+
   // The body of a 2xx line by line, as it comes, for as long as `on_line` says true; no deadline.
   Result<void> follow(ClientRequest request, const std::function<bool(std::string_view line)>& on_line) const;
 
@@ -49,6 +62,9 @@ class Client {
   std::string url_;
   std::string key_;
 };
+
+// As JSON: {"<list>": […], "next": …}.
+std::string pages_json(Client::Pages pages, std::string_view list);
 
 // "/v1/functions/space/name"
 std::string function_target(const FunctionName& name);

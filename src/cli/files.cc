@@ -12,15 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/disk.h"
-
 namespace canopy::cli {
 namespace {
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
-Result<std::string> read_all(const store::Descriptor& file, const std::string& name,
-                             std::uint64_t bytes_max) {
+Result<std::string> read_all(const Descriptor& file, const std::string& name, std::uint64_t bytes_max) {
   std::string content;
   constexpr std::size_t piece_bytes = 256 * KiB;
   while (true) {
@@ -40,7 +37,7 @@ Result<std::string> read_all(const store::Descriptor& file, const std::string& n
 constexpr std::string_view temp_prefix = "canopy-work-";
 
 // Whether the open folder is the one at `path` still.
-bool is_at(const store::Descriptor& folder, const std::filesystem::path& path) {
+bool is_at(const Descriptor& folder, const std::filesystem::path& path) {
   struct stat open{};
   struct stat there{};
   return fstat(folder.get(), &open) == 0 && lstat(path.c_str(), &there) == 0 && open.st_ino == there.st_ino &&
@@ -54,7 +51,7 @@ void sweep(const std::filesystem::path& parent) {
   for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
     const std::filesystem::path& path = at->path();
     if (!path.filename().string().starts_with(temp_prefix)) continue;
-    const store::Descriptor folder(
+    const Descriptor folder(
         ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     struct stat facts{};
     if (!folder || fstat(folder.get(), &facts) != 0 || facts.st_uid != geteuid()) continue;
@@ -67,12 +64,12 @@ void sweep(const std::filesystem::path& parent) {
 }  // namespace
 
 Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t bytes_max) {
-  if (path == "-") return read_all(store::Descriptor(dup(STDIN_FILENO)), "standard input", bytes_max);
+  if (path == "-") return read_all(Descriptor(dup(STDIN_FILENO)), "standard input", bytes_max);
   const std::string name = path.string();
   std::error_code error;
   if (std::filesystem::is_directory(path, error))
     return fail(Code::invalid, name + " is a folder, not a file");
-  const store::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file && errno == ENOENT) return fail(Code::not_found, "there is no file " + name);
   if (!file) return fail(Code::unavailable, "cannot read " + name + ": " + reason(errno));
   return read_all(file, name, bytes_max);
@@ -113,7 +110,7 @@ Result<TempFolder> TempFolder::make(const Environment& environment) {
       return fail(Code::unavailable,
                   "cannot make a folder in " + folder + ": " + reason(errno) + "; set TMPDIR to another");
     }
-    store::Descriptor lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    Descriptor lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     // Another process may sweep it before it is locked: it is gone then, and the next one is luckier. Where
     // the file system knows no locks, nobody sweeps.
     if (lock && (flock(lock.get(), LOCK_EX) != 0 || is_at(lock, path))) {

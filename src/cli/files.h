@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "cli/environment.h"
-#include "store/disk.h"
 
 namespace canopy::cli {
 
@@ -38,10 +38,9 @@ class TempFolder {
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  TempFolder(std::filesystem::path path, store::Descriptor lock)
-      : path_(std::move(path)), lock_(std::move(lock)) {}
+  TempFolder(std::filesystem::path path, Descriptor lock) : path_(std::move(path)), lock_(std::move(lock)) {}
   std::filesystem::path path_;
-  store::Descriptor lock_;
+  Descriptor lock_;
 };
 
 }  // namespace canopy::cli

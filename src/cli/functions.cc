@@ -14,22 +14,6 @@
 namespace canopy::cli {
 namespace {
 
-constexpr std::size_t pages_max = 10'000;
-
-// All pages of a list as one array.
-Result<boost::json::array> read_all(const Client& client, const std::string& target) {
-  boost::json::array all;
-  std::string after;
-  for (std::size_t page = 0; page < pages_max; ++page) {
-    CANOPY_TRY(const Json part, client.ask_json({.target = target + after}));
-    for (const Json& one : list_field(part, "functions")) all.push_back(one);
-    const std::string next = text_field(part, "next");
-    if (next.empty()) break;
-    after = "?after=" + wire::percent_encode(next);
-  }
-  return all;
-}
-
 std::string limit_text(const Json& function, std::string_view key) {
   const Json* const limits = field(function, "limits");
   return limits == nullptr ? "" : short_size(count_field(*limits, key));
@@ -40,10 +24,10 @@ std::string timeout_text(const Json& function) {
   return limits == nullptr ? "" : short_seconds(number_field(*limits, "timeout_seconds"));
 }
 
-void print_versions(const Json& versions, const Command& command, Terminal& terminal) {
+void print_versions(const boost::json::array& versions, std::uint64_t current, const Command& command,
+                    Terminal& terminal) {
   TextTable table({"", "VERSION", "CODE", "DIGEST", "DEPLOYED"});
-  const std::uint64_t current = count_field(versions, "current");
-  for (const Json& version : list_field(versions, "versions")) {
+  for (const Json& version : versions) {
     const std::uint64_t number = count_field(version, "version");
     table.add({number == current ? "*" : "", std::to_string(number),
                short_size(count_field(version, "code_bytes")), text_field(version, "digest").substr(0, 12),
@@ -90,13 +74,12 @@ Result<int> list_functions(Command& command, Terminal& terminal) {
   const Client client(command);
   std::string target = "/v1/functions";
   if (!command.arguments.empty()) target += "/" + wire::percent_encode(command.arguments.front());
-  CANOPY_TRY(boost::json::array functions, read_all(client, target));
+  CANOPY_TRY(auto pages, client.ask_pages(target, "functions"));
   if (command.flags.json) {
-    boost::json::object whole;
-    whole["functions"] = std::move(functions);
-    terminal.out() << boost::json::serialize(whole) << '\n';
+    terminal.out() << pages_json(std::move(pages), "functions") << '\n';
     return 0;
   }
+  const boost::json::array& functions = pages.all;
   if (command.flags.names_only) {
     for (const Json& function : functions) terminal.out() << text_field(function, "function") << '\n';
     return 0;
@@ -120,15 +103,15 @@ Result<int> describe(Command& command, Terminal& terminal) {
   CANOPY_TRY(const FunctionName name, parse_function_name(command.arguments.front()));
   const Client client(command);
   CANOPY_TRY(const Json function, client.ask_json({.target = function_target(name)}));
-  CANOPY_TRY(const Json versions, client.ask_json({.target = function_target(name) + "/versions"}));
+  CANOPY_TRY(auto versions, client.ask_pages(function_target(name) + "/versions", "versions"));
   if (command.flags.json) {
     boost::json::object whole = *function.if_object();
-    whole["versions"] = list_field(versions, "versions");
+    whole["versions"] = std::move(versions.all);
     terminal.out() << boost::json::serialize(whole) << '\n';
     return 0;
   }
   print_function(function, terminal);
-  print_versions(versions, command, terminal);
+  print_versions(versions.all, count_field(function, "version"), command, terminal);
   return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/utf8.h"
 #include "cli/calls.h"
 #include "cli/client.h"
 #include "cli/input.h"
@@ -9,7 +10,6 @@
 #include "wire/headers.h"
 #include "wire/json_read.h"
 #include "wire/json_writer.h"
-#include "wire/utf8.h"
 
 namespace canopy::cli {
 namespace {
@@ -68,7 +68,7 @@ std::string response_json(const net::HttpClientResponse& response) {
   json.begin_object();
   for (const auto& [name, value] : response.headers) json.member(name, value);
   json.end_object();
-  if (wire::find_invalid_utf8(response.body) == std::string_view::npos) {
+  if (find_invalid_utf8(response.body) == std::string_view::npos) {
     json.member("body", response.body);
   } else {
     json.member("body_base64", base64(response.body));

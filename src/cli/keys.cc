@@ -74,14 +74,13 @@ Result<int> revoke_keys(Command& command, Terminal& terminal) {
 Result<int> list_keys(Command& command, Terminal& terminal) {
   std::string target = "/v1/keys";
   if (!command.flags.user.empty()) target += "?user=" + wire::percent_encode(command.flags.user);
-  CANOPY_TRY(const auto response, Client(command).ask({.target = target}));
+  CANOPY_TRY(auto pages, Client(command).ask_pages(target, "keys"));
   if (command.flags.json) {
-    terminal.out() << response.body;
+    terminal.out() << pages_json(std::move(pages), "keys") << '\n';
     return 0;
   }
-  CANOPY_TRY(const Json answer, wire::parse_json(response.body, {.bytes_max = 64 * MiB}));
   TextTable table({"KEY", "USER", "ROLE", "NAMESPACES", "MADE", "EXPIRES", "LABEL"});
-  for (const Json& key : list_field(answer, "keys")) {
+  for (const Json& key : pages.all) {
     table.add({text_field(key, "id"), text_field(key, "user"), text_field(key, "role"), spaces_text(key),
                ago(text_field(key, "created"), command.clock), expiry_text(key),
                terminal.safe(text_field(key, "label"))});
@@ -95,15 +94,13 @@ Result<int> list_keys(Command& command, Terminal& terminal) {
 }
 
 Result<int> show_audit(Command& command, Terminal& terminal) {
-  const std::string target = "/v1/audit?limit=" + std::to_string(command.flags.limit);
-  CANOPY_TRY(const auto response, Client(command).ask({.target = target}));
+  CANOPY_TRY(auto pages, Client(command).ask_pages("/v1/audit", "audit", command.flags.limit));
   if (command.flags.json) {
-    terminal.out() << response.body;
+    terminal.out() << pages_json(std::move(pages), "audit") << '\n';
     return 0;
   }
-  CANOPY_TRY(const Json answer, wire::parse_json(response.body, {.bytes_max = 64 * MiB}));
   TextTable table({"AT", "USER", "KEY", "ACTION", "TARGET", "DETAIL"});
-  for (const Json& entry : list_field(answer, "audit")) {
+  for (const Json& entry : pages.all) {
     table.add({text_field(entry, "at"), text_field(entry, "user"), text_field(entry, "key"),
                text_field(entry, "action"), terminal.safe(text_field(entry, "target")),
                terminal.safe(text_field(entry, "detail"))});

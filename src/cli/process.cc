@@ -12,12 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "store/disk.h"
+#include "base/descriptor.h"
 
 namespace canopy::cli {
 namespace {
-
-using store::Descriptor;
 
 struct Pipe {
   Descriptor read;

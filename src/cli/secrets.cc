@@ -61,14 +61,13 @@ Result<int> remove_secrets(Command& command, Terminal& terminal) {
 Result<int> list_secrets(Command& command, Terminal& terminal) {
   std::string target = "/v1/secrets";
   if (!command.arguments.empty()) target += "/" + wire::percent_encode(command.arguments.front());
-  CANOPY_TRY(const auto response, Client(command).ask({.target = target}));
+  CANOPY_TRY(auto pages, Client(command).ask_pages(target, "secrets"));
   if (command.flags.json) {
-    terminal.out() << response.body;
+    terminal.out() << pages_json(std::move(pages), "secrets") << '\n';
     return 0;
   }
-  CANOPY_TRY(const Json answer, wire::parse_json(response.body, {.bytes_max = 64 * MiB}));
   TextTable table({"NAMESPACE", "FUNCTION", "NAME", "SIZE", "CHANGED"});
-  for (const Json& secret : list_field(answer, "secrets")) {
+  for (const Json& secret : pages.all) {
     const std::string function = text_field(secret, "function");
     table.add({text_field(secret, "namespace"), function.empty() ? "all" : function,
                text_field(secret, "name"), short_size(count_field(secret, "size_bytes")),

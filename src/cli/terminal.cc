@@ -5,7 +5,8 @@
 
 #include <unistd.h>
 
-#include "wire/utf8.h"
+#include "base/hex.h"
+#include "base/utf8.h"
 
 namespace canopy::cli {
 namespace {
@@ -21,12 +22,9 @@ bool acts_on_terminal(std::string_view character) {
 }
 
 void append_escaped(std::string_view bytes, std::string& out) {
-  constexpr std::string_view digits = "0123456789abcdef";
   for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
     out += "\\x";
-    out += digits[byte >> 4U];
-    out += digits[byte & 15U];
+    append_hex(static_cast<unsigned char>(c), out);
   }
 }
 
@@ -34,7 +32,7 @@ std::string escaped(std::string_view text) {
   std::string shown;
   shown.reserve(text.size());
   while (!text.empty()) {
-    const wire::Utf8Step step = wire::utf8_step(text);
+    const Utf8Step step = utf8_step(text);
     const std::string_view character = text.substr(0, step.size);
     const auto byte = static_cast<unsigned char>(text.front());
     const bool control = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f;

@@ -22,6 +22,7 @@ constexpr std::string_view clear_screen = "\x1b[H\x1b[2J";
 struct Sample {
   Json state;
   std::map<std::string, FunctionCounts> functions;
+  bool complete = true;  // Else a core was late, and the functions are left out.
   Time at{};
 };
 
@@ -49,11 +50,18 @@ double value_of(std::string_view line) {
   return value;
 }
 
+bool shows_late_cores(std::string_view metrics) {
+  constexpr std::string_view family = "\ncanopy_cores_late ";
+  const std::size_t at = metrics.find(family);
+  return at != std::string_view::npos && metrics.substr(at + family.size(), 2) != "0\n";
+}
+
 Result<Sample> take_sample(const Client& client, const Clock& clock) {
   Sample sample;
   CANOPY_TRY(sample.state, client.ask_json({.target = "/debug/state"}));
   CANOPY_TRY(const auto metrics, client.ask({.target = "/metrics"}));
   sample.functions = read_counts(metrics.body);
+  sample.complete = count_field(sample.state, "cores_late") == 0 && !shows_late_cores(metrics.body);
   sample.at = clock.now();
   return sample;
 }
@@ -61,6 +69,7 @@ Result<Sample> take_sample(const Client& client, const Clock& clock) {
 std::vector<Row> compare(const Sample& before, const Sample& after) {
   const double seconds = std::max(std::chrono::duration<double>(after.at - before.at).count(), 1e-3);
   std::vector<Row> rows;
+  if (!before.complete || !after.complete) return rows;
   for (const auto& [name, now] : after.functions) {
     const auto at = before.functions.find(name);
     const FunctionCounts old = at == before.functions.end() ? FunctionCounts() : at->second;
@@ -103,7 +112,9 @@ void print(const Sample& sample, const std::vector<Row>& rows, Terminal& termina
     functions.add({row.function, decimal(row.calls, 1), decimal(row.errors, 1), decimal(row.run_ms, 3),
                    decimal(row.cores, 2)});
   }
-  if (functions.empty()) {
+  if (!sample.complete) {
+    terminal.out() << terminal.yellow("a core is late, so the calls are not known now") << '\n';
+  } else if (functions.empty()) {
     terminal.out() << "no calls now\n";
   } else {
     functions.print(terminal);

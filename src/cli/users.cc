@@ -156,14 +156,13 @@ Result<int> remove_users(Command& command, Terminal& terminal) {
 }
 
 Result<int> list_users(Command& command, Terminal& terminal) {
-  CANOPY_TRY(const auto response, Client(command).ask({.target = "/v1/users"}));
+  CANOPY_TRY(auto pages, Client(command).ask_pages("/v1/users", "users"));
   if (command.flags.json) {
-    terminal.out() << response.body;
+    terminal.out() << pages_json(std::move(pages), "users") << '\n';
     return 0;
   }
-  CANOPY_TRY(const Json answer, wire::parse_json(response.body, {.bytes_max = 64 * MiB}));
   TextTable table({"USER", "ROLE", "NAMESPACES", "MADE", ""});
-  for (const Json& user : list_field(answer, "users")) {
+  for (const Json& user : pages.all) {
     table.add({text_field(user, "name"), text_field(user, "role"), spaces_text(user),
                ago(text_field(user, "created"), command.clock),
                flag_field(user, "disabled") ? terminal.yellow("disabled") : ""});
@@ -185,15 +184,14 @@ Result<int> show_usage(Command& command, Terminal& terminal) {
   if (flags.since.count() != 0) target += "since=" + duration_text(flags.since) + "&";
   if (flags.by_day) target += "by=day&";
   target.pop_back();
-  CANOPY_TRY(const auto response, Client(command).ask({.target = target}));
+  CANOPY_TRY(auto pages, Client(command).ask_pages(target, "usage"));
   if (flags.json) {
-    terminal.out() << response.body;
+    terminal.out() << pages_json(std::move(pages), "usage") << '\n';
     return 0;
   }
-  CANOPY_TRY(const Json answer, wire::parse_json(response.body, {.bytes_max = 64 * MiB}));
   TextTable table(
       {"DAY", "USER", "FUNCTION", "CALLS", "ERRORS", "RUN MS", "CPU MS", "MIB SECONDS", "IN", "OUT", "LOG"});
-  for (const Json& row : list_field(answer, "usage")) {
+  for (const Json& row : pages.all) {
     table.add({text_field(row, "day"), text_field(row, "user"), text_field(row, "function"),
                std::to_string(count_field(row, "calls")), std::to_string(count_field(row, "errors")),
                number_text(number_field(row, "run_ms")), number_text(number_field(row, "cpu_ms")),

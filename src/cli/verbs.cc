@@ -123,7 +123,7 @@ void calls_flags(Flags& f, Rows& rows) {
   rows.push_back({"since", "DURATION", DurationSetting{.duration = &f.since},
                   "Only those that came in since then.", ""});
   rows.push_back(
-      {"limit", "N", CountSetting{.count = &f.limit, .min = 1, .max = 1000}, "At most so many.", ""});
+      {"limit", "N", CountSetting{.count = &f.limit, .min = 1, .max = 1'000'000}, "At most so many.", ""});
   client_flags(f, rows);
 }
 
@@ -146,7 +146,7 @@ void logs_flags(Flags& f, Rows& rows) {
 
 void limit_flag(Flags& f, Rows& rows) {
   rows.push_back(
-      {"limit", "N", CountSetting{.count = &f.limit, .min = 1, .max = 1000}, "At most so many.", ""});
+      {"limit", "N", CountSetting{.count = &f.limit, .min = 1, .max = 1'000'000}, "At most so many.", ""});
   client_flags(f, rows);
 }
 

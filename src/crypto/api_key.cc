@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/hex.h"
 #include "base/id.h"
 
 namespace canopy::crypto {
@@ -10,19 +11,11 @@ namespace {
 constexpr std::size_t secret_size = 64;
 
 std::string random_hex(std::size_t digit_count) {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::array<std::uint8_t, secret_size / 2> bytes{};
   fill_random(bytes.data(), digit_count / 2);
   std::string text;
-  for (std::size_t i = 0; i < digit_count / 2; ++i) {
-    text += digits[bytes[i] >> 4U];
-    text += digits[bytes[i] & 15U];
-  }
+  for (std::size_t i = 0; i < digit_count / 2; ++i) append_hex(bytes[i], text);
   return text;
-}
-
-bool is_hex(std::string_view text) {
-  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 }  // namespace

@@ -14,24 +14,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "guest/host_io.h"
 
 namespace canopy::guest {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 tl::unexpected<Errno> failed() { return io_error(errno_of(errno)); }
 Io<void> done(int result) { return result == 0 ? Io<void>{} : Io<void>(failed()); }
@@ -92,7 +79,7 @@ class HostNode final : public Node {
     std::string name;
   };
 
-  int number() const { return descriptor_.number(); }
+  int number() const { return descriptor_.get(); }
   bool is_folder() const { return type_ == Filetype::directory; }
   Io<Split> split(const std::string& path) const;
   Io<Descriptor> peek(const std::string& path, bool follow) const;
@@ -195,37 +182,37 @@ Io<std::unique_ptr<Node>> HostNode::open(const std::string& path, const OpenHow&
   if (!how.follow) flags |= O_NOFOLLOW;
   auto opened = open_beneath(number(), path.c_str(), flags, how.create ? 0666 : 0);
   if (!opened) return io_error(opened.error());
-  const auto found = host_stat(opened->number());
+  const auto found = host_stat(opened->get());
   if (!found) return io_error(found.error());
   return std::make_unique<HostNode>(*std::move(opened), found->type);
 }
 
 Io<Stat> HostNode::stat_at(const std::string& path, bool follow) {
   const auto found = peek(path, follow);
-  return found ? host_stat(found->number()) : Io<Stat>(io_error(found.error()));
+  return found ? host_stat(found->get()) : Io<Stat>(io_error(found.error()));
 }
 
 Io<void> HostNode::set_times_at(const std::string& path, bool follow, const Times& times) {
   const auto found = peek(path, follow);
-  return found ? host_set_times(found->number(), times) : Io<void>(io_error(found.error()));
+  return found ? host_set_times(found->get(), times) : Io<void>(io_error(found.error()));
 }
 
 Io<void> HostNode::create_folder(const std::string& path) {
   const auto to = split(path);
   if (!to) return io_error(to.error() == Errno::inval ? Errno::exist : to.error());
-  return done(mkdirat(to->folder.number(), to->name.c_str(), 0777));
+  return done(mkdirat(to->folder.get(), to->name.c_str(), 0777));
 }
 
 Io<void> HostNode::remove_folder(const std::string& path) {
   const auto to = split(path);
   if (!to) return io_error(to.error());
-  return done(unlinkat(to->folder.number(), to->name.c_str(), AT_REMOVEDIR));
+  return done(unlinkat(to->folder.get(), to->name.c_str(), AT_REMOVEDIR));
 }
 
 Io<void> HostNode::unlink(const std::string& path) {
   const auto to = split(path);
   if (!to) return io_error(to.error() == Errno::inval ? Errno::isdir : to.error());
-  return done(unlinkat(to->folder.number(), to->name.c_str(), 0));
+  return done(unlinkat(to->folder.get(), to->name.c_str(), 0));
 }
 
 Io<void> HostNode::symlink(const std::string& target, const std::string& path) {
@@ -233,17 +220,17 @@ Io<void> HostNode::symlink(const std::string& target, const std::string& path) {
   if (target.starts_with('/')) return io_error(Errno::notcapable);
   const auto to = split(path);
   if (!to) return io_error(to.error() == Errno::inval ? Errno::exist : to.error());
-  return done(symlinkat(target.c_str(), to->folder.number(), to->name.c_str()));
+  return done(symlinkat(target.c_str(), to->folder.get(), to->name.c_str()));
 }
 
 Io<std::string> HostNode::read_link(const std::string& path) {
   const auto found = peek(path, false);
   if (!found) return io_error(found.error());
-  const auto what = host_stat(found->number());
+  const auto what = host_stat(found->get());
   if (!what) return io_error(what.error());
   if (what->type != Filetype::symbolic_link) return io_error(Errno::inval);
   std::string target(PATH_MAX, '\0');
-  const ssize_t size = readlinkat(found->number(), "", target.data(), target.size());
+  const ssize_t size = readlinkat(found->get(), "", target.data(), target.size());
   if (size < 0) return failed();
   target.resize(static_cast<std::size_t>(size));
   return target;
@@ -257,9 +244,8 @@ Io<void> HostNode::link(const std::string& path, bool follow, Node& to, const st
   const auto target = other->split(to_path);
   if (!target) return io_error(target.error() == Errno::inval ? Errno::exist : target.error());
   // By way of /proc, which links exactly what was found; AT_EMPTY_PATH would need a capability.
-  const std::string self = "/proc/self/fd/" + std::to_string(found->number());
-  return done(
-      linkat(AT_FDCWD, self.c_str(), target->folder.number(), target->name.c_str(), AT_SYMLINK_FOLLOW));
+  const std::string self = "/proc/self/fd/" + std::to_string(found->get());
+  return done(linkat(AT_FDCWD, self.c_str(), target->folder.get(), target->name.c_str(), AT_SYMLINK_FOLLOW));
 }
 
 Io<void> HostNode::rename(const std::string& path, Node& to, const std::string& to_path) {
@@ -269,14 +255,14 @@ Io<void> HostNode::rename(const std::string& path, Node& to, const std::string& 
   if (!from) return io_error(from.error() == Errno::inval ? Errno::busy : from.error());
   const auto into = other->split(to_path);
   if (!into) return io_error(into.error() == Errno::inval ? Errno::busy : into.error());
-  return done(renameat(from->folder.number(), from->name.c_str(), into->folder.number(), into->name.c_str()));
+  return done(renameat(from->folder.get(), from->name.c_str(), into->folder.get(), into->name.c_str()));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Node>> open_host_folder(const std::filesystem::path& path) {
   Descriptor opened(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened.number() < 0) {
+  if (opened.get() < 0) {
     const int error = errno;
     const Code code = error == ENOENT    ? Code::not_found
                       : error == ENOTDIR ? Code::invalid
@@ -284,8 +270,7 @@ Result<std::unique_ptr<Node>> open_host_folder(const std::filesystem::path& path
     return fail(code,
                 "cannot open the folder " + path.string() + ": " + std::generic_category().message(error));
   }
-  if (const auto self = open_beneath(opened.number(), ".", O_PATH, 0);
-      !self && self.error() == Errno::nosys) {
+  if (const auto self = open_beneath(opened.get(), ".", O_PATH, 0); !self && self.error() == Errno::nosys) {
     return fail(Code::unavailable,
                 "cannot map the folder " + path.string() + ": that needs openat2, so Linux 5.6 or newer");
   }

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
+
 namespace canopy::guest {
 namespace {
 
@@ -59,19 +61,16 @@ MappedFile::~MappedFile() {
 }
 
 Result<std::shared_ptr<const MappedFile>> map_file(const std::filesystem::path& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return cannot("open", path, errno);
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return cannot("open", path, errno);
   struct stat found{};
-  if (fstat(descriptor, &found) != 0 || !S_ISREG(found.st_mode)) {
-    close(descriptor);
+  if (fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) {
     return fail(Code::unavailable, "cannot map " + path.string() + ": it is not a file");
   }
   const auto size = static_cast<std::size_t>(found.st_size);
   void* data = nullptr;
-  if (size > 0) data = mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
-  const int error = errno;
-  close(descriptor);
-  if (data == MAP_FAILED) return cannot("map", path, error);
+  if (size > 0) data = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (data == MAP_FAILED) return cannot("map", path, errno);
   return std::make_shared<const MappedFile>(data, size);
 }
 

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "guest/utf8.h"
+#include "base/utf8.h"
 #include "guest/wasi_calls.h"
 
 namespace canopy::guest {
@@ -27,7 +27,7 @@ Io<std::string> Wasi::path(u32 at, u32 size) {
   auto text = memory().text(at, size, path_size_max);
   if (!text) return text;
   if (text->find('\0') != std::string::npos) return io_error(Errno::inval);
-  if (!is_utf8(*text)) return io_error(Errno::ilseq);
+  if (find_invalid_utf8(*text) != std::string_view::npos) return io_error(Errno::ilseq);
   return text;
 }
 

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "base/id.h"
+#include "base/utf8.h"
 #include "guest/binding.h"
 #include "guest/calls.h"
 #include "guest/state.h"
 #include "js/fetch_calls.h"
 #include "js/language.h"
 #include "wire/manifest.h"
-#include "wire/utf8.h"
 
 namespace canopy::js {
 namespace {
@@ -50,7 +50,7 @@ class Js : public guest::Calls {
 
 // The function's own words, which may be anything.
 std::string printable(std::string_view text) {
-  std::string words = wire::repaired_utf8(text);
+  std::string words = repaired_utf8(text);
   const auto is_control = [](char c) {
     return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
   };

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "js/fetch_calls.h"
 #include "js/interpreter.h"
-#include "wire/utf8.h"
 
 namespace canopy::js {
 
@@ -21,7 +21,7 @@ Result<void> check_source(std::string_view source) {
     return fail(Code::refused, "this is a WebAssembly module, not JavaScript; deploy it with runtime 'wasm'");
   }
   const std::size_t nul = source.find('\0');
-  const std::size_t bad = std::min(nul, wire::find_invalid_utf8(source));
+  const std::size_t bad = std::min(nul, find_invalid_utf8(source));
   if (bad < source.size()) {
     const auto line = 1 + std::count(source.begin(), source.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
     return fail(Code::refused, "the source is no text: byte " + std::to_string(bad) + ", on line " +

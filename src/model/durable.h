@@ -7,6 +7,7 @@
 // Plain data. What is kept of one is in store/call_log.h.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,8 @@ namespace canopy {
 struct DurableCall {
   CallId id;          // Given by the log.
   std::string owner;  // The user whose function it is, as a number; "" for nobody's.
-  std::uint64_t owner_waiting_max =
-      0;  // How many of the owner's may wait; 0: as many as of anybody. Not kept.
+  // How many of the owner's may wait; nothing: as many as of anybody. Not kept.
+  std::optional<std::uint64_t> owner_waiting_max = {};
   FunctionName function;
   std::string method = "POST";
   std::string path = "/";

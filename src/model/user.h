@@ -30,7 +30,7 @@ std::optional<Role> parse_role(std::string_view text);
 // What all functions of a user may have together. Nothing: without bound.
 struct Quotas {
   std::optional<std::uint64_t> functions;
-  std::optional<std::uint64_t> code_bytes;    // Of the current versions, and of their files.
+  std::optional<std::uint64_t> code_bytes;    // Of the current versions, with files and variables.
   std::optional<std::uint64_t> concurrency;   // Calls under way at once.
   std::optional<std::uint64_t> queued_calls;  // Durable calls that wait.
   std::optional<std::uint64_t> calls_per_minute;

@@ -17,8 +17,6 @@ constexpr std::array<bool, 256> token_table() {
 
 constexpr auto token_characters = token_table();
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
@@ -26,11 +24,6 @@ std::string_view trimmed(std::string_view text) {
 }
 
 }  // namespace
-
-bool same_text(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  return std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 bool is_token(std::string_view text) {
   if (text.empty()) return false;

@@ -3,10 +3,12 @@
 
 #include <string_view>
 
+#include "base/words.h"
+
 namespace canopy::net {
 
 // Equal but for the case of ASCII letters.
-bool same_text(std::string_view a, std::string_view b);
+inline bool same_text(std::string_view a, std::string_view b) { return same_word(a, b); }
 
 // A name of a header or a method: letters, digits and !#$%&'*+-.^_`|~, at least one.
 bool is_token(std::string_view text);

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/hex.h"
+#include "base/utf8.h"
 #include "net/header_text.h"
 
 namespace canopy::net {
@@ -58,33 +60,12 @@ void append_status_line(std::string& out, int status) {
   out += "\r\n";
 }
 
-// The length of the UTF-8 sequence that `text` begins with; 0 where it is none.
-std::size_t utf8_size(std::string_view text) {
-  const auto byte = [text](std::size_t i) -> unsigned {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto follows = [&byte](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  if (byte(0) < 0x80) return 1;
-  if (byte(0) >= 0xc2 && byte(0) < 0xe0) return follows(1) ? 2 : 0;
-  if (byte(0) >= 0xe0 && byte(0) < 0xf0) {
-    const bool overlong = byte(0) == 0xe0 && byte(1) < 0xa0;
-    const bool surrogate = byte(0) == 0xed && byte(1) >= 0xa0;
-    return follows(1) && follows(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (byte(0) >= 0xf0 && byte(0) < 0xf5) {
-    const bool overlong = byte(0) == 0xf0 && byte(1) < 0x90;
-    const bool too_large = byte(0) == 0xf4 && byte(1) >= 0x90;
-    return follows(1) && follows(2) && follows(3) && !overlong && !too_large ? 4 : 0;
-  }
-  return 0;
-}
-
 // `text` within a JSON string. Messages quote what clients sent, so it may be anything.
 void append_json_text(std::string& out, std::string_view text) {
-  constexpr std::string_view digits = "0123456789abcdef";
   while (!text.empty()) {
     const char c = text.front();
-    const auto size = utf8_size(text);
+    const Utf8Step step = utf8_step(text);
+    const std::size_t size = step.valid ? step.size : 0;
     if (size == 0) {
       out += "\\ufffd";
     } else if (c == '"' || c == '\\') {
@@ -92,8 +73,7 @@ void append_json_text(std::string& out, std::string_view text) {
       out += c;
     } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       out += "\\u00";
-      out += digits[static_cast<unsigned char>(c) >> 4];
-      out += digits[static_cast<unsigned char>(c) & 15];
+      append_hex(static_cast<unsigned char>(c), out);
     } else {
       out += text.substr(0, size);
     }

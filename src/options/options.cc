@@ -73,6 +73,11 @@ void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
                   "The most memory that a function may ask for.", functions});
   rows.push_back({"code-max", "SIZE", SizeSetting{.bytes = &o.code_bytes_max, .min = KiB, .max = 4 * GiB},
                   "The largest upload of code.", functions});
+  rows.push_back(
+      {"versions-max", "N", CountSetting{.count = &o.versions_max, .min = 2, .max = 10'000},
+       "Versions of a function that are kept, the current one among them; a deployment forgets the "
+       "oldest beyond it.",
+       functions});
   rows.push_back({"body-max", "SIZE", SizeSetting{.bytes = &o.body_bytes_max, .max = 4 * GiB},
                   "The largest body of a call.", functions});
   rows.push_back({"call-timeout", "DURATION", timeout(o.call_timeout),

@@ -36,6 +36,7 @@ struct Options {
   std::uint64_t memory_bytes = 64 * MiB;  // --memory-max: what a function has that does not say.
   std::uint64_t memory_bytes_max = GiB;   // --memory-limit: what a function may ask for.
   std::uint64_t code_bytes_max = 64 * MiB;
+  std::uint64_t versions_max = 20;
   std::uint64_t body_bytes_max = 32 * MiB;
   Duration call_timeout = std::chrono::seconds(10);
   Duration call_timeout_max = std::chrono::hours(1);

@@ -8,8 +8,8 @@
 //
 // What is promised:
 //   acknowledged is on disk   `done` of append(), complete(), cancel() and redrive() is called after the
-//   fsync
-//                             of the batch they went with. One writer, one transaction and one fsync a batch.
+//                             fsync of the batch they went with. One writer, one transaction and one fsync a
+//                             batch.
 //   at least once             A call is run until one end of it is recorded. Who dies while running it gives
 //                             it back: by the end of its lease, or at the next start of the log.
 //   one end                   lease() numbers the attempts of a call, and the number is a fencing token: an
@@ -216,12 +216,15 @@ class CallLog {
   //   unavailable  as append()
   virtual void cancel(CallId id, Done<Cancelled> done) = 0;
 
-  // Queues a call that failed once more, with its budgets as they were at first.
+  // Queues a call that failed once more, with its budgets as they were at first. `owner_waiting_max` is as in
+  // DurableCall.
   //   not_found, unavailable
   //   conflict     it did not fail
   //   exhausted    as many wait as may
-  virtual void redrive(CallId id, Done<FunctionName> done) = 0;
+  virtual void redrive(CallId id, std::optional<std::uint64_t> owner_waiting_max,
+                       Done<FunctionName> done) = 0;
 
+  // These three take as long for a call that there is not.
   //   not_found  there is no such call, or it is forgotten
   //   internal   its row is damaged
   virtual Result<DurableRecord> find(CallId id) = 0;

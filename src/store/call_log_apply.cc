@@ -12,8 +12,6 @@
 namespace canopy::store {
 namespace {
 
-constexpr int server_error = 500;  // A reply from here on is a failed attempt, while it may be tried again.
-
 // What an idempotency key leads to.
 struct KeyRow {
   std::uint64_t number = 0;
@@ -42,37 +40,6 @@ std::optional<KeyRow> decode_key(std::string_view bytes) {
   std::memcpy(&key.token, content.data() + 8, sizeof key.token);
   key.request = content.substr(16);
   return key;
-}
-
-std::int64_t minute_after(WallTime time) {
-  return std::chrono::ceil<std::chrono::minutes>(time.time_since_epoch()).count();
-}
-
-CallHead without_input(const CallHead& head) {
-  const DurableCall& call = head.call;
-  return {.token = head.token,
-          .call = {.id = call.id,
-                   .owner = call.owner,
-                   .function = call.function,
-                   .method = call.method,
-                   .path = call.path,
-                   .query = call.query,
-                   .headers = call.headers,
-                   .input = {},
-                   .trace = call.trace,
-                   .timeout = call.timeout,
-                   .retries_max = call.retries_max,
-                   .callback_url = call.callback_url,
-                   .idempotency_key = call.idempotency_key,
-                   .keep = call.keep,
-                   .queued = call.queued,
-                   .deadline = call.deadline},
-          .input = head.input};
-}
-
-Error late_end(const Lease& lease) {
-  return {Code::conflict, "attempt " + std::to_string(lease.attempt) + " of call " + to_text(lease.id) +
-                              " is not under way any more; its end is not recorded"};
 }
 
 }  // namespace
@@ -128,137 +95,6 @@ void LocalCallLog::show(AppendOp& op) {
 }
 
 void LocalCallLog::undo(AppendOp& op) { op.number = 0; }
-
-// A call that has an end: its row moves, and who waits for a callback is noted.
-Result<void> LocalCallLog::end_call(std::uint64_t number, const EndedRow& ended, std::string_view input) {
-  const bool is_dead = ended.ending.state == State::failed;
-  const auto inline_part = [](const Body& body, std::string_view bytes) {
-    return body.file.empty() ? bytes : std::string_view();
-  };
-  CANOPY_TRY_VOID(shelf_->erase_live(number));
-  const std::string row = encode_ended(number, ended.head, ended.progress, ended.ending);
-  const Outcome& outcome = ended.ending.outcome;
-  CANOPY_TRY_VOID(shelf_->put_ended({.number = number,
-                                     .row = row,
-                                     .output = inline_part(ended.ending.output, outcome.output),
-                                     .log = inline_part(ended.ending.log, outcome.log),
-                                     .input = is_dead ? inline_part(ended.head.input, input) : "",
-                                     .expires_minute = minute_after(ended.ending.expires),
-                                     .is_dead = is_dead}));
-  if (ended.head.call.callback_url.empty()) return {};
-  const CallbackState waiting{.kind = CallbackState::Kind::waiting, .due = outcome.ended, .error = {}};
-  return shelf_->put_callback(number, encode_callback(number, waiting, outcome.ended));
-}
-
-// Decides what becomes of a call whose attempt has ended, and writes it.
-Result<void> LocalCallLog::settle(CompleteOp& op, std::uint64_t number, const CallHead& head,
-                                  const Progress& before, std::uint32_t attempt) {
-  Outcome& outcome = op.outcome;
-  Progress progress = before;
-  progress.attempt = attempt;
-  std::optional<Error> failure = outcome.error;
-  if (!failure && outcome.status >= server_error) {
-    failure = Error{Code::function_failed,
-                    "the function answered with the status " + std::to_string(outcome.status), Stage::reply};
-  }
-  if (failure) {
-    const bool lost = op.end == policy::AttemptEnd::lost;
-    ++(lost ? progress.tries.losses : progress.tries.failures);
-    policy::RetryRule rule = options_.retry;
-    rule.retries_max = head.call.retries_max;
-    double where = 0;
-    {
-      const std::lock_guard lock(mutex_);
-      where = random();
-    }
-    auto delay = policy::retry_delay(rule, progress.tries, op.end, where);
-    if (op.is_final || !policy::is_worth_retrying(failure->code)) delay.reset();
-    const WallTime due = outcome.ended + delay.value_or(Duration::zero());
-    if (head.call.deadline != WallTime() && due >= head.call.deadline) delay.reset();
-    if (delay) {
-      progress.attempts.push_back(
-          {.number = attempt, .started = outcome.started, .ended = outcome.ended, .error = failure});
-      if (progress.attempts.size() > kept_attempts_max) progress.attempts.erase(progress.attempts.begin());
-      progress.due = due;
-      CANOPY_TRY_VOID(shelf_->put_progress(number, encode_progress(number, progress)));
-      op.again = std::move(progress);
-      return {};
-    }
-  }
-  Ending ending{.state = outcome.error ? State::failed : State::completed,
-                .outcome = std::move(outcome),
-                .expires = {},
-                .output = op.output,
-                .log = op.log};
-  ending.expires = ending.outcome.ended + head.call.keep;
-  op.ended =
-      EndedRow{.head = without_input(head), .progress = std::move(progress), .ending = std::move(ending)};
-  return end_call(number, *op.ended, head.call.input);
-}
-
-Result<void> LocalCallLog::apply(CompleteOp& op) {
-  const auto number = number_of(op.lease.id);
-  std::shared_ptr<const CallHead> head;
-  Progress progress;
-  {
-    const std::lock_guard lock(mutex_);
-    CallQueue::Running* const running = number ? queue_.running(*number) : nullptr;
-    if (running == nullptr || !running->head || running->head->call.id != op.lease.id ||
-        running->attempt != op.lease.attempt || running->settling) {
-      op.result = tl::unexpected(late_end(op.lease));
-      ++stats_.refused_ends;
-      return {};
-    }
-    running->settling = true;
-    head = running->head;
-    if (const Progress* const before = queue_.find_progress(*number)) progress = *before;
-  }
-  op.number = *number;
-  op.again.reset();
-  if (op.ended) op.outcome = std::move(op.ended->ending.outcome);  // It is tried a second time.
-  op.ended.reset();
-  return settle(op, *number, *head, progress, op.lease.attempt);
-}
-
-void LocalCallLog::show(CompleteOp& op) {
-  if (op.number == 0) return;
-  CallQueue::Running& running = *queue_.running(op.number);
-  if (marks_) marks_->erase(running.mark);
-  const bool lost = op.end == policy::AttemptEnd::lost;
-  if (lost) ++stats_.lost;
-  if (op.again) {
-    if (!lost) ++stats_.retried;
-    queue_.progress(op.number) = *op.again;
-    queue_.put_back(op.number, op.again->due, clock_.wall_now());
-    made_ready_ = true;
-    return;
-  }
-  queue_.end(op.number, true);
-  show_end(op.number, *op.ended);
-}
-
-void LocalCallLog::undo(CompleteOp& op) {
-  if (op.number == 0) return;
-  if (CallQueue::Running* const running = queue_.running(op.number)) running->settling = false;
-  op.number = 0;
-}
-
-void LocalCallLog::show_end(std::uint64_t number, const EndedRow& ended) {
-  switch (ended.ending.state) {
-    case State::completed:
-      ++stats_.completed;
-      break;
-    case State::failed:
-      ++stats_.failed;
-      ++stats_.dead_count;
-      break;
-    default:
-      ++stats_.cancelled;
-  }
-  if (ended.head.call.callback_url.empty()) return;
-  plan_callback(number, ended.ending.outcome.ended);
-  made_callback_ = true;
-}
 
 Result<void> LocalCallLog::apply(CancelOp& op) {
   const auto number = number_of(op.id);
@@ -378,14 +214,14 @@ Result<void> LocalCallLog::apply(RedriveOp& op) {
   }
   {
     const std::lock_guard lock(mutex_);
-    if (auto held = queue_.hold(op.head.call.owner, op.head.call.function); !held) {
+    if (auto held = queue_.hold(op.head.call.owner, op.head.call.function, op.owner_waiting_max); !held) {
       op.result = tl::unexpected(std::move(held).error());
       return {};
     }
   }
   op.number = *number;
   op.result = op.head.call.function;
-  CANOPY_TRY_VOID(shelf_->erase_ended(*number, minute_after(ended->ending.expires)));
+  CANOPY_TRY_VOID(shelf_->erase_ended(*number, expiry_minute(ended->ending.expires)));
   CANOPY_TRY_VOID(shelf_->erase_callback(*number));
   CANOPY_TRY_VOID(shelf_->put_live(*number, encode_head(*number, op.head), row->body));
   return shelf_->put_progress(*number, encode_progress(*number, op.progress));
@@ -405,19 +241,6 @@ void LocalCallLog::show(RedriveOp& op) {
 void LocalCallLog::undo(RedriveOp& op) {
   if (op.number != 0) queue_.give_up(op.head.call.owner, op.head.call.function);
   op.number = 0;
-}
-
-Result<void> LocalCallLog::apply(CallbackOp& op) {
-  return shelf_->put_callback(op.number, encode_callback(op.number, op.row.state, op.row.first_due));
-}
-
-void LocalCallLog::show(CallbackOp& op) {
-  if (op.row.state.kind == CallbackState::Kind::waiting) {
-    plan_callback(op.number, op.row.state.due);
-    made_callback_ = true;
-  } else {
-    drop_callback(op.number);
-  }
 }
 
 Result<void> LocalCallLog::apply(PurgeOp& op) {

@@ -433,6 +433,27 @@ TEST_P(CallLogContract, AFullQueueRefusesAndSaysSo) {
   EXPECT_TRUE(append(log(), of_bob)) << "one that runs does not wait";
 }
 
+TEST_P(CallLogContract, AnOwnersQuotaHoldsForNewCallsAndForOnesThatAreTriedAgain) {
+  DurableCall of_bob = call_of("demo/hello");
+  of_bob.owner = "bob";
+  of_bob.owner_waiting_max = 0;
+  EXPECT_EQ(append(log(), of_bob).error().code, Code::exhausted) << "0 is a bound, not none";
+  of_bob.owner_waiting_max = 1;
+  const auto failed = append(log(), of_bob);
+  ASSERT_TRUE(failed) << failed.error().message;
+  const auto leased = lease_one(log());
+  ASSERT_TRUE(leased);
+  ASSERT_TRUE(complete(log(), leased->lease(), bad_outcome(clock_)));
+  ASSERT_TRUE(append(log(), of_bob));
+
+  const auto refused = redrive(log(), failed->id, 1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::exhausted);
+  EXPECT_NE(refused.error().message.find("'queued_calls'"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(state_of(failed->id), State::failed);
+  EXPECT_TRUE(redrive(log(), failed->id, 2));
+}
+
 TEST_P(CallLogContract, UsersAndFunctionsTakeTurns) {
   for (int i = 0; i < 20; ++i) append_one("demo/much");
   append_one("demo/little");

@@ -51,8 +51,9 @@ inline Result<void> complete(CallLog& log, const Lease& lease, Outcome outcome) 
 inline Result<Cancelled> cancel(CallLog& log, CallId id) {
   return wait_for<Cancelled>([&](auto done) { log.cancel(id, done); });
 }
-inline Result<FunctionName> redrive(CallLog& log, CallId id) {
-  return wait_for<FunctionName>([&](auto done) { log.redrive(id, done); });
+inline Result<FunctionName> redrive(CallLog& log, CallId id,
+                                    std::optional<std::uint64_t> owner_waiting_max = {}) {
+  return wait_for<FunctionName>([&](auto done) { log.redrive(id, owner_waiting_max, done); });
 }
 
 inline std::vector<LeasedCall> lease(CallLog& log, std::size_t count, Time until = never) {

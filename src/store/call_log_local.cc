@@ -10,7 +10,6 @@ namespace canopy::store {
 namespace {
 
 constexpr Duration read_again_delay = std::chrono::seconds(1);
-constexpr std::uint64_t operation_bytes = 512;  // What one costs beside its content.
 
 // A bijection of 64 bits, for each key another.
 std::uint64_t scramble(std::uint64_t value) {
@@ -304,9 +303,12 @@ void LocalCallLog::cancel(CallId id, Done<Cancelled> done) {
   }
 }
 
-void LocalCallLog::redrive(CallId id, Done<FunctionName> done) {
+void LocalCallLog::redrive(CallId id, std::optional<std::uint64_t> owner_waiting_max,
+                           Done<FunctionName> done) {
   if (!owns(id)) return done(tl::unexpected(no_call(id)));
-  if (auto pushed = push(RedriveOp{.id = id, .done = done}, operation_bytes); !pushed) {
+  if (auto pushed =
+          push(RedriveOp{.id = id, .owner_waiting_max = owner_waiting_max, .done = done}, operation_bytes);
+      !pushed) {
     done(tl::unexpected(std::move(pushed).error()));
   }
 }
@@ -327,72 +329,6 @@ Result<std::size_t> LocalCallLog::purge(std::size_t count_max) {
   std::unique_lock lock(waiting->mutex);
   waiting->changed.wait(lock, [&waiting] { return waiting->result.has_value(); });
   return *std::move(waiting->result);
-}
-
-std::vector<DueCallback> LocalCallLog::lease_callbacks(std::size_t count_max, WallTime until) {
-  std::vector<std::uint64_t> numbers;
-  const WallTime now = clock_.wall_now();
-  {
-    const std::lock_guard lock(mutex_);
-    while (numbers.size() < count_max && !callbacks_.empty() && callbacks_.begin()->first <= now) {
-      numbers.push_back(callbacks_.begin()->second);
-      plan_callback(numbers.back(), until);
-    }
-  }
-  std::vector<DueCallback> due;
-  for (const std::uint64_t number : numbers) {
-    const auto row = shelf_->read_callback(number);
-    auto call = shelf_->read(number, Part::body);
-    if (!row || !call || !*row || !*call || !(*call)->has_ended) continue;
-    const auto callback = decode_callback(number, **row);
-    const auto ended = decode_ended(number, (*call)->row);
-    if (!callback || !ended) continue;
-    DueCallback found{.id = ended->head.call.id,
-                      .url = ended->head.call.callback_url,
-                      .attempt = callback->state.attempts + 1,
-                      .first_due = callback->first_due,
-                      .record = ended_record(number, *ended),
-                      .result = {}};
-    found.id = found.record.record.id;
-    auto body = read_body(number, ended->ending.output, std::move((*call)->body));
-    if (!body) continue;
-    found.result = {.state = ended->ending.state,
-                    .status = ended->ending.outcome.status,
-                    .headers = ended->ending.outcome.headers,
-                    .output = *std::move(body),
-                    .usage = ended->ending.outcome.usage,
-                    .error = ended->ending.outcome.error};
-    due.push_back(std::move(found));
-  }
-  return due;
-}
-
-void LocalCallLog::complete_callback(CallId id, CallbackOutcome outcome) {
-  const auto number = number_of(id);
-  if (!number) return;
-  const auto row = shelf_->read_callback(*number);
-  if (!row || !*row) return;
-  auto callback = decode_callback(*number, **row);
-  if (!callback) return;
-  callback->state.kind = outcome.kind;
-  ++callback->state.attempts;
-  callback->state.due = outcome.next_due;
-  callback->state.status = outcome.status;
-  callback->state.error = std::move(outcome.error);
-  static_cast<void>(push(CallbackOp{.number = *number, .row = *std::move(callback)}, operation_bytes));
-}
-
-void LocalCallLog::plan_callback(std::uint64_t number, WallTime due) {
-  drop_callback(number);
-  callbacks_.emplace(due, number);
-  callback_dues_[number] = due;
-}
-
-void LocalCallLog::drop_callback(std::uint64_t number) {
-  const auto at = callback_dues_.find(number);
-  if (at == callback_dues_.end()) return;
-  callbacks_.erase({at->second, number});
-  callback_dues_.erase(at);
 }
 
 double LocalCallLog::random() { return std::uniform_real_distribution<double>(0, 1)(random_); }

@@ -26,6 +26,8 @@
 
 namespace canopy::store {
 
+inline constexpr std::uint64_t operation_bytes = 512;  // What one takes of memory beside its content.
+
 // What is asked of the writer. Each has what it needs to be seen after the commit, or undone without one.
 struct AppendOp {
   std::shared_ptr<CallHead> head;
@@ -55,6 +57,7 @@ struct CancelOp {
 };
 struct RedriveOp {
   CallId id;
+  std::optional<std::uint64_t> owner_waiting_max;
   CallLog::Done<FunctionName> done;
   Result<FunctionName> result = FunctionName{};
   std::uint64_t number = 0;
@@ -93,7 +96,7 @@ class LocalCallLog final : public CallLog {
   void complete(const Lease& lease, Outcome outcome, Done<void> done) override;
   Time sweep() override;
   void cancel(CallId id, Done<Cancelled> done) override;
-  void redrive(CallId id, Done<FunctionName> done) override;
+  void redrive(CallId id, std::optional<std::uint64_t> owner_waiting_max, Done<FunctionName> done) override;
   Result<DurableRecord> find(CallId id) override;
   Result<StoredResult> result(CallId id) override;
   Result<StoredLog> log(CallId id) override;

@@ -24,18 +24,24 @@ std::uint64_t memory_bytes(const CallHead& head) {
 }
 
 Result<void> CallQueue::hold(const std::string& owner, const FunctionName& function,
-                             std::uint64_t owner_max) {
-  if (owner_max == 0 || owner_max > options_.waiting_per_owner_max)
-    owner_max = options_.waiting_per_owner_max;
+                             std::optional<std::uint64_t> owner_max) {
   if (waiting_count_ + held_count_ >= options_.waiting_max)
     return full("of all functions", options_.waiting_max);
   Flow& flow = flow_of(owner, function);
   if (flow.waiting_count + flow.held_count >= options_.waiting_per_function_max) {
     return full("of " + to_text(function), options_.waiting_per_function_max);
   }
-  if (flow.owner->waiting_count + flow.owner->held_count >= owner_max) {
+  const std::uint64_t of_owner = flow.owner->waiting_count + flow.owner->held_count;
+  if (owner_max && of_owner >= *owner_max) {
     tidy(flow);
-    return full("of this user", owner_max);
+    return fail(Code::exhausted,
+                "the quota 'queued_calls' of the function's owner is used up, which is " +
+                    std::to_string(*owner_max) + "; wait, or ask an administrator for more",
+                Stage::queue);
+  }
+  if (of_owner >= options_.waiting_per_owner_max) {
+    tidy(flow);
+    return full("of this user", options_.waiting_per_owner_max);
   }
   ++flow.held_count;
   ++flow.owner->held_count;

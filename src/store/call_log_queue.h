@@ -46,7 +46,8 @@ class CallQueue {
 
   // Holds a place for a call that is on its way to the disk; add() or give_up() comes after.
   //   exhausted
-  Result<void> hold(const std::string& owner, const FunctionName& function, std::uint64_t owner_max = 0);
+  Result<void> hold(const std::string& owner, const FunctionName& function,
+                    std::optional<std::uint64_t> owner_max = {});
   void give_up(const std::string& owner, const FunctionName& function);
   // It waits, from `due` on. `held`: there was a place for it.
   void add(const std::string& owner, const FunctionName& function, Waiting waiting, WallTime due,

@@ -5,6 +5,7 @@
 // Threads: what changes, from begin() to commit() or rollback(), belongs to the writer's thread; the rest is
 //          for any, and sees what was committed. All block.
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 namespace canopy::store {
@@ -31,6 +33,11 @@ struct ShelvedCall {
   std::string progress;  // "" for none.
   std::string body;      // The input of one that waits, the output of one that has ended.
 };
+
+// Calls are forgotten by the minute: the first one that begins at or after that time.
+inline std::int64_t expiry_minute(WallTime time) {
+  return std::chrono::ceil<std::chrono::minutes>(time.time_since_epoch()).count();
+}
 
 enum class Part { row, body, log, input };  // What of a call is read, beside its row.
 

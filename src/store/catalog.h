@@ -7,6 +7,7 @@
 //   catalog.db      SQLite, WAL, synchronous=FULL: functions and versions; users.h's tables
 //   secret.key      what secrets are sealed with, made with the first of them
 //   code/ab/<sha256>      what was uploaded (modules and function files), read-only
+//   calls.db, calls.marks, calls/   the durable calls: call_log.h
 //   compiled/<engine>/…   made from the code; may be deleted at any time
 //
 // put(), rollback() and remove() return when the change is on disk: a kill -9 after that loses nothing, and
@@ -36,6 +37,16 @@ struct Snapshot {
   std::map<FunctionName, std::shared_ptr<const Function>> functions;
 };
 
+// Who makes a change of functions, and who has a say in it. The change and its line in the audit log are one
+// transaction.
+struct Change {
+  Actor actor = {};
+  // Asked with the version that would be the current one, before put() or rollback() makes it so; what it
+  // refuses does not happen, for that reason. No other change comes in between. Quick: it may look at
+  // snapshots and at nothing that blocks. Empty: all is allowed.
+  std::function<Result<void>(const Function& next)> allow = {};
+};
+
 struct PutResult {
   std::shared_ptr<const Function> function;
   bool created = false;    // The name is new; else a new version of it,
@@ -57,10 +68,12 @@ class Catalog {
   virtual Result<std::filesystem::path> code_path(std::string_view digest) const = 0;
 
   // Makes `function` (version and created are set here) the current version of its name. Putting exactly
-  // what is current already changes nothing and returns it.
+  // what is current already changes nothing and returns it. Where the function has more than versions_max
+  // now, the oldest are forgotten, but never the one that was current until now.
   //   not_found    its digest, or a file's, was never stored
   //   unavailable  the disk is full or read-only
-  virtual Result<PutResult> put(Function function) = 0;
+  //   and what `change` refuses with
+  virtual Result<PutResult> put(Function function, const Change& change = {}) = 0;
 
   // Newest first, the current one marked by being equal to snapshot()'s. Blocks.
   //   not_found
@@ -69,10 +82,12 @@ class Catalog {
   // Makes an earlier version current again: the one given, or the one before the current (0).
   //   not_found  no such function or version
   //   conflict   there is no earlier version
-  virtual Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to) = 0;
+  //   and what `change` refuses with
+  virtual Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to,
+                                                           const Change& change = {}) = 0;
 
   //   not_found
-  virtual Result<void> remove(const FunctionName& name) = 0;
+  virtual Result<void> remove(const FunctionName& name, const Change& change = {}) = 0;
 
   // Who may use them.
   virtual Users& users() = 0;
@@ -83,6 +98,7 @@ class Catalog {
 
 struct CatalogOptions {
   std::filesystem::path secret_key_file = {};  // "": secret.key in the folder.
+  std::uint32_t versions_max = 20;             // Of each function; at least 2.
 };
 
 // Opens, creates or migrates the catalog of `folder`, made if missing.
@@ -94,6 +110,6 @@ Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folde
                                               const CatalogOptions& options = {});
 
 // The same promises but for the disk; for tests.
-std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock);
+std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock, const CatalogOptions& options = {});
 
 }  // namespace canopy::store

@@ -298,6 +298,91 @@ TEST_P(CatalogContract, RemoveTakesAllVersionsAndNoNumberComesBack) {
   EXPECT_EQ(catalog->rollback(name, 2).error().code, Code::not_found);
 }
 
+TEST_P(CatalogContract, VersionsBeyondTheMostAreForgottenTheOldestFirst) {
+  const FunctionName name = *parse_function_name("demo/hello");
+  const auto deploy_versions = [&](int first, int last) {
+    for (int i = first; i <= last; ++i) {
+      ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello"), "code " + std::to_string(i)));
+    }
+  };
+  ASSERT_TRUE(deploy(*catalog, sample_function("demo/other"), "code 1"));
+  deploy_versions(1, 25);
+  const auto versions = catalog->versions(name);
+  ASSERT_TRUE(versions);
+  ASSERT_EQ(versions->size(), 20);
+  EXPECT_EQ(versions->front().version, 25);
+  EXPECT_EQ(versions->back().version, 6);
+  EXPECT_EQ(catalog->rollback(name, 5).error().code, Code::not_found);
+  EXPECT_EQ(catalog->versions(*parse_function_name("demo/other"))->size(), 1);
+
+  // Who rolled back far, and then deploys something worse, can go back there.
+  ASSERT_TRUE(catalog->rollback(name, 6));
+  EXPECT_EQ(catalog->versions(name)->size(), 20) << "a rollback forgets nothing";
+  deploy_versions(26, 26);
+  EXPECT_EQ(catalog->versions(name)->back().version, 6);
+  EXPECT_EQ(catalog->rollback(name, 7).error().code, Code::not_found);
+  EXPECT_EQ((*catalog->rollback(name, 6))->digest, sha256_hex("code 6"));
+  EXPECT_EQ((*catalog->rollback(name, 26))->version, 26);
+  deploy_versions(27, 27);
+  EXPECT_EQ(catalog->versions(name)->size(), 20);
+  EXPECT_EQ(catalog->rollback(name, 6).error().code, Code::not_found);
+}
+
+TEST_P(CatalogContract, TheCodeOfForgottenVersionsIsSweptWhereNothingElseNamesIt) {
+  ASSERT_TRUE(deploy(*catalog, sample_function("demo/other"), "code 2"));
+  for (int i = 1; i <= 22; ++i) {
+    ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello"), "code " + std::to_string(i)));
+  }
+  clock.advance(hours(2));
+  EXPECT_EQ(*catalog->sweep(), 6);
+  EXPECT_EQ(catalog->code_path(sha256_hex("code 1")).error().code, Code::not_found);
+  EXPECT_TRUE(catalog->code_path(sha256_hex("code 2")));
+  EXPECT_TRUE(catalog->code_path(sha256_hex("code 3")));
+}
+
+TEST_P(CatalogContract, WhatAChangeRefusesDoesNotHappen) {
+  const FunctionName name = *parse_function_name("demo/hello");
+  for (const char* code : {"one", "two"}) ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello"), code));
+  std::vector<std::string> asked;
+  const Change refuses{.allow = [&](const Function& next) -> Result<void> {
+    asked.push_back(next.digest);
+    EXPECT_EQ(catalog->snapshot()->functions.at(name)->version, 2);
+    return fail(Code::exhausted, "too much");
+  }};
+  const std::uint64_t before = catalog->version();
+  EXPECT_EQ(deploy(*catalog, sample_function("demo/hello"), "three", refuses).error().code, Code::exhausted);
+  EXPECT_EQ(catalog->rollback(name, 0, refuses).error().message, "too much");
+  EXPECT_EQ(asked, (std::vector<std::string>{sha256_hex("three"), sha256_hex("one")}));
+  EXPECT_EQ(catalog->version(), before);
+  EXPECT_EQ(current("demo/hello"), 2);
+  EXPECT_EQ(catalog->versions(name)->size(), 2);
+  EXPECT_EQ(catalog->users().audit(0, 10)->size(), 2);
+}
+
+TEST_P(CatalogContract, EachChangeHasALineInTheAuditLogAndNothingElseHas) {
+  const FunctionName name = *parse_function_name("demo/hello");
+  const Change change{.actor = {.user = "bob", .key = "k"}};
+  for (const char* code : {"one", "two"})
+    ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello"), code, change));
+  ASSERT_TRUE(deploy(*catalog, sample_function("demo/hello"), "two", change));  // Is current already,
+  ASSERT_TRUE(catalog->rollback(name, 2, change));                              // as is this.
+  ASSERT_FALSE(catalog->rollback(name, 3, change));
+  ASSERT_TRUE(catalog->rollback(name, 0, change));
+  ASSERT_TRUE(catalog->remove(name, change));
+  ASSERT_FALSE(catalog->remove(name, change));
+
+  const auto entries = catalog->users().audit(0, 10);
+  ASSERT_TRUE(entries) << entries.error().message;
+  std::vector<std::string> lines;
+  for (const AuditEntry& entry : *entries) {
+    lines.push_back(entry.action + " " + entry.target + " " + entry.detail);
+    EXPECT_EQ(entry.user + entry.key, "bobk");
+  }
+  EXPECT_EQ(lines, (std::vector<std::string>{
+                       "function.remove demo/hello ", "function.rollback demo/hello version 1",
+                       "function.deploy demo/hello version 2", "function.deploy demo/hello version 1"}));
+}
+
 TEST_P(CatalogContract, SnapshotsAreInOrderAndStayAsTheyWere) {
   for (const char* name : {"b/a", "a/b", "a/a", "a/A"}) ASSERT_TRUE(deploy(*catalog, sample_function(name)));
   const auto kept = catalog->snapshot();

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/id.h"
 #include "base/sha256.h"
 #include "base/units.h"
@@ -25,9 +26,7 @@ std::string fresh_name() {
   return std::string(fresh_prefix) + to_text(random);
 }
 
-bool is_part_name(const std::string& name) {
-  return name.size() == 2 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
+bool is_part_name(const std::string& name) { return name.size() == 2 && is_hex(name); }
 
 // Whether the file holds exactly `code`. One that cannot be read is not intact.
 bool is_intact(const Descriptor& file, std::string_view code) {

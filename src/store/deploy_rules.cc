@@ -86,6 +86,26 @@ bool same_deployment(const Function& a, const Function& b) {
          std::tie(b.name, b.digest, b.code_bytes, b.runtime, b.limits, b.env, b.files);
 }
 
+std::vector<std::uint32_t> outdated(const std::vector<std::uint32_t>& versions, std::uint32_t current,
+                                    std::uint32_t before, std::size_t count_max) {
+  std::vector<std::uint32_t> gone;
+  for (const std::uint32_t version : versions) {
+    if (versions.size() - gone.size() <= count_max) break;
+    if (version != current && version != before) gone.push_back(version);
+  }
+  return gone;
+}
+
+AuditEntry audit_line(std::string_view action, const FunctionName& name, std::uint32_t version,
+                      const Actor& actor, WallTime at) {
+  return {.at = at,
+          .user = actor.user,
+          .key = actor.key,
+          .action = std::string(action),
+          .target = to_text(name),
+          .detail = version == 0 ? "" : "version " + std::to_string(version)};
+}
+
 Error no_function(const FunctionName& name) {
   return {
       .code = Code::not_found,

@@ -1,11 +1,16 @@
 #pragma once
 // What every catalog asks of a function before it takes it, and the words for what it does not have.
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/units.h"
 #include "model/function.h"
+#include "model/user.h"
+#include "store/users.h"
 
 namespace canopy::store {
 
@@ -19,6 +24,15 @@ Result<void> make_ready(Function& function);
 
 // The same but for version and time.
 bool same_deployment(const Function& a, const Function& b);
+
+// Which of `versions`, in order of their numbers, are forgotten so that `count_max` are left: of those that
+// are neither `current` nor `before`, which was current until now, the oldest.
+std::vector<std::uint32_t> outdated(const std::vector<std::uint32_t>& versions, std::uint32_t current,
+                                    std::uint32_t before, std::size_t count_max);
+
+// The line of the audit log that goes with a change of that function; version 0 is all of them.
+AuditEntry audit_line(std::string_view action, const FunctionName& name, std::uint32_t version,
+                      const Actor& actor, WallTime at);
 
 Error no_function(const FunctionName& name);
 Error no_version(const FunctionName& name, std::uint32_t version);

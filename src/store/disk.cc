@@ -84,11 +84,6 @@ Result<void> sync_file(const Descriptor& file, const fs::path& path) {
 
 }  // namespace
 
-void Descriptor::reset() {
-  if (number_ >= 0) close(number_);  // Nothing can be done about an error: what matters was synced before.
-  number_ = -1;
-}
-
 Error disk_error(std::string_view attempt, const fs::path& path, int error_number) {
   std::string message = "cannot " + std::string(attempt) + " " + path.string() + ": " +
                         std::generic_category().message(error_number);

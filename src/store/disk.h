@@ -13,32 +13,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 
 namespace canopy::store {
-
-// Owns an open file.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() { reset(); }
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) {
-      reset();
-      number_ = std::exchange(other.number_, -1);
-    }
-    return *this;
-  }
-
-  explicit operator bool() const { return number_ >= 0; }
-  int get() const { return number_; }
-  void reset();
-
- private:
-  int number_ = -1;
-};
 
 // "cannot write /data/format: No space left on device; free some space there". Code: unavailable.
 Error disk_error(std::string_view attempt, const std::filesystem::path& path, int error_number);

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "store/catalog.h"
@@ -27,8 +28,10 @@ struct Known {
 
 class MemoryCatalog final : public Catalog {
  public:
-  MemoryCatalog(TempFolder temp, Folder code, Database database, const Clock& clock)
+  MemoryCatalog(TempFolder temp, Folder code, Database database, std::uint32_t versions_max,
+                const Clock& clock)
       : temp_(std::move(temp)),
+        versions_max_(versions_max),
         clock_(clock),
         code_(std::move(code), clock),
         database_(std::move(database)),
@@ -43,7 +46,7 @@ class MemoryCatalog final : public Catalog {
     return code_.path(digest);
   }
 
-  Result<PutResult> put(Function function) override {
+  Result<PutResult> put(Function function, const Change& change) override {
     CANOPY_TRY_VOID(make_ready(function));
     const std::lock_guard lock(mutex_);
     CANOPY_TRY_VOID(code_.path(function.digest));
@@ -52,14 +55,22 @@ class MemoryCatalog final : public Catalog {
     if (current && same_deployment(*current, function))
       return PutResult{.function = current, .unchanged = true};
 
+    if (change.allow) CANOPY_TRY_VOID(change.allow(function));
     Known& known = known_[function.name];
     if (known.last_version == std::numeric_limits<std::uint32_t>::max()) {
       return fail(Code::exhausted, "the version numbers of " + to_text(function.name) + " are used up");
     }
+    CANOPY_TRY_VOID(note("function.deploy", function.name, known.last_version + 1, change));
     function.version = ++known.last_version;
     function.created = clock_.wall_now();
     auto shared = std::make_shared<const Function>(std::move(function));
     known.versions.emplace(shared->version, shared);
+    std::vector<std::uint32_t> numbers;
+    for (const auto& [number, version] : known.versions) numbers.push_back(number);
+    const std::uint32_t before = current ? current->version : 0;
+    for (const std::uint32_t old : outdated(numbers, shared->version, before, versions_max_)) {
+      known.versions.erase(old);
+    }
     published_.put(shared);
     return PutResult{.function = std::move(shared), .created = current == nullptr};
   }
@@ -73,7 +84,8 @@ class MemoryCatalog final : public Catalog {
     return found;
   }
 
-  Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to) override {
+  Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to,
+                                                   const Change& change) override {
     const std::lock_guard lock(mutex_);
     auto current = find(name);
     if (current == nullptr) return tl::unexpected(no_function(name));
@@ -85,13 +97,16 @@ class MemoryCatalog final : public Catalog {
       if (at == versions.begin()) return tl::unexpected(no_earlier_version(*current));
       --at;
     }
+    if (change.allow) CANOPY_TRY_VOID(change.allow(*at->second));
+    CANOPY_TRY_VOID(note("function.rollback", name, at->first, change));
     published_.put(at->second);
     return at->second;
   }
 
-  Result<void> remove(const FunctionName& name) override {
+  Result<void> remove(const FunctionName& name, const Change& change) override {
     const std::lock_guard lock(mutex_);
     if (find(name) == nullptr) return tl::unexpected(no_function(name));
+    CANOPY_TRY_VOID(note("function.remove", name, 0, change));
     known_.at(name).versions.clear();
     published_.remove(name);
     return {};
@@ -112,6 +127,12 @@ class MemoryCatalog final : public Catalog {
     return at == now->functions.end() ? nullptr : at->second;
   }
 
+  Result<void> note(std::string_view action, const FunctionName& name, std::uint32_t version,
+                    const Change& change) {
+    const std::lock_guard lock(database_mutex_);
+    return append_audit(database_, audit_line(action, name, version, change.actor, clock_.wall_now()));
+  }
+
   bool is_named(const std::string& digest) const {
     for (const auto& [name, known] : known_) {
       for (const auto& [number, function] : known.versions) {
@@ -125,6 +146,7 @@ class MemoryCatalog final : public Catalog {
   }
 
   const TempFolder temp_;  // Code must be a file for those who map it.
+  const std::uint32_t versions_max_;
   const Clock& clock_;
   CodeFiles code_;
   Published published_;
@@ -147,7 +169,7 @@ Result<Database> make_database(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock) {
+std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock, const CatalogOptions& options) {
   auto temp = TempFolder::make();
   CANOPY_CHECK(temp.has_value());  // A test that has no temporary folder can do nothing.
   auto code = Folder::open_or_make(temp->path() / "code");
@@ -155,7 +177,8 @@ std::unique_ptr<Catalog> make_memory_catalog(const Clock& clock) {
   code->do_not_sync();
   auto database = make_database(temp->path() / "users.db");
   CANOPY_CHECK(database.has_value());
-  return std::make_unique<MemoryCatalog>(*std::move(temp), *std::move(code), *std::move(database), clock);
+  return std::make_unique<MemoryCatalog>(*std::move(temp), *std::move(code), *std::move(database),
+                                         options.versions_max, clock);
 }
 
 }  // namespace canopy::store

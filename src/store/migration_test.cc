@@ -156,7 +156,7 @@ TEST_F(Migration, FormatOneBecomesFormatTwoWithACopyBeside) {
     EXPECT_TRUE((*catalog)->snapshot()->functions.contains(*parse_function_name("demo/hello")));
     EXPECT_TRUE((*catalog)->users().snapshot()->users.empty());
     EXPECT_EQ(content(temp.path() / "format"), "2\n");
-    ASSERT_TRUE((*catalog)->users().note("test", "", "", {}));
+    ASSERT_TRUE(deploy(**catalog, sample_function("demo/audited")));
   }
   {
     auto copy = *Database::open(fs::canonical(temp.path()) / "catalog.db.before-format-2");

@@ -249,6 +249,18 @@ Result<std::optional<Function>> read_version(Database& database, const FunctionN
   return std::move(functions.front());
 }
 
+Result<std::vector<std::uint32_t>> read_version_numbers(Database& database, const FunctionName& name) {
+  CANOPY_TRY(Statement row, database.prepare("SELECT version FROM versions WHERE space = ?1 AND name = ?2 "
+                                             "ORDER BY version"));
+  row.bind(name.space).bind(name.name);
+  std::vector<std::uint32_t> numbers;
+  for (;;) {
+    CANOPY_TRY(const bool more, row.step());
+    if (!more) return numbers;
+    numbers.push_back(narrow(row.number(0)));
+  }
+}
+
 Result<std::unordered_set<std::string>> read_digests(Database& database) {
   CANOPY_TRY(Statement row, database.prepare("SELECT digest FROM versions UNION SELECT digest FROM files"));
   std::unordered_set<std::string> digests;
@@ -310,7 +322,13 @@ Result<void> insert_version(Database& database, const Function& function) {
   return {};
 }
 
-// Their variables and files go with them.
+Result<void> erase_version(Database& database, const FunctionName& name, std::uint32_t version) {
+  CANOPY_TRY(Statement statement,
+             database.prepare("DELETE FROM versions WHERE space = ?1 AND name = ?2 AND version = ?3"));
+  statement.bind(name.space).bind(name.name).bind(std::int64_t{version});
+  return statement.run();
+}
+
 Result<void> erase_versions(Database& database, const FunctionName& name) {
   CANOPY_TRY(Statement statement, database.prepare("DELETE FROM versions WHERE space = ?1 AND name = ?2"));
   statement.bind(name.space).bind(name.name);

@@ -41,11 +41,15 @@ Result<std::vector<Function>> read_current(Database& database);                 
 Result<std::vector<Function>> read_versions(Database& database, const FunctionName& name);  // Newest first.
 Result<std::optional<Function>> read_version(Database& database, const FunctionName& name,
                                              std::uint32_t version);
+// In order.
+Result<std::vector<std::uint32_t>> read_version_numbers(Database& database, const FunctionName& name);
 // Of all code and files that any version names.
 Result<std::unordered_set<std::string>> read_digests(Database& database);
 
 Result<void> write_name(Database& database, const FunctionName& name, const NameRow& row);
 Result<void> insert_version(Database& database, const Function& function);
-Result<void> erase_versions(Database& database, const FunctionName& name);
+// With its variables and files.
+Result<void> erase_version(Database& database, const FunctionName& name, std::uint32_t version);
+Result<void> erase_versions(Database& database, const FunctionName& name);  // All of them.
 
 }  // namespace canopy::store

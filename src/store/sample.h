@@ -40,10 +40,11 @@ inline Function sample_function(std::string_view name, std::string_view code = s
 }
 
 // Puts the code, then the function.
-inline Result<PutResult> deploy(Catalog& catalog, Function function, std::string_view code = sample_code) {
+inline Result<PutResult> deploy(Catalog& catalog, Function function, std::string_view code = sample_code,
+                                const Change& change = {}) {
   CANOPY_TRY(function.digest, catalog.put_code(code));
   function.code_bytes = code.size();
-  return catalog.put(std::move(function));
+  return catalog.put(std::move(function), change);
 }
 
 // All but version and time.

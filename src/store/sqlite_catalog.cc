@@ -13,6 +13,7 @@
 #include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/sqlite_users.h"
+#include "store/user_rows.h"
 
 namespace canopy::store {
 namespace {
@@ -28,8 +29,9 @@ tl::unexpected<Error> explain(std::string_view attempt, const FunctionName& name
 class SqliteCatalog final : public Catalog {
  public:
   SqliteCatalog(DataFolder folder, std::unique_ptr<CodeFiles> code, Database database,
-                SecretKeyFile secret_key, const Clock& clock)
+                SecretKeyFile secret_key, std::uint32_t versions_max, const Clock& clock)
       : folder_(std::move(folder)),
+        versions_max_(versions_max),
         clock_(clock),
         code_(std::move(code)),
         secret_key_(std::move(secret_key)),
@@ -59,7 +61,7 @@ class SqliteCatalog final : public Catalog {
     return code_->path(digest);
   }
 
-  Result<PutResult> put(Function function) override {
+  Result<PutResult> put(Function function, const Change& change) override {
     CANOPY_TRY_VOID(make_ready(function));
     const std::lock_guard lock(mutex_);  // Before looking for the code: no sweep() shall come between.
     CANOPY_TRY_VOID(code_->path(function.digest));
@@ -68,8 +70,11 @@ class SqliteCatalog final : public Catalog {
     if (current && same_deployment(*current, function))
       return PutResult{.function = current, .unchanged = true};
 
+    if (change.allow) CANOPY_TRY_VOID(change.allow(function));
     function.created = clock_.wall_now();
-    if (const auto written = write(function); !written) return explain("put", function.name, written.error());
+    if (const auto written = write(function, change); !written) {
+      return explain("put", function.name, written.error());
+    }
     auto shared = std::make_shared<const Function>(std::move(function));
     published_.put(shared);
     return PutResult{.function = std::move(shared), .created = current == nullptr};
@@ -85,25 +90,29 @@ class SqliteCatalog final : public Catalog {
     return found;
   }
 
-  Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to) override {
+  Result<std::shared_ptr<const Function>> rollback(const FunctionName& name, std::uint32_t to,
+                                                   const Change& change) override {
     const std::lock_guard lock(mutex_);
     auto current = find(name);
     if (current == nullptr) return tl::unexpected(no_function(name));
     if (to == current->version) return current;
     auto target = find_target(*current, to);
     if (!target) return tl::unexpected(target.error());
+    if (change.allow) CANOPY_TRY_VOID(change.allow(*target));
     auto shared = std::make_shared<const Function>(*std::move(target));
-    if (const auto switched = set_current(name, shared->version); !switched) {
+    if (const auto switched = set_current(name, shared->version, change); !switched) {
       return explain("roll back", name, switched.error());
     }
     published_.put(shared);
     return shared;
   }
 
-  Result<void> remove(const FunctionName& name) override {
+  Result<void> remove(const FunctionName& name, const Change& change) override {
     const std::lock_guard lock(mutex_);
     if (find(name) == nullptr) return tl::unexpected(no_function(name));
-    if (const auto erased = erase(name); !erased) return explain("remove", name, erased.error());
+    if (const auto erased = erase(name, change); !erased) {
+      return explain("remove", name, erased.error());
+    }
     published_.remove(name);
     return {};
   }
@@ -126,7 +135,7 @@ class SqliteCatalog final : public Catalog {
   }
 
   // Sets its version.
-  Result<void> write(Function& function) {
+  Result<void> write(Function& function, const Change& change) {
     CANOPY_TRY(Transaction transaction, Transaction::begin(database_));
     CANOPY_TRY(const std::optional<NameRow> known, read_name(database_, function.name));
     const std::uint32_t last = known ? known->last_version : 0;
@@ -137,7 +146,17 @@ class SqliteCatalog final : public Catalog {
     const NameRow row{.current = function.version, .last_version = function.version};
     CANOPY_TRY_VOID(write_name(database_, function.name, row));
     CANOPY_TRY_VOID(insert_version(database_, function));
+    CANOPY_TRY_VOID(forget_old_versions(function, known ? known->current : 0));
+    CANOPY_TRY_VOID(note("function.deploy", function.name, function.version, change));
     return transaction.commit();
+  }
+
+  Result<void> forget_old_versions(const Function& current, std::uint32_t before) {
+    CANOPY_TRY(const auto numbers, read_version_numbers(database_, current.name));
+    for (const std::uint32_t old : outdated(numbers, current.version, before, versions_max_)) {
+      CANOPY_TRY_VOID(erase_version(database_, current.name, old));
+    }
+    return {};
   }
 
   Result<Function> find_target(const Function& current, std::uint32_t to) {
@@ -160,24 +179,33 @@ class SqliteCatalog final : public Catalog {
     return static_cast<std::uint32_t>(row.number(0));
   }
 
-  Result<void> set_current(const FunctionName& name, std::uint32_t version) {
+  Result<void> set_current(const FunctionName& name, std::uint32_t version, const Change& change) {
     CANOPY_TRY(Transaction transaction, Transaction::begin(database_));
     CANOPY_TRY(const std::optional<NameRow> known, read_name(database_, name));
     if (!known) return fail(Code::internal, "its row is gone from catalog.db");
     CANOPY_TRY_VOID(write_name(database_, name, {.current = version, .last_version = known->last_version}));
+    CANOPY_TRY_VOID(note("function.rollback", name, version, change));
     return transaction.commit();
   }
 
-  Result<void> erase(const FunctionName& name) {
+  Result<void> erase(const FunctionName& name, const Change& change) {
     CANOPY_TRY(Transaction transaction, Transaction::begin(database_));
     CANOPY_TRY(const std::optional<NameRow> known, read_name(database_, name));
     if (!known) return fail(Code::internal, "its row is gone from catalog.db");
     CANOPY_TRY_VOID(write_name(database_, name, {.current = 0, .last_version = known->last_version}));
     CANOPY_TRY_VOID(erase_versions(database_, name));
+    CANOPY_TRY_VOID(note("function.remove", name, 0, change));
     return transaction.commit();
   }
 
+  // In the transaction that is open.
+  Result<void> note(std::string_view action, const FunctionName& name, std::uint32_t version,
+                    const Change& change) {
+    return append_audit(database_, audit_line(action, name, version, change.actor, clock_.wall_now()));
+  }
+
   const DataFolder folder_;  // First, so that its lock is let go last.
+  const std::uint32_t versions_max_;
   const Clock& clock_;
   const std::unique_ptr<CodeFiles> code_;
   Published published_;
@@ -213,7 +241,7 @@ Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folde
   const bool own_key = options.secret_key_file.empty();
   SecretKeyFile secret_key(own_key ? data.folder().path() / "secret.key" : options.secret_key_file, own_key);
   auto catalog = std::make_unique<SqliteCatalog>(std::move(data), std::move(code), *std::move(database),
-                                                 std::move(secret_key), clock);
+                                                 std::move(secret_key), options.versions_max, clock);
   if (auto started = catalog->start(); !started)
     return tl::unexpected(at_opening(std::move(started).error()));
   return catalog;

@@ -15,6 +15,7 @@
 #include "store/child.h"
 #include "store/data_folder.h"
 #include "store/sample.h"
+#include "store/sqlite.h"
 
 namespace canopy::store {
 namespace {
@@ -88,6 +89,44 @@ TEST_F(SqliteCatalog, KeepsTheLargestNumbers) {
                      .table_elements = 1};
   ASSERT_TRUE(deploy(**open(), function));
   EXPECT_EQ((*open())->snapshot()->functions.at(function.name)->limits, function.limits);
+}
+
+// A folder that was written with a higher bound comes down to a lower one as it is deployed to.
+TEST_F(SqliteCatalog, KeepsAsManyVersionsAsItIsTold) {
+  const Function function = sample_function("demo/hello");
+  {
+    const auto catalog = *open();
+    for (const char* code : {"one", "two", "three", "four"}) ASSERT_TRUE(deploy(*catalog, function, code));
+  }
+  const auto catalog = *open_catalog(folder, clock, {.versions_max = 2});
+  EXPECT_EQ(catalog->versions(function.name)->size(), 4);
+  ASSERT_TRUE(deploy(*catalog, function, "five"));
+  const auto versions = catalog->versions(function.name);
+  ASSERT_EQ(versions->size(), 2);
+  EXPECT_EQ(versions->back().version, 4);
+  EXPECT_EQ(Database::open(fs::canonical(folder) / "catalog.db")->number("SELECT count(*) FROM env").value(),
+            6);
+}
+
+// A change whose line cannot be written does not happen.
+TEST_F(SqliteCatalog, AChangeAndItsLineInTheAuditLogAreOneTransaction) {
+  const auto catalog = *open();
+  const Function function = sample_function("demo/hello");
+  for (const char* code : {"one", "two"}) ASSERT_TRUE(deploy(*catalog, function, code));
+  const auto before = catalog->snapshot();
+  Database other = *Database::open(fs::canonical(folder) / "catalog.db");
+  ASSERT_TRUE(other.execute("ALTER TABLE audit RENAME TO elsewhere"));
+
+  EXPECT_FALSE(deploy(*catalog, function, "three"));
+  EXPECT_FALSE(deploy(*catalog, sample_function("demo/other"), "one"));
+  EXPECT_FALSE(catalog->rollback(function.name, 0));
+  EXPECT_FALSE(catalog->remove(function.name));
+
+  EXPECT_EQ(catalog->snapshot(), before);
+  EXPECT_EQ(catalog->versions(function.name)->size(), 2);
+  ASSERT_TRUE(other.execute("ALTER TABLE elsewhere RENAME TO audit"));
+  EXPECT_EQ(deploy(*catalog, function, "three")->function->version, 3);
+  EXPECT_EQ(catalog->users().audit(0, 10)->size(), 3);
 }
 
 TEST_F(SqliteCatalog, MakesItsFolderForItsOwnerAlone) {

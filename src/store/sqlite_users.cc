@@ -12,7 +12,6 @@ namespace canopy::store {
 namespace {
 
 constexpr std::size_t label_size_max = 200;
-constexpr std::size_t detail_size_max = 1000;
 constexpr std::size_t variable_size_max = 255;
 constexpr Duration expired_key_age = std::chrono::hours(24);  // So long it can still be asked after.
 
@@ -300,12 +299,6 @@ class SqliteUsers final : public Users {
     return rows;
   }
 
-  Result<void> note(std::string_view action, std::string_view target, std::string_view detail,
-                    const Actor& actor) override {
-    const std::lock_guard lock(mutex_);
-    return commit(action, target, detail, actor, [] { return Result<void>(); });
-  }
-
   Result<std::vector<AuditEntry>> audit(std::uint64_t before, std::size_t limit) const override {
     const std::lock_guard lock(mutex_);
     auto entries = read_audit(database_, before, limit);
@@ -363,8 +356,8 @@ class SqliteUsers final : public Users {
                                                .user = actor.user,
                                                .key = actor.key,
                                                .action = std::string(action),
-                                               .target = std::string(target.substr(0, detail_size_max)),
-                                               .detail = std::string(detail.substr(0, detail_size_max))}));
+                                               .target = std::string(target),
+                                               .detail = std::string(detail)}));
       return transaction.commit();
     }();
     if (!done) return explain(std::string(action) + " " + log_safe(target, 100), done.error());

@@ -10,6 +10,8 @@
 namespace canopy::store {
 namespace {
 
+constexpr std::size_t audit_text_bytes_max = 1000;
+
 std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 std::int64_t column(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::int64_t column(WallTime time) { return time.time_since_epoch().count(); }
@@ -264,6 +266,9 @@ Result<std::vector<AuditEntry>> read_audit(Database& database, std::uint64_t bef
 Result<void> append_audit(Database& database, AuditEntry entry) {
   CANOPY_TRY(const std::int64_t last, database.number("SELECT coalesce(max(id), 0) FROM audit"));
   entry.id = bits(last) + 1;
+  for (std::string* const text : {&entry.target, &entry.detail}) {
+    if (text->size() > audit_text_bytes_max) text->resize(audit_text_bytes_max);
+  }
   CANOPY_TRY(Statement row, database.prepare("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
   const std::string sealed = seal(entry);
   row.bind(column(entry.id)).bind_blob(sealed).bind(column(entry.at)).bind(entry.user).bind(entry.key);
@@ -273,41 +278,74 @@ Result<void> append_audit(Database& database, AuditEntry entry) {
   return old.bind(column(entry.id - audit_count_max)).run();
 }
 
-Result<std::vector<UsageRow>> read_usage(Database& database, const UsageFilter& filter, std::size_t limit) {
+namespace {
+
+std::string usage_sql(const UsageFilter& filter) {
   std::string sql =
       "SELECT day, user, space, name, user_name, calls, errors, run_ns, cpu_ns, memory_kib_us, input_bytes, "
       "output_bytes, log_bytes FROM usage WHERE day >= ?1 AND day <= ?2";
   int next = 3;
-  const auto also = [&sql, &next](std::string_view name) {
-    sql.append(" AND ").append(name).append(" = ?").append(std::to_string(next++));
-  };
-  if (filter.user) also("user");
-  if (filter.space) also("space");
-  if (filter.function) also("name");
-  sql += " ORDER BY day, user, space, name LIMIT ?" + std::to_string(next);
-  CANOPY_TRY(Statement row, database.prepare(sql));
+  const auto parameter = [&next] { return "?" + std::to_string(next++); };
+  if (filter.user) sql += " AND user = " + parameter();
+  if (filter.space) sql += " AND space = " + parameter();
+  if (filter.function) sql += " AND name = " + parameter();
+  if (filter.after && filter.by_day) {
+    sql += " AND (day, user, space, name) > (" + parameter() + ", ";
+  } else if (filter.after) {
+    sql += " AND (user, space, name) > (";
+  }
+  if (filter.after) sql += parameter() + ", " + parameter() + ", " + parameter() + ")";
+  return sql + (filter.by_day ? " ORDER BY day, user, space, name" : " ORDER BY user, space, name, day");
+}
+
+UsageRow usage_row(const Statement& row) {
+  UsageRow made;
+  made.user_name = row.text(4);
+  made.usage = {.day = row.number(0),
+                .user = bits(row.number(1)),
+                .function = {.space = row.text(2), .name = row.text(3)},
+                .call_count = bits(row.number(5)),
+                .error_count = bits(row.number(6)),
+                .run_time = Duration(row.number(7)),
+                .cpu_time = Duration(row.number(8)),
+                .memory_kib_us = bits(row.number(9)),
+                .input_bytes = bits(row.number(10)),
+                .output_bytes = bits(row.number(11)),
+                .log_bytes = bits(row.number(12))};
+  return made;
+}
+
+}  // namespace
+
+Result<std::vector<UsageRow>> read_usage(Database& database, const UsageFilter& filter, std::size_t limit) {
+  CANOPY_TRY(Statement row, database.prepare(usage_sql(filter)));
   row.bind(filter.first_day).bind(filter.last_day);
   if (filter.user) row.bind(column(*filter.user));
   if (filter.space) row.bind(*filter.space);
   if (filter.function) row.bind(*filter.function);
-  row.bind(column(limit));
+  if (filter.after && filter.by_day) row.bind(filter.after->day);
+  if (filter.after) {
+    const UsagePlace& after = *filter.after;
+    row.bind(column(after.user)).bind(after.function.space).bind(after.function.name);
+  }
   std::vector<UsageRow> rows;
   for (;;) {
     CANOPY_TRY(const bool more, row.step());
     if (!more) return rows;
-    UsageRow& made = rows.emplace_back();
-    made.user_name = row.text(4);
-    made.usage = {.day = row.number(0),
-                  .user = bits(row.number(1)),
-                  .function = {.space = row.text(2), .name = row.text(3)},
-                  .call_count = bits(row.number(5)),
-                  .error_count = bits(row.number(6)),
-                  .run_time = Duration(row.number(7)),
-                  .cpu_time = Duration(row.number(8)),
-                  .memory_kib_us = bits(row.number(9)),
-                  .input_bytes = bits(row.number(10)),
-                  .output_bytes = bits(row.number(11)),
-                  .log_bytes = bits(row.number(12))};
+    UsageRow next = usage_row(row);
+    if (filter.visible && !filter.visible(next.usage.function.space)) continue;
+    if (!filter.by_day) next.usage.day = 0;
+    const bool same = !rows.empty() && rows.back().usage.day == next.usage.day &&
+                      rows.back().usage.user == next.usage.user &&
+                      rows.back().usage.function == next.usage.function;
+    if (same) {
+      rows.back().usage.add(next.usage);
+      rows.back().user_name = std::move(next.user_name);
+    } else if (rows.size() == limit) {
+      return rows;
+    } else {
+      rows.push_back(std::move(next));
+    }
   }
 }
 

@@ -40,7 +40,7 @@ Result<void> insert_key(Database& database, const Key& key);
 Result<void> erase_key(Database& database, std::string_view id);
 Result<void> write_secret(Database& database, const SealedSecret& secret);
 Result<void> erase_secret(Database& database, const SecretName& name);
-// Numbers it, and forgets the oldest beyond audit_count_max.
+// Numbers it, shortens what is too long, and forgets the oldest beyond audit_count_max.
 Result<void> append_audit(Database& database, AuditEntry entry);
 Result<void> add_usage_row(Database& database, const DayUsage& usage, std::string_view user_name);
 Result<void> erase_usage_before(Database& database, std::int64_t day);

@@ -1,6 +1,7 @@
 #pragma once
-// Who there is, with which keys and secrets; what they used; who changed what. All of it lies in the tables
-// of the catalog (format 2), and all of a change is in one transaction with its line in the audit log.
+// Who there is, with which keys and secrets; what they used; who changed what, functions included. All of it
+// lies in the tables of the catalog (format 2), and all of a change is in one transaction with its line in
+// the audit log.
 //
 //   users        a row each; namespaces: which user each belongs to
 //   keys         the SHA-256 of each API key's secret, never the key
@@ -63,17 +64,28 @@ struct Actor {
   std::string key;
 };
 
+// Where a row of usage stands among the others.
+struct UsagePlace {
+  std::int64_t day = 0;  // 0 where days are added up.
+  std::uint64_t user = 0;
+  FunctionName function;
+};
+
 struct UsageFilter {
   std::optional<std::uint64_t> user = {};
   std::optional<std::string> space = {};
   std::optional<std::string> function = {};  // With `space`.
   std::int64_t first_day = 0;
   std::int64_t last_day = 1'000'000;
+  bool by_day = true;  // Else the days are added up.
+  // Namespaces that it says no to are left out; empty: none are.
+  std::function<bool(std::string_view space)> visible = {};
+  std::optional<UsagePlace> after = {};  // Go on behind it.
 };
 
 struct UsageRow {
   DayUsage usage;
-  std::string user_name;  // As it was when it was used.
+  std::string user_name;  // As it was when it was used last.
 };
 
 class Users {
@@ -117,12 +129,9 @@ class Users {
 
   // Adds to the rows of their days; forgets days of more than usage_days_max ago.
   virtual Result<void> add_usage(const std::vector<DayUsage>& rows) = 0;
-  // By day, user, function; at most `limit`.
+  // In order of day, user, function; at most `limit`.
   virtual Result<std::vector<UsageRow>> usage(const UsageFilter& filter, std::size_t limit) const = 0;
 
-  // Writes down a change that was made elsewhere: a deployment.
-  virtual Result<void> note(std::string_view action, std::string_view target, std::string_view detail,
-                            const Actor& actor) = 0;
   // Newest first, below `before` if that is not 0.
   virtual Result<std::vector<AuditEntry>> audit(std::uint64_t before, std::size_t limit) const = 0;
 };

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "wasm/compile_job.h"
 
@@ -20,21 +21,6 @@ namespace canopy::wasm {
 namespace {
 
 constexpr std::size_t answer_bytes_max = 64 * 1024;
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int descriptor) : descriptor_(descriptor) {}
-  ~FileDescriptor() { close(); }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return descriptor_; }
-  void close() {
-    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
-  }
-
- private:
-  int descriptor_;
-};
 
 struct Child {
   pid_t pid;
@@ -131,15 +117,15 @@ Result<ModulePlan> carry_out(const CompileOptions& options, CompileJob wanted) {
   std::array<int, 2> jobs{};
   std::array<int, 2> answers{};
   if (pipe2(jobs.data(), O_CLOEXEC) != 0) return fail(Code::unavailable, "no pipe for the compiler");
-  FileDescriptor job_read(jobs[0]);
-  FileDescriptor job_write(jobs[1]);
+  Descriptor job_read(jobs[0]);
+  Descriptor job_write(jobs[1]);
   if (pipe2(answers.data(), O_CLOEXEC) != 0) return fail(Code::unavailable, "no pipe for the compiler");
-  FileDescriptor answer_read(answers[0]);
-  FileDescriptor answer_write(answers[1]);
+  Descriptor answer_read(answers[0]);
+  Descriptor answer_write(answers[1]);
 
   CANOPY_TRY(const pid_t pid, spawn(options, job_read.get(), answer_write.get()));
-  job_read.close();
-  answer_write.close();
+  job_read.reset();
+  answer_write.reset();
   wanted.code_folder = options.code_folder;
   wanted.memory_bytes = options.memory_bytes;
   wanted.timeout = options.timeout;
@@ -151,7 +137,7 @@ Result<ModulePlan> carry_out(const CompileOptions& options, CompileJob wanted) {
     if (now < 0) break;  // The child is gone; its status says why.
     sent += static_cast<std::size_t>(now);
   }
-  job_write.close();
+  job_write.reset();
 
   Child child{.pid = pid, .answer = {}};
   attend(child, answer_read.get(), options.timeout);

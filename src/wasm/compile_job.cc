@@ -12,59 +12,24 @@
 #include <unistd.h>
 
 #include "base/checksum.h"
+#include "base/descriptor.h"
 #include "base/units.h"
 #include "wasm/compile.h"
+#include "wire/percent.h"
 
 namespace canopy::wasm {
 namespace {
 
-constexpr std::string_view digits = "0123456789ABCDEF";
-
 void add(std::string& out, std::string_view key, std::string_view value) {
   out += key;
   out += ' ';
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte > 0x20 && c != '%' && byte != 0x7f) {
-      out += c;
-    } else {
-      out += {'%', digits[byte >> 4], digits[byte & 15]};
-    }
-  }
+  out += wire::percent_encode(value);
   out += '\n';
 }
 
 void add(std::string& out, std::string_view key, std::uint64_t value) {
   add(out, key, std::to_string(value));
 }
-
-Result<std::string> decode(std::string_view text) {
-  std::string value;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      value += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return fail(Code::invalid, "half an escape");
-    const std::size_t high = digits.find(text[i + 1]);
-    const std::size_t low = digits.find(text[i + 2]);
-    if (high == std::string_view::npos || low == std::string_view::npos)
-      return fail(Code::invalid, "no escape");
-    value += static_cast<char>(high << 4 | low);
-    i += 2;
-  }
-  return value;
-}
-
-struct OpenFile {
-  explicit OpenFile(int number) : descriptor(number) {}
-  ~OpenFile() {
-    if (descriptor >= 0) close(descriptor);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  const int descriptor;
-};
 
 using Take = std::function<bool(std::string_view key, std::string value)>;
 
@@ -76,7 +41,7 @@ Result<void> read_lines(std::string_view text, const Take& take) {
     text.remove_prefix(end + 1);
     const std::size_t blank = line.find(' ');
     if (blank == std::string_view::npos) return fail(Code::invalid, "a line without a value");
-    CANOPY_TRY(std::string value, decode(line.substr(blank + 1)));
+    CANOPY_TRY(std::string value, wire::percent_decode(line.substr(blank + 1)));
     if (!take(line.substr(0, blank), std::move(value))) {
       return fail(Code::invalid, "not a line of it: " + std::string(line));
     }
@@ -111,12 +76,12 @@ bool read_file(std::string_view text, FunctionFile& file) {
 // written: such a file is made anew. What runs was checked here, so this is on the way of a first call.
 Result<void> check_whole(const std::filesystem::path& compiled, const ModulePlan& plan) {
   constexpr std::size_t piece_bytes = 256 * KiB;
-  const OpenFile file(open(compiled.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(open(compiled.c_str(), O_RDONLY | O_CLOEXEC));
   const auto piece = std::make_unique_for_overwrite<char[]>(piece_bytes);  // NOLINT(*-avoid-c-arrays)
   Checksum sum;
   std::uint64_t size = 0;
   for (;;) {
-    const ssize_t got = read(file.descriptor, piece.get(), piece_bytes);
+    const ssize_t got = read(file.get(), piece.get(), piece_bytes);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     size += static_cast<std::uint64_t>(got);

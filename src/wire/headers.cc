@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "base/hex.h"
 #include "wire/values.h"
 
 namespace canopy::wire {
 namespace {
 
 constexpr std::string_view spaces = " \t";
-
-char lower(char c) { return 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(spaces);
@@ -21,12 +20,11 @@ std::string_view trim(std::string_view text) {
 template <std::size_t N>
 bool take_hex(std::string_view& text, std::array<std::uint8_t, N>& out) {
   if (text.size() < 2 * N) return false;
-  constexpr std::string_view digits = "0123456789abcdef";
   for (std::size_t i = 0; i < N; ++i) {
-    const std::size_t high = digits.find(text[2 * i]);
-    const std::size_t low = digits.find(text[2 * i + 1]);
-    if (high == std::string_view::npos || low == std::string_view::npos) return false;
-    out.at(i) = static_cast<std::uint8_t>(high * 16 + low);
+    const auto high = hex_value(text[2 * i]);
+    const auto low = hex_value(text[2 * i + 1]);
+    if (!high || !low) return false;
+    out.at(i) = static_cast<std::uint8_t>(*high * 16 + *low);
   }
   text.remove_prefix(2 * N);
   return true;
@@ -60,10 +58,6 @@ std::optional<std::string> take_quoted(std::string_view& text) {
 }
 
 }  // namespace
-
-bool same_word(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
 
 Result<Duration> parse_timeout(std::string_view value) {
   const std::string_view text = trim(value);

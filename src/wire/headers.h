@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/words.h"
 
 namespace canopy::wire {
 
@@ -39,7 +40,6 @@ std::string media_type(std::string_view content_type);
 // name in any case. Nothing where it is absent or malformed.
 std::optional<std::string> header_parameter(std::string_view value, std::string_view name);
 
-// Whether two header names, or other words in ASCII, are the same but for upper and lower case.
-bool same_word(std::string_view a, std::string_view b);
+using canopy::same_word;  // Of two header names.
 
 }  // namespace canopy::wire

@@ -96,11 +96,5 @@ TEST(HeaderParameter, IsNotThere) {
   EXPECT_FALSE(header_parameter("", "b"));
 }
 
-TEST(SameWord, IsBlindToCase) {
-  EXPECT_TRUE(same_word("X-Call-Id", "x-call-ID"));
-  EXPECT_FALSE(same_word("a", "ab"));
-  EXPECT_FALSE(same_word("[", "{"));  // They differ by the same bit as letters do.
-}
-
 }  // namespace
 }  // namespace canopy::wire

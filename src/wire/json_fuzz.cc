@@ -4,9 +4,9 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "wire/json_read.h"
 #include "wire/json_writer.h"
-#include "wire/utf8.h"
 
 // As a body that is read, and as a text that is written and read back.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

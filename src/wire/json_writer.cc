@@ -5,12 +5,11 @@
 #include <cstdint>
 #include <iterator>
 
-#include "wire/utf8.h"
+#include "base/hex.h"
+#include "base/utf8.h"
 
 namespace canopy::wire {
 namespace {
-
-constexpr std::string_view digits = "0123456789abcdef";
 
 // What JSON, or a terminal, must not see as it is.
 bool is_plain(char c) {
@@ -37,8 +36,7 @@ void append_escaped(char c, std::string& out) {
       return;
     default:
       out += "\\u00";
-      out += digits[static_cast<unsigned char>(c) >> 4U];
-      out += digits[static_cast<unsigned char>(c) & 15U];
+      append_hex(static_cast<unsigned char>(c), out);
   }
 }
 

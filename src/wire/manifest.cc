@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "base/nearest.h"
+#include "base/utf8.h"
 #include "wire/json_writer.h"
-#include "wire/utf8.h"
 #include "wire/values.h"
 #include "wire/yaml.h"
 

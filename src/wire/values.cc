@@ -6,14 +6,14 @@
 #include <string>
 
 #include "base/log.h"
+#include "base/words.h"
 
 namespace canopy::wire {
 namespace {
 
-std::string lower(std::string_view text) {
+std::string in_lower_case(std::string_view text) {
   std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](char c) { return 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::ranges::transform(result, result.begin(), lower);
   return result;
 }
 
@@ -58,7 +58,7 @@ constexpr std::array<Spelling, 16> time_spellings = {{{"", "s"},
 // The value with its unit as we write it: "64 MB" -> "64MiB"; "" where it cannot be guessed.
 template <std::size_t N>
 std::string respelled(std::string_view text, const std::array<Spelling, N>& spellings) {
-  const std::string folded = lower(text.substr(0, 40));
+  const std::string folded = in_lower_case(text.substr(0, 40));
   const std::size_t digits_end = folded.find_first_not_of("0123456789.");
   const std::string number = folded.substr(0, digits_end);
   if (number.empty() || number.front() == '.') return "";
@@ -126,7 +126,7 @@ Result<std::uint64_t> read_count(std::string_view text, CountRange range) {
 }
 
 Result<bool> read_bool(std::string_view text) {
-  const std::string word = lower(text.substr(0, 8));
+  const std::string word = in_lower_case(text.substr(0, 8));
   for (const std::string_view yes : {"true", "yes", "on", "1"}) {
     if (word == yes) return true;
   }

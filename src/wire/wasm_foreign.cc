@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "wire/utf8.h"
+#include "base/utf8.h"
 #include "wire/wasm_inspect.h"
 
 namespace canopy::wire {

@@ -1,6 +1,6 @@
 #include "wire/wasm_reader.h"
 
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 namespace canopy::wire {
 

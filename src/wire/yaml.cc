@@ -12,8 +12,9 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include "base/hex.h"
 #include "base/log.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 #include "wire/values.h"
 
 namespace canopy::wire {
@@ -232,9 +233,9 @@ std::optional<unsigned> four_digits(std::string_view text, std::size_t at) {
   if (at > text.size() || text.size() - at < 4) return std::nullopt;
   unsigned value = 0;
   for (const char c : text.substr(at, 4)) {
-    const std::size_t digit = std::string_view("0123456789abcdef").find(static_cast<char>(c | 0x20));
-    if (digit == std::string_view::npos) return std::nullopt;
-    value = value * 16 + static_cast<unsigned>(digit);
+    const auto digit = hex_value(static_cast<char>(c | 0x20));
+    if (!digit) return std::nullopt;
+    value = value * 16 + *digit;
   }
   return value;
 }

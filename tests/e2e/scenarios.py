@@ -1,4 +1,6 @@
 """What needs a program to show: signals, time, several processes, a terminal."""
+import http.client
+import json
 import os
 import pathlib
 import pty
@@ -260,3 +262,21 @@ def test_users_keys_and_secrets_by_command(world):
     audit = world.must("audit", url=server.url, **admin)
     check("key.revoke" in audit.out and "words" not in audit.out, audit.out)
     check("CORE" in world.must("top", url=server.url, **admin).out, "top shows no cores")
+
+
+def test_commands_follow_the_pages_of_a_list(world):
+    """A page has a thousand at the most; a list has them all, and --limit as many as it says."""
+    server = world.own_server()
+    world.must("deploy", world.built("examples/hello-c"), "--name=t/hello", url=server.url)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=START_TIME)
+    for _ in range(1100):
+        connection.request("POST", "/function/t/hello")
+        connection.getresponse().read()
+    connection.close()
+
+    def count(*more):
+        return len(json.loads(world.must("calls", "--json", *more, url=server.url).out)["calls"])
+
+    check(count("--limit=5000") == 1100, f"{count('--limit=5000')} of 1100 calls")
+    check(count("--limit=1050") == 1050, f"{count('--limit=1050')} calls where 1050 were asked for")
+    check(count() == 20, f"{count()} calls where nothing was said")

@@ -199,6 +199,12 @@ def test_time_tells_nothing_apart(_):
         call = called.headers["X-Call-Id"]
         expect(server.ask("PUT", "/v1/secrets/bob/TOKEN", server.bob, "x").status == 201, "no secret")
 
+        submitted = server.ask("POST", "/async-function/bob/echo", server.bob, "x")
+        expect(submitted.status == 202, f"{submitted}")
+        durable = submitted.json()["id"]
+        ended = server.ask("GET", f"/v1/calls/{durable}?wait=30s", server.bob)
+        expect(ended.json()["state"] == "COMPLETED", f"{ended}")
+
         def get(path, key=server.alice, method="GET"):
             return (f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
                     "Content-Length: 0\r\n\r\n").encode()
@@ -209,14 +215,43 @@ def test_time_tells_nothing_apart(_):
                               ("/function/bob/echo", "/function/nil/echo"),
                               (f"/v1/calls/{call}", "/v1/calls/" + "b" * 32),
                               (f"/v1/calls/{call}/logs", f"/v1/calls/{'b' * 32}/logs"),
+                              (f"/v1/calls/{durable}", "/v1/calls/" + "b" * 32),
+                              (f"/v1/calls/{durable}/result", f"/v1/calls/{'b' * 32}/result"),
+                              (f"/v1/calls/{durable}/logs", f"/v1/calls/{'b' * 32}/logs"),
                               ("/v1/users/bob", "/v1/users/nil")):
             compare(server, get(there), get(absent), f"{there} against {absent}")
         compare(server, get("/v1/secrets/bob/TOKEN", method="DELETE"), get("/v1/secrets/nil/TOKEN", method="DELETE"),
                 "a foreign secret")
+        compare(server, get(f"/v1/calls/{durable}", method="DELETE"), get("/v1/calls/" + "b" * 32, method="DELETE"),
+                "the end of a foreign call")
+        compare(server, get(f"/v1/calls/{durable}/retry", method="POST"),
+                get(f"/v1/calls/{'b' * 32}/retry", method="POST"), "another turn of a foreign call")
         # A key whose id is right and one whose id is not.
         wrong = server.bob[:21] + "0" * 64
         unknown = "cnp_" + "0" * 16 + "_" + "0" * 64
         compare(server, get("/v1/functions", wrong), get("/v1/functions", unknown), "the id of a key")
+
+
+def test_what_is_followed_ends_when_its_key_expires(_):
+    with guarded() as server:
+        key = server.make_key(server.bob, expires="2s")["key"]
+        streams = []
+        for path in ("/v1/events", "/v1/functions/bob/echo/logs?follow=true"):
+            connection = server.connect()
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+            streams.append((path, connection, connection.makefile("rb")))
+        for path, _, file in streams:
+            expect(b" 200 " in file.readline(), f"{path} is not followed")
+        limit = time.monotonic() + 30
+        while server.ask("GET", "/v1/functions", key).status == 200:
+            expect(time.monotonic() < limit, "the key does not expire")
+        reply = server.ask("POST", "/function/bob/echo", server.bob, "x")
+        late = reply.headers["X-Call-Id"].encode()
+        for path, connection, file in streams:
+            connection.settimeout(30)  # A stream looks at its key whenever it has something to say, and every 15 s.
+            rest = file.read()
+            expect(late not in rest, f"{path} told of a call after its key had expired")
+            connection.close()
 
 
 def test_many_wrong_keys_cost_nobody_anything(_):

@@ -1,6 +1,6 @@
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
-namespace canopy::wire {
+namespace canopy {
 namespace {
 
 struct Lead {
@@ -84,4 +84,4 @@ std::string repaired_utf8(std::string_view text) {
   return result;
 }
 
-}  // namespace canopy::wire
+}  // namespace canopy

@@ -1,8 +1,8 @@
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 #include <gtest/gtest.h>
 
-namespace canopy::wire {
+namespace canopy {
 namespace {
 
 TEST(Utf8, KnowsWholeCharacters) {
@@ -23,6 +23,14 @@ TEST(Utf8, FindsTheFirstBrokenByte) {
   EXPECT_EQ(find_invalid_utf8("xyz\xE2\x82"), 3U);  // Cut off.
 }
 
+TEST(Utf8, RefusesWhatIsMalformed) {
+  for (const std::string_view text :
+       {"\x80", "\xff", "\xc3", "a\xe6\x97", "\xf0\x9f\x98", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf",
+        "\xf0\x80\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xc3(", "\xe6\x97("}) {
+    EXPECT_NE(find_invalid_utf8(text), std::string_view::npos);
+  }
+}
+
 TEST(Utf8, RepairsEachBrokenPieceOnce) {
   EXPECT_EQ(repaired_utf8("a\xE2\x82z"), "a\xEF\xBF\xBDz");
   EXPECT_EQ(repaired_utf8("\xFF\xFE"), "\xEF\xBF\xBD\xEF\xBF\xBD");
@@ -37,4 +45,4 @@ TEST(Utf8, AppendsEachLength) {
 }
 
 }  // namespace
-}  // namespace canopy::wire
+}  // namespace canopy

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace canopy::wire {
+namespace canopy {
 
 struct Utf8Step {
   std::size_t size = 0;  // Bytes of the character at the front, or of the broken piece of one; at least 1.
@@ -25,4 +25,4 @@ void append_utf8(char32_t code_point, std::string& out);
 // `text` with U+FFFD in place of each broken piece.
 std::string repaired_utf8(std::string_view text);
 
-}  // namespace canopy::wire
+}  // namespace canopy

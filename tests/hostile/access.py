@@ -238,7 +238,8 @@ def test_what_is_followed_ends_when_its_key_expires(_):
         streams = []
         for path in ("/v1/events", "/v1/functions/bob/echo/logs?follow=true"):
             connection = server.connect()
-            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                               f"Authorization: Bearer {key}\r\n\r\n".encode())
             streams.append((path, connection, connection.makefile("rb")))
         for path, _, file in streams:
             expect(b" 200 " in file.readline(), f"{path} is not followed")

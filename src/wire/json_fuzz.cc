@@ -23,8 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   json.end_object();
   const auto back = wire::parse_json(json.text(), {.bytes_max = json.text().size(), .depth_max = 1});
   CANOPY_CHECK(back.has_value());
-  const std::string repaired = wire::repaired_utf8(text);
-  CANOPY_CHECK(wire::find_invalid_utf8(repaired) == std::string_view::npos);
+  const std::string repaired = repaired_utf8(text);
+  CANOPY_CHECK(find_invalid_utf8(repaired) == std::string_view::npos);
   const auto& member = *back->as_object().begin();
   CANOPY_CHECK(std::string_view(member.key()) == repaired);
   CANOPY_CHECK(std::string_view(member.value().as_string()) == repaired);

@@ -71,7 +71,7 @@ void DurableEngine::purge() {
 void DurableEngine::on_ready() { dispatcher_.wake(); }
 void DurableEngine::on_callback() { callbacks_.wake(); }
 
-void DurableEngine::on_ended(CallId id, const FunctionName& function,
+void DurableEngine::on_ended(CallId id, const FunctionName& function, State /*state*/,
                              const std::function<DurableRecord()>& make) {
   if (!platform_.feed.is_followed()) return;
   platform_.feed.publish({.kind = Happening::Kind::call_ended, .function = function, .call = id, .text = {}},

@@ -226,6 +226,10 @@ Result<void> take_mucpd_variables(const OptionInput& input, ParsedOptions& parse
       parsed.reading.origins[listen] = "PORT";
     }
   }
+  if (const auto address = parse_listen(parsed.options.listen); address && !address->loopback) {
+    parsed.reading.warnings.push_back("whoever can reach --listen=" + parsed.options.listen +
+                                      " may register and run functions without a key: --mucpd=on says so");
+  }
   return {};
 }
 

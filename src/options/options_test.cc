@@ -59,7 +59,9 @@ TEST(Options, TakeTheVariablesOfMucpdWhereItIsOn) {
   EXPECT_TRUE(on->reading.warnings[1].starts_with("JQ_URL is not used: "));
 
   input.arguments = {"--mucpd=on", "--listen=:80"};
-  EXPECT_EQ(parse_options(input)->options.listen, ":80") << "a flag is stronger";
+  const auto open = parse_options(input);
+  EXPECT_EQ(open->options.listen, ":80") << "a flag is stronger";
+  EXPECT_EQ(open->reading.warnings.size(), 3U) << "and it is said what that means";
   input.arguments = {};
   EXPECT_EQ(parse_options(input)->options.listen, "127.0.0.1:8080") << "PORT may be anybody's";
   EXPECT_TRUE(parse_options(input)->reading.warnings.empty());

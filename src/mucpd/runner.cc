@@ -16,6 +16,7 @@ const {parse, stringify} = JSON;
 const text = String;
 const evaluate = eval;
 const isArray = Array.isArray;
+const reject = (reason) => Promise.reject(reason);
 const wellFormed = Function.prototype.call.bind(String.prototype.toWellFormed);
 const tag = Function.prototype.call.bind(Object.prototype.toString);
 const marks = /\x01([01])/g;
@@ -66,8 +67,7 @@ export default async (...given) => {
     globalThis.result = undefined;
     globalThis.promise = undefined;
     const fn = evaluate('const fn = ' + source + ';\nfn');
-    if (typeof fn !== 'function') throw new TypeError('fn is not a function');
-    const promise = fn(...argv);
+    const promise = typeof fn === 'function' ? fn(...argv) : reject(new TypeError('fn is not a function'));
     globalThis.promise = promise;
     value = await promise;
     line = typed(value);

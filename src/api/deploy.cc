@@ -171,6 +171,47 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
   co_return response;
 }
 
+net::Task<Result<std::shared_ptr<const Function>>> deploy_uncompiled(const Here& here, Function draft,
+                                                                     std::string code) {
+  using Deployed = std::shared_ptr<const Function>;
+  Platform& platform = here.platform;
+  const auto runtime = platform.templates.find_runtime(draft.runtime);
+  if (!runtime) co_return tl::unexpected(runtime.error());
+  const std::function<Result<Deployed>()> work = [&]() -> Result<Deployed> {
+    CANOPY_TRY_VOID((*runtime)->check(draft, code));
+    draft.code_bytes = code.size();
+    CANOPY_TRY(draft.digest, platform.catalog.put_code(code));
+    const std::lock_guard lock(platform.deploying);
+    CANOPY_TRY(auto done, platform.catalog.put(draft, change_of(here)));
+    return done.function;
+  };
+  Result<Deployed> deployed = co_await net::run_blocking(platform.disk, work);
+  if (!deployed) co_return deployed;
+  const auto forget = [](const Templates::Made&) {};
+  platform.templates.get(*deployed, forget);
+  announce(here, Happening::Kind::deployed, (*deployed)->name,
+           function_json(**deployed, here, net::HttpRequest()));
+  co_return deployed;
+}
+
+net::Task<Result<bool>> remove_functions(const Here& here, std::vector<FunctionName> names) {
+  const std::function<Result<bool>()> work = [&]() -> Result<bool> {
+    for (const FunctionName& name : names) {
+      const auto removed = here.platform.catalog.remove(name, change_of(here));
+      if (!removed && removed.error().code != Code::not_found) return tl::unexpected(removed.error());
+    }
+    return true;
+  };
+  const Result<bool> done = co_await net::run_blocking(here.platform.disk, work);
+  if (!done) co_return done;
+  for (const FunctionName& name : names) {
+    std::string json = "{\"removed\":";
+    wire::append_json_string(to_text(name), json);
+    announce(here, Happening::Kind::removed, name, json + "}");
+  }
+  co_return done;
+}
+
 net::Task<net::HttpResponse> roll_back(const Here& here, net::HttpExchange& exchange, FunctionName name) {
   const auto to = read_rollback(exchange.request().body);
   if (!to) co_return error_response(to.error());

@@ -2,6 +2,10 @@
 // Deploying a function. The code is stored, validated and compiled before the catalog shows the version: who
 // reads "201" can call it, and who reads an error has changed nothing.
 
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "api/here.h"
 #include "net/task.h"
 
@@ -22,6 +26,19 @@ net::Task<net::HttpResponse> roll_back(const Here& here, net::HttpExchange& exch
 // DELETE /v1/functions/{ns}/{fn}. Its calls that run go on to their end.
 net::Task<net::HttpResponse> remove_function(const Here& here, net::HttpExchange& exchange,
                                              FunctionName name);
+
+// For other protocols, which print in their own words. Makes `draft` with `code` the next version of its
+// name; it is compiled soon, or by the first call that comes before.
+//   refused      the code is none, as far as a look at it tells
+//   exhausted    a quota of the namespace's owner
+//   invalid      a name, variable or limit that no call could be given
+//   unavailable  the disk is full
+net::Task<Result<std::shared_ptr<const Function>>> deploy_uncompiled(const Here& here, Function draft,
+                                                                     std::string code);
+
+// Removes those of `names` that are there.
+//   unavailable
+net::Task<Result<bool>> remove_functions(const Here& here, std::vector<FunctionName> names);
 
 // The function as JSON, with the "url" that calls it: below the address that the client used.
 std::string function_json(const Function& function, const Here& here, const net::HttpRequest& request);

@@ -6,7 +6,7 @@
 #include "api/alarm.h"
 #include "api/ask.h"
 #include "api/calls.h"
-#include "api/durable_engine.h"
+#include "api/durable_log.h"
 #include "api/event_stream.h"
 #include "api/functions.h"
 #include "api/gateway.h"
@@ -20,45 +20,9 @@
 namespace canopy::api {
 namespace {
 
-constexpr Duration disk_patience = std::chrono::seconds(30);
 constexpr Duration queue_retry_after = std::chrono::seconds(5);
 constexpr std::size_t callback_url_bytes_max = 2048;
 constexpr int insufficient_storage = 507;
-
-// Waits on this core for what a log's thread will say; not longer than disk_patience.
-template <class T>
-class Answer {
- public:
-  explicit Answer(exec::Core& core) : core_(core), state_(std::make_shared<State>()) {}
-
-  store::CallLog::Done<T> done() const {
-    return [state = state_, &core = core_](Result<T> result) {
-      core.post([state, result = std::move(result)] {
-        state->result = result;
-        state->event.set();
-      });
-    };
-  }
-
-  net::Task<Result<T>> wait() {
-    const auto state = state_;
-    Alarm alarm(core_);
-    alarm.set(core_.clock().now() + disk_patience, [state] { state->event.set(); });
-    co_await state->event.wait();
-    if (state->result) co_return *std::move(state->result);
-    co_return fail(Code::unavailable,
-                   "the disk has not taken it yet, so whether it is kept is not known; ask again with an "
-                   "Idempotency-Key");
-  }
-
- private:
-  struct State {
-    std::optional<Result<T>> result;
-    net::Event event;
-  };
-  exec::Core& core_;
-  const std::shared_ptr<State> state_;
-};
 
 net::HttpResponse log_error(const Error& error, std::optional<CallId> id = std::nullopt) {
   net::HttpResponse response = error_response(error, id, queue_retry_after);
@@ -145,13 +109,7 @@ Result<DurableCall> read_call(const Here& here, net::HttpExchange& exchange, con
     if (is_passed_on(name) && !is_our_key(name, value))
       call.headers.push_back({std::string(name), std::string(value)});
   }
-  if (const auto owner = here.platform.owners.of(route.function.space)) {
-    call.owner = std::to_string(owner->id());
-    call.owner_waiting_max = owner->quotas().queued_calls;
-  }
   call.input = std::move(request.body);
-  call.keep = options.result_ttl;
-  call.deadline = here.platform.clock.wall_now() + options.call_age_max;
   return call;
 }
 
@@ -159,20 +117,14 @@ net::Task<net::HttpResponse> submit(const Here& here, net::HttpExchange& exchang
   const auto snapshot = here.platform.catalog.snapshot();
   if (!snapshot->functions.contains(route.function))
     co_return error_response(no_such_function(route.function));
-  if (here.platform.draining) {
-    co_return error_response(
-        {Code::unavailable, "the server finishes what runs and then stops; ask another one", Stage::queue});
-  }
+  if (here.platform.draining) co_return error_response(stopping());
   auto call = read_call(here, exchange, route);
   if (!call) co_return error_response(call.error());
-  if (const auto owner = here.platform.owners.of(route.function.space)) {
-    Duration retry_after = std::chrono::seconds(1);
-    const auto kept = owner->keep(here.core.clock().now(), call->input.size(), retry_after);
-    if (!kept) co_return error_response(kept.error(), std::nullopt, retry_after);
+  Duration retry_after = std::chrono::seconds(1);
+  if (const auto kept = keep_input(here, *call, retry_after); !kept) {
+    co_return error_response(kept.error(), std::nullopt, retry_after);
   }
-  Answer<store::Accepted> answer(here.core);
-  here.platform.call_log->append(*std::move(call), answer.done());
-  const auto accepted = co_await answer.wait();
+  const auto accepted = co_await append_durable(here, *std::move(call));
   if (!accepted) co_return log_error(accepted.error());
   const std::string id = to_text(accepted->id);
   net::HttpResponse response = json_response("{\"id\":\"" + id + "\"}", 202);
@@ -180,19 +132,6 @@ net::Task<net::HttpResponse> submit(const Here& here, net::HttpExchange& exchang
   response.headers.push_back({"X-Call-Id", id});
   if (accepted->existed) response.headers.push_back({"Idempotency-Replayed", "true"});
   co_return response;
-}
-
-net::Task<Result<DurableRecord>> look_up(const Here& here, CallId id) {
-  const std::function<Result<DurableRecord>()> work = [&log = *here.platform.call_log, id,
-                                                       who = here.who]() -> Result<DurableRecord> {
-    auto found = log.find(id);
-    if (found && !who->sees(found->record)) return tl::unexpected(no_such_call(id));
-    return found;
-  };
-  auto found = co_await net::run_blocking<DurableRecord>(here.platform.disk, work);
-  // As long as one that is not there, which is looked for in both places.
-  if (!found) static_cast<void>(co_await find_plain(here, id));
-  co_return found;
 }
 
 bool is_over(const DurableRecord& record) { return has_ended(record.record); }
@@ -204,7 +143,7 @@ net::Task<net::HttpResponse> follow_state(const Here& here, net::HttpExchange& e
   };
   auto follower = here.platform.feed.follow(here.core, is_it);
   if (!follower) co_return too_many_followers();
-  const auto record = co_await look_up(here, id);
+  const auto record = co_await look_up_durable(here, id);
   if (!record) co_return find_error(record.error(), id);
   EventStream stream(here, exchange, std::move(follower));
   const bool started = co_await stream.start();
@@ -229,7 +168,7 @@ net::Task<net::HttpResponse> get(const Here& here, net::HttpExchange& exchange, 
   if (exchange.request().header("Accept").find("text/event-stream") != std::string_view::npos) {
     co_return co_await follow_state(here, exchange, id);
   }
-  auto record = co_await look_up(here, id);
+  auto record = co_await look_up_durable(here, id);
   if (record && !is_over(*record) && *wait) {
     const Time until = here.platform.clock.now() + **wait;
     const auto is_it = [id](const Happening& happening) {
@@ -237,10 +176,10 @@ net::Task<net::HttpResponse> get(const Here& here, net::HttpExchange& exchange, 
     };
     const auto follower = here.platform.feed.follow(here.core, is_it);
     if (!follower) co_return too_many_followers();
-    record = co_await look_up(here, id);  // It may have ended before somebody followed.
+    record = co_await look_up_durable(here, id);  // It may have ended before somebody followed.
     if (record && !is_over(*record)) {
       co_await wait_for_news(here, exchange, *follower, until);
-      record = co_await look_up(here, id);
+      record = co_await look_up_durable(here, id);
       // The key may have been revoked meanwhile.
       if (!here.doorman.is_still(*here.who)) record = tl::unexpected(no_such_call(id));
     }
@@ -252,15 +191,12 @@ net::Task<net::HttpResponse> get(const Here& here, net::HttpExchange& exchange, 
 net::Task<net::HttpResponse> result(const Here& here, net::HttpExchange& exchange, CallId id) {
   const auto parameters = Parameters::read(exchange.request().query, {});
   if (!parameters) co_return error_response(parameters.error());
-  const auto allowed = co_await look_up(here, id);
+  const auto allowed = co_await look_up_durable(here, id);
   if (!allowed) co_return find_error(allowed.error(), id);
-  const std::function<Result<store::StoredResult>()> work = [&log = *here.platform.call_log, id] {
-    return log.result(id);
-  };
-  auto stored = co_await net::run_blocking<store::StoredResult>(here.platform.disk, work);
+  auto stored = co_await durable_result(here, id);
   if (!stored) co_return find_error(stored.error(), id);
   if (stored->state == State::queued || stored->state == State::running) {
-    const auto record = co_await look_up(here, id);
+    const auto record = co_await look_up_durable(here, id);
     if (!record) co_return find_error(record.error(), id);
     co_return json_response(wire::to_json(*record), 202);
   }
@@ -280,16 +216,13 @@ net::Task<net::HttpResponse> result(const Here& here, net::HttpExchange& exchang
 net::Task<net::HttpResponse> cancel(const Here& here, net::HttpExchange& exchange, CallId id) {
   const auto parameters = Parameters::read(exchange.request().query, {});
   if (!parameters) co_return error_response(parameters.error());
-  const auto allowed = co_await look_up(here, id);
+  const auto allowed = co_await look_up_durable(here, id);
   if (!allowed) co_return find_error(allowed.error(), id);
-  Answer<store::Cancelled> answer(here.core);
-  here.platform.call_log->cancel(id, answer.done());
-  const auto cancelled = co_await answer.wait();
+  const auto cancelled = co_await cancel_durable(here, id);
   if (!cancelled && cancelled.error().code == Code::unavailable) co_return log_error(cancelled.error(), id);
   if (!cancelled && cancelled.error().code == Code::not_found) co_return find_error(cancelled.error(), id);
   if (!cancelled) co_return error_response(cancelled.error(), id);
-  if (cancelled->was_running) here.platform.durable->cancel(id);
-  const auto record = co_await look_up(here, id);
+  const auto record = co_await look_up_durable(here, id);
   if (!record) co_return find_error(record.error(), id);
   co_return json_response(wire::to_json(*record));
 }
@@ -311,14 +244,14 @@ net::Task<net::HttpResponse> retry(const Here& here, net::HttpExchange& exchange
                                           " was not a durable one, so its input is not kept; call it again"};
     co_return error_response(other, id);
   }
-  const auto allowed = co_await look_up(here, id);
+  const auto allowed = co_await look_up_durable(here, id);
   if (!allowed) co_return find_error(allowed.error(), id);
-  Answer<FunctionName> answer(here.core);
+  LogAnswer<FunctionName> answer(here.core);
   here.platform.call_log->redrive(id, waiting_max(here, *allowed), answer.done());
   const auto redriven = co_await answer.wait();
   if (!redriven && redriven.error().code == Code::not_found) co_return find_error(redriven.error(), id);
   if (!redriven) co_return log_error(redriven.error(), id);
-  const auto record = co_await look_up(here, id);
+  const auto record = co_await look_up_durable(here, id);
   if (!record) co_return find_error(record.error(), id);
   net::HttpResponse response = json_response(wire::to_json(*record), 202);
   response.headers.push_back({"Location", "/v1/calls/" + to_text(id)});

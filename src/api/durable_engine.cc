@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/gateway.h"
+#include "api/protocol.h"
 #include "base/log.h"
 #include "wire/json.h"
 
@@ -71,8 +72,9 @@ void DurableEngine::purge() {
 void DurableEngine::on_ready() { dispatcher_.wake(); }
 void DurableEngine::on_callback() { callbacks_.wake(); }
 
-void DurableEngine::on_ended(CallId id, const FunctionName& function,
+void DurableEngine::on_ended(CallId id, const FunctionName& function, State state,
                              const std::function<DurableRecord()>& make) {
+  for (Protocol* const protocol : platform_.protocols) protocol->on_ended(id, function, state);
   if (!platform_.feed.is_followed()) return;
   platform_.feed.publish({.kind = Happening::Kind::call_ended, .function = function, .call = id, .text = {}},
                          [&make] { return wire::to_json(make()); });

@@ -31,7 +31,8 @@ class DurableEngine final : public store::CallLogListener, public calls::Runner 
 
   void on_ready() override;
   void on_callback() override;
-  void on_ended(CallId id, const FunctionName& function, const std::function<DurableRecord()>& make) override;
+  void on_ended(CallId id, const FunctionName& function, State state,
+                const std::function<DurableRecord()>& make) override;
 
   std::size_t lane_count() const override { return platform_.cores.size(); }
   std::uint32_t concurrency(const FunctionName& function) const override;

@@ -96,6 +96,7 @@ net::Task<net::HttpResponse> Gateway::handle(net::HttpExchange& exchange) {
 // Not a coroutine: on the hot path one more frame would be felt.
 net::Task<net::HttpResponse> Gateway::dispatch(net::HttpExchange& exchange) {
   const auto& request = exchange.request();
+  if (Protocol* const protocol = protocol_of(request.path)) return serve_protocol(exchange, *protocol);
   auto route = wire::parse_route(request.method, request.path);
   const auto need = route ? need_of(route->target, request.method) : policy::Need{};
   auto who = doorman_.identify(request);
@@ -112,6 +113,21 @@ net::Task<net::HttpResponse> Gateway::dispatch(net::HttpExchange& exchange) {
   }
   if (route->target == wire::Target::call) return caller_.call(exchange, *std::move(route));
   return serve(exchange, *std::move(route), *std::move(who));
+}
+
+Protocol* Gateway::protocol_of(std::string_view path) const {
+  for (Protocol* const protocol : platform_.protocols) {
+    if (protocol->claims(path)) return protocol;
+  }
+  return nullptr;
+}
+
+net::Task<net::HttpResponse> Gateway::serve_protocol(net::HttpExchange& exchange, Protocol& protocol) {
+  auto who = doorman_.identify(exchange.request());
+  std::optional<Error> refusal;
+  if (!who) refusal = std::move(who).error();
+  const Here here{platform_, core_, caller_, doorman_, refusal ? doorman_.nobody() : *std::move(who)};
+  co_return co_await protocol.serve(here, exchange, refusal);
 }
 
 net::Task<net::HttpResponse> Gateway::serve(net::HttpExchange& exchange, wire::Route route,
@@ -244,6 +260,7 @@ net::Task<net::HttpResponse> Gateway::across_origins(net::HttpExchange& exchange
 }
 
 Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) {
+  if (const Protocol* const protocol = protocol_of(head.path)) return protocol->body_bytes_max(head);
   CANOPY_TRY(const auto route, wire::parse_route(head.method, head.path));
   const Options& options = platform_.options;
   if (!is_small(head.header("Content-Length"))) CANOPY_TRY_VOID(doorman_.identify(head));

@@ -5,11 +5,13 @@
 //   /function/… ─▶ Caller        /v1/functions ─▶ functions, deploy      /v1/calls ─▶ calls, logs
 //   /v1/events ─▶ events         /metrics, /debug/state ─▶ report        /docs, /openapi.json ─▶ pages
 //   /v1/users, keys, quotas, usage, secrets, audit, login ─▶ the files of these names
+//   what another platform's API claims ─▶ its Protocol
 //
 // Threads: its core's; but made and destroyed elsewhere, when the core does not run.
 
 #include "api/auth.h"
 #include "api/here.h"
+#include "api/protocol.h"
 #include "api/report.h"
 #include "net/http.h"
 #include "net/http_server.h"
@@ -38,6 +40,8 @@ class Gateway {
   net::Task<net::HttpResponse> dispatch(net::HttpExchange& exchange);
   net::Task<net::HttpResponse> serve(net::HttpExchange& exchange, wire::Route route,
                                      std::shared_ptr<const Principal> who);
+  Protocol* protocol_of(std::string_view path) const;
+  net::Task<net::HttpResponse> serve_protocol(net::HttpExchange& exchange, Protocol& protocol);
   net::Task<net::HttpResponse> serve_access(const Here& here, net::HttpExchange& exchange, wire::Route route);
   net::Task<net::HttpResponse> across_origins(net::HttpExchange& exchange);
   net::HttpResponse answer(const Here& here, const net::HttpRequest& request, const wire::Route& route) const;

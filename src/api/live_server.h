@@ -35,8 +35,13 @@ class LiveServer {
  public:
   using Change = std::function<void(Options& options)>;
   using Headers = std::vector<net::HttpHeader>;
+  // For who needs more: other protocols; the functions of a second runtime, "js".
+  struct More {
+    std::function<void(ServerParts& parts)> equip;
+    std::function<void(exec::FakeRuntime& js)> add_functions;
+  };
 
-  explicit LiveServer(const Change& change = {}) {
+  explicit LiveServer(const Change& change = {}, const More& more = {}) {
     ServerParts parts;
     parts.options.listen = "127.0.0.1:0";
     parts.options.core_count = 2;
@@ -44,7 +49,8 @@ class LiveServer {
     parts.program_version = "1.2.3-test";
     parts.catalog = store::make_memory_catalog(system_clock());
     catalog = parts.catalog.get();
-    parts.make_runtimes = [this](const RuntimeParts& given) -> Result<Runtimes> {
+    if (more.equip) more.equip(parts);
+    parts.make_runtimes = [this, more](const RuntimeParts& given) -> Result<Runtimes> {
       store::Catalog& from = given.catalog;
       auto fake = std::make_unique<exec::FakeRuntime>(
           [&from](std::string_view digest) { return from.code_path(digest); });
@@ -52,6 +58,13 @@ class LiveServer {
       add_functions();
       Runtimes runtimes;
       runtimes.emplace("wasm", std::move(fake));
+      if (more.add_functions) {
+        auto second = std::make_unique<exec::FakeRuntime>(
+            [&from](std::string_view digest) { return from.code_path(digest); });
+        js = second.get();
+        more.add_functions(*js);
+        runtimes.emplace("js", std::move(second));
+      }
       return runtimes;
     };
     auto started = Server::start(std::move(parts), system_clock());
@@ -88,6 +101,7 @@ class LiveServer {
 
   store::Catalog* catalog = nullptr;
   exec::FakeRuntime* runtime = nullptr;
+  exec::FakeRuntime* js = nullptr;
   std::unique_ptr<Server> server;
 
  private:

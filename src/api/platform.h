@@ -29,6 +29,7 @@ namespace canopy::api {
 
 class DurableEngine;
 class Gateway;
+class Protocol;
 
 struct Platform {
   const Options& options;
@@ -51,7 +52,8 @@ struct Platform {
   store::CallLog* call_log = nullptr;  // Set before the cores run, as is the next.
   DurableEngine* durable = nullptr;
   std::vector<exec::Core*> cores{};
-  std::vector<Gateway*> gateways{};  // By core index; each belongs to its core.
+  std::vector<Gateway*> gateways{};    // By core index; each belongs to its core.
+  std::vector<Protocol*> protocols{};  // Whose paths come before our own.
   std::atomic<bool> draining = false;
   Time started{};
 };

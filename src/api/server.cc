@@ -91,6 +91,7 @@ struct Server::Impl {
         program_version(std::move(parts.program_version)),
         catalog(std::move(parts.catalog)),
         call_log(std::move(parts.call_log)),
+        protocols(std::move(parts.protocols)),
         records({.shard_count = count_cores(options),
                  .count_max = static_cast<std::size_t>(options.records_max),
                  .bytes_max = static_cast<std::size_t>(options.records_bytes_max)}),
@@ -121,6 +122,7 @@ struct Server::Impl {
   policy::Place place;
   std::unique_ptr<store::Catalog> catalog;
   std::unique_ptr<store::CallLog> call_log;
+  const std::vector<std::unique_ptr<Protocol>> protocols;
   store::Records records;
   Feed feed;
   Ledger ledger;
@@ -190,6 +192,7 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   for (exec::Core* const core : core_pointers) lanes.push_back(std::make_unique<Lane>(*platform, *core));
   for (const auto& lane : lanes) platform->gateways.push_back(&lane->gateway);
   platform->call_log = call_log.get();
+  for (const auto& protocol : protocols) platform->protocols.push_back(protocol.get());
   durable = std::make_unique<DurableEngine>(*platform);
   platform->durable = durable.get();
   CANOPY_TRY_VOID(listen());

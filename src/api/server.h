@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "api/protocol.h"
 #include "api/templates.h"
 #include "base/clock.h"
 #include "exec/core.h"
@@ -40,6 +41,7 @@ struct ServerParts {
   std::function<Result<Runtimes>(const RuntimeParts& parts)> make_runtimes;
   std::unique_ptr<store::Catalog> catalog;     // Null: the one in the folder that the options name.
   std::unique_ptr<store::CallLog> call_log{};  // Null: the one there; in memory where the catalog is given.
+  std::vector<std::unique_ptr<Protocol>> protocols{};
 };
 
 class Server {

@@ -149,23 +149,28 @@ void flush_usage(Platform& platform, exec::Core& core) {
   platform.disk.post(work);  // If the queue is full there is another time.
 }
 
-net::Task<net::HttpResponse> get_usage(const Here& here, net::HttpExchange& exchange) {
-  const auto asked = read_asked(here, exchange.request().query);
-  if (!asked) co_return error_response(asked.error());
+net::Task<Result<std::vector<store::UsageRow>>> used(const Here& here, store::UsageFilter filter,
+                                                     std::size_t limit) {
   Platform& platform = here.platform;
   const std::function<bool(exec::Core&)> question = [&platform](exec::Core& core) {
     hand_in(platform, core);
     return true;
   };
   const auto handed_in = co_await ask_each<bool>(here.core, platform.cores, question);
-  if (!handed_in) co_return error_response(handed_in.error());
+  if (!handed_in) co_return tl::unexpected(handed_in.error());
   using Found = std::vector<store::UsageRow>;
   const std::function<Result<Found>()> work = [&]() -> Result<Found> {
     store::Users& users = platform.catalog.users();
     CANOPY_TRY_VOID(platform.ledger.write(users, platform.clock.wall_now()));
-    return users.usage(asked->filter, asked->limit + 1);
+    return users.usage(filter, limit);
   };
-  const Result<Found> found = co_await net::run_blocking(platform.disk, work);
+  co_return co_await net::run_blocking(platform.disk, work);
+}
+
+net::Task<net::HttpResponse> get_usage(const Here& here, net::HttpExchange& exchange) {
+  const auto asked = read_asked(here, exchange.request().query);
+  if (!asked) co_return error_response(asked.error());
+  const auto found = co_await used(here, asked->filter, asked->limit + 1);  // One more: is that all?
   if (!found) co_return error_response(found.error());
   co_return json_response(usage_json(*found, asked->limit, asked->filter.by_day));
 }

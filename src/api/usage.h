@@ -1,8 +1,11 @@
 #pragma once
 // What was used, and who changed what, over HTTP.
 
+#include <vector>
+
 #include "api/here.h"
 #include "net/task.h"
+#include "store/users.h"
 
 namespace canopy::api {
 
@@ -11,6 +14,11 @@ namespace canopy::api {
 // "next"}, with "day" where `by` asks for it. Up to this moment; one's own, or an administrator's any.
 //   unavailable  a core has not handed in what it has metered
 net::Task<net::HttpResponse> get_usage(const Here& here, net::HttpExchange& exchange);
+
+// What was used up to this moment, which is on the disk then; at most `limit` rows.
+//   unavailable  also where a core has not handed in what it has metered
+net::Task<Result<std::vector<store::UsageRow>>> used(const Here& here, store::UsageFilter filter,
+                                                     std::size_t limit);
 
 // GET /v1/audit?limit=&after=. {"audit": [{"id", "at", "user", "key", "action", "target", "detail"}],
 // "next"}, the newest first.

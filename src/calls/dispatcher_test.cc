@@ -64,7 +64,7 @@ class DispatcherTest : public testing::Test, public store::CallLogListener {
   }
   void on_ready() override { dispatcher_->wake(); }
   void on_callback() override {}
-  void on_ended(CallId, const FunctionName&, const std::function<DurableRecord()>&) override {}
+  void on_ended(CallId, const FunctionName&, State, const std::function<DurableRecord()>&) override {}
 
   CallId append_one() { return append(*log_, store::call_of("demo/hello"))->id; }
   State state_of(CallId id) { return log_->find(id)->record.state; }

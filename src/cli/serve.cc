@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "js/language.h"
+#include "mucpd/mucpd.h"
 #include "wasm/engines.h"
 
 namespace canopy::cli {
@@ -64,6 +65,7 @@ Result<std::unique_ptr<api::Server>> start_server(const Options& options, const 
   parts.options = options;
   parts.program_version = version;
   parts.make_runtimes = make_runtimes;
+  if (auto protocol = mucpd::make_protocol(options)) parts.protocols.push_back(std::move(protocol));
   return api::Server::start(std::move(parts), clock);
 }
 

@@ -1,11 +1,13 @@
 #include "options/options.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
 #include <ostream>
 
+#include "base/log.h"
 #include "wire/values.h"
 #include "wire/yaml.h"
 
@@ -14,6 +16,7 @@ namespace {
 
 constexpr std::array<std::string_view, 6> log_levels = {"trace", "debug", "info", "warning", "error", "off"};
 constexpr std::array<std::string_view, 3> auth_choices = {"auto", "on", "off"};
+constexpr std::array<std::string_view, 3> mucpd_choices = {"auto", "on", "off"};
 constexpr Duration a_millisecond = std::chrono::milliseconds(1);
 constexpr Duration an_hour = std::chrono::hours(1);
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50U;
@@ -61,6 +64,14 @@ void add_server_rows(Options& o, std::vector<OptionRow>& rows) {
   rows.push_back({"cors-origin", "ORIGIN", &o.cors_origin,
                   "The web pages that browsers let call: an origin such as `https://example.org`, or `*`.",
                   access});
+}
+
+void add_protocol_rows(Options& o, std::vector<OptionRow>& rows) {
+  rows.push_back(
+      {"mucpd", "WHEN", ChoiceSetting{&o.mucpd, mucpd_choices},
+       "Serves the API of MUCPD below /u and /j. auto: to whoever may use our own, with a key where "
+       "that needs one. on: to everybody, without keys; `PORT` then gives the port. off: to nobody.",
+       "Other platforms' APIs"});
 }
 
 void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
@@ -180,11 +191,49 @@ bool is_loopback(std::string_view host) {
 std::vector<OptionRow> option_rows(Options& options) {
   std::vector<OptionRow> rows;
   add_server_rows(options, rows);
+  add_protocol_rows(options, rows);
   add_function_rows(options, rows);
   add_machine_rows(options, rows);
   add_durable_rows(options, rows);
   return rows;
 }
+
+namespace {
+
+// What a start script of MUCPD sets. PORT is too common a name to mean anything where MUCPD was not asked
+// for.
+Result<void> take_mucpd_variables(const OptionInput& input, ParsedOptions& parsed) {
+  const auto rows = option_rows(parsed.options);
+  const auto listen =
+      static_cast<std::size_t>(std::ranges::find(rows, "listen", &OptionRow::name) - rows.begin());
+  for (const std::string_view entry : input.environment) {
+    const std::size_t equals = entry.find('=');
+    if (equals == std::string_view::npos || equals + 1 == entry.size()) continue;
+    const std::string_view name = entry.substr(0, equals);
+    if (name == "DB_URL") {
+      parsed.reading.warnings.emplace_back(
+          "DB_URL is not used: users, functions and jobs are kept in the folder that --data names");
+    } else if (name == "JQ_URL") {
+      parsed.reading.warnings.emplace_back(
+          "JQ_URL is not used: jobs are queued by this server itself, as durable calls");
+    } else if (name == "PORT" && parsed.reading.sources[listen] == OptionSource::unset) {
+      std::string address = "127.0.0.1:" + std::string(entry.substr(equals + 1));
+      if (!parse_listen(address)) {
+        return refuse("PORT=" + log_safe(entry.substr(equals + 1), 80) + ": the port is not 0 to 65535");
+      }
+      parsed.options.listen = std::move(address);
+      parsed.reading.sources[listen] = OptionSource::variable;
+      parsed.reading.origins[listen] = "PORT";
+    }
+  }
+  if (const auto address = parse_listen(parsed.options.listen); address && !address->loopback) {
+    parsed.reading.warnings.push_back("whoever can reach --listen=" + parsed.options.listen +
+                                      " may register and run functions without a key: --mucpd=on says so");
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<ParsedOptions> parse_options(const OptionInput& input) {
   ParsedOptions parsed;
@@ -193,6 +242,7 @@ Result<ParsedOptions> parse_options(const OptionInput& input) {
     return refuse(wire::in_quotes(parsed.reading.positional.front()) +
                   " is not a flag: write --name=value (--help lists them)");
   }
+  if (parsed.options.mucpd == "on") CANOPY_TRY_VOID(take_mucpd_variables(input, parsed));
   CANOPY_TRY_VOID(check_options(parsed.options));
   return parsed;
 }

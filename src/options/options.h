@@ -32,6 +32,9 @@ struct Options {
   std::string secret_key_file;
   std::string cors_origin;
 
+  // Other platforms' APIs
+  std::string mucpd = "auto";
+
   // Functions
   std::uint64_t memory_bytes = 64 * MiB;  // --memory-max: what a function has that does not say.
   std::uint64_t memory_bytes_max = GiB;   // --memory-limit: what a function may ask for.

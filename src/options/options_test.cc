@@ -46,6 +46,30 @@ TEST(Options, AcceptEachOfTheirDefaultsAsAValue) {
   }
 }
 
+TEST(Options, TakeTheVariablesOfMucpdWhereItIsOn) {
+  OptionInput input;
+  input.arguments = {"--mucpd=on"};
+  input.environment = {"PORT=3000", "DB_URL=tcp://db:27444", "JQ_URL=tcp://jq:27445"};
+  const auto on = parse_options(input);
+  ASSERT_TRUE(on) << on.error().message;
+  EXPECT_EQ(describe_changes(*on),
+            (std::vector<std::string>{"listen = 127.0.0.1:3000 (from PORT)", "mucpd = on (from --mucpd)"}));
+  ASSERT_EQ(on->reading.warnings.size(), 2U);
+  EXPECT_TRUE(on->reading.warnings[0].starts_with("DB_URL is not used: "));
+  EXPECT_TRUE(on->reading.warnings[1].starts_with("JQ_URL is not used: "));
+
+  input.arguments = {"--mucpd=on", "--listen=:80"};
+  const auto open = parse_options(input);
+  EXPECT_EQ(open->options.listen, ":80") << "a flag is stronger";
+  EXPECT_EQ(open->reading.warnings.size(), 3U) << "and it is said what that means";
+  input.arguments = {};
+  EXPECT_EQ(parse_options(input)->options.listen, "127.0.0.1:8080") << "PORT may be anybody's";
+  EXPECT_TRUE(parse_options(input)->reading.warnings.empty());
+  input.arguments = {"--mucpd=on"};
+  input.environment = {"PORT=http"};
+  EXPECT_TRUE(refusal(parse_options(input)).starts_with("PORT=http: "));
+}
+
 TEST(Options, SayWhatDiffersAndWhereItCameFrom) {
   OptionInput input;
   input.arguments = {"--listen=127.0.0.1:80", "--config=c.yaml", "--data=.canopy"};

@@ -7,9 +7,10 @@
 //                └─────────────────┘
 //
 // What is promised:
-//   acknowledged is on disk   `done` of append(), complete(), cancel() and redrive() is called after the
-//                             fsync of the batch they went with. One writer, one transaction and one fsync a
-//                             batch.
+//   acknowledged is on disk   `done` of append(), complete(), cancel(), redrive() and forget() is called
+//   after
+//                             the fsync of the batch they went with. One writer, one transaction and one
+//                             fsync a batch.
 //   at least once             A call is run until one end of it is recorded. Who dies while running it gives
 //                             it back: by the end of its lease, or at the next start of the log.
 //   one end                   lease() numbers the attempts of a call, and the number is a fencing token: an
@@ -27,7 +28,8 @@
 // A full or failing disk: append() says `unavailable`, and works again when the disk does, by itself. Ends of
 // attempts are kept in memory and written when they can be.
 //
-// Threads: all methods from any. append(), complete(), cancel(), redrive(), renew(), release() and owns() do
+// Threads: all methods from any. append(), complete(), cancel(), redrive(), forget(), renew(), release(),
+// owns(), restore() do
 //          not wait for the disk; the others do, and are not for an I/O thread. `done` is called on a thread
 //          of the log's, or at once, and must be quick.
 // Life:    what waits when it dies is answered `unavailable`.
@@ -60,6 +62,14 @@ struct CallLogOptions {
   std::size_t inline_bytes_max = 64 * KiB;        // Larger inputs and outputs have a file each.
   policy::RetryRule retry{};                      // Its retries_max is each call's own.
 };
+
+// What is left of an id in 96 bits: for protocols whose ids are no longer than that.
+struct ShortId {
+  std::uint32_t high = 0;  // The low half of the id's.
+  std::uint64_t low = 0;
+  auto operator<=>(const ShortId&) const = default;
+};
+inline ShortId shorten(CallId id) { return {.high = static_cast<std::uint32_t>(id.high), .low = id.low}; }
 
 struct Lease {
   CallId id;
@@ -171,8 +181,8 @@ class CallLogListener {
   virtual void on_ready() = 0;
   // A callback waits.
   virtual void on_callback() = 0;
-  // A call has ended. `make` says how; it costs something, and is valid only now.
-  virtual void on_ended(CallId id, const FunctionName& function,
+  // A call has ended, as `state`. `make` says how; it costs something, and is valid only now.
+  virtual void on_ended(CallId id, const FunctionName& function, State state,
                         const std::function<DurableRecord()>& make) = 0;
 };
 
@@ -188,6 +198,8 @@ class CallLog {
 
   // Whether that could be a call of this log: so that nobody reads a disk for one that is not.
   virtual bool owns(CallId id) const = 0;
+  // The id of which that is left, where it could be a call of this log: one of the last four billion.
+  virtual std::optional<CallId> restore(ShortId id) const = 0;
 
   // Queues `call`; its id and time are given here.
   //   exhausted    as many wait as may; or too much is on its way to the disk
@@ -232,6 +244,11 @@ class CallLog {
   virtual Result<StoredLog> log(CallId id) = 0;
   //   not_found  the call that `after` names is forgotten
   virtual Result<DurablePage> list(const DurableFilter& filter) = 0;
+
+  // Forgets a call before its time.
+  //   not_found, unavailable
+  //   conflict  it has not ended
+  virtual void forget(CallId id, Done<void> done) = 0;
 
   // Callbacks that are due, the longest first; they are not given out again before `until`.
   virtual std::vector<DueCallback> lease_callbacks(std::size_t count_max, WallTime until) = 0;

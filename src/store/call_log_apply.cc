@@ -243,12 +243,44 @@ void LocalCallLog::undo(RedriveOp& op) {
   op.number = 0;
 }
 
+// The minute of its expiry; nothing where the call has not ended.
+//   not_found
+Result<std::optional<std::int64_t>> LocalCallLog::find_ended(CallId id, std::uint64_t number) {
+  CANOPY_TRY(const auto row, shelf_->read_own(number, Part::row));
+  const auto absent = [id] {
+    return fail(Code::not_found, "there is no durable call " + to_text(id) + ", or it is forgotten");
+  };
+  if (!row) return absent();
+  if (!row->has_ended) {
+    CANOPY_TRY(const auto head, decode_head(number, row->row));
+    if (id_of(number, head.token) != id) return absent();
+    return std::nullopt;
+  }
+  CANOPY_TRY(const auto ended, decode_ended(number, row->row));
+  if (id_of(number, ended.head.token) != id) return absent();
+  return expiry_minute(ended.ending.expires);
+}
+
 Result<void> LocalCallLog::apply(PurgeOp& op) {
   const std::int64_t minute =
       std::chrono::floor<std::chrono::minutes>(clock_.wall_now().time_since_epoch()).count();
-  CANOPY_TRY(const auto expired, shelf_->expired(minute, op.count_max));
   op.numbers.clear();
+  op.files.clear();
   op.dead_count = 0;
+  std::vector<std::pair<std::int64_t, std::uint64_t>> expired;
+  if (op.only) {
+    const std::uint64_t number = number_of(*op.only).value_or(0);
+    const auto found = find_ended(*op.only, number);
+    if (!found && found.error().code == Code::unavailable) return tl::unexpected(found.error());
+    if (!found || !*found) {
+      op.result = found ? fail(Code::conflict, "the call " + to_text(*op.only) + " has not ended")
+                        : Result<std::size_t>(tl::unexpected(found.error()));
+      return {};
+    }
+    expired.emplace_back(**found, number);
+  } else {
+    CANOPY_TRY(expired, shelf_->expired(minute, op.count_max));
+  }
   std::vector<std::string> files;
   for (const auto& [expires, number] : expired) {
     CANOPY_TRY(const auto row, shelf_->read_own(number, Part::row));

@@ -579,13 +579,43 @@ TEST_P(CallLogContract, ACallbackIsDueWhenItsCallHasEnded) {
   EXPECT_EQ(log().stats().callbacks_waiting, 0U);
 }
 
+TEST_P(CallLogContract, FindsACallByWhatIsLeftOfItsId) {
+  const CallId first = append_one();
+  const CallId second = append_one();
+  for (const CallId id : {first, second}) EXPECT_EQ(log().restore(shorten(id)), id);
+  const auto none = log().restore({.high = shorten(first).high, .low = first.low ^ 1});
+  EXPECT_TRUE(!none || !log().find(*none)) << "no call has that token";
+  EXPECT_FALSE(log().restore({.high = shorten(second).high ^ 0x100, .low = second.low}))
+      << "so many calls there never were";
+}
+
+TEST_P(CallLogContract, ForgetsACallBeforeItsTime) {
+  const CallId id = append_one();
+  const auto forget = [this](CallId which) {
+    return wait_for<void>([&](auto done) { log().forget(which, done); });
+  };
+  EXPECT_EQ(forget(id).error().code, Code::conflict) << "it waits";
+  const auto leased = lease_one(log());
+  EXPECT_EQ(forget(id).error().code, Code::conflict) << "it runs";
+  ASSERT_TRUE(complete(log(), leased->lease(), bad_outcome(clock_)));
+  EXPECT_EQ(log().stats().dead_count, 1U);
+  ASSERT_TRUE(forget(id));
+  EXPECT_EQ(log().find(id).error().code, Code::not_found);
+  EXPECT_EQ(log().result(id).error().code, Code::not_found);
+  EXPECT_EQ(log().stats().dead_count, 0U);
+  EXPECT_EQ(forget(id).error().code, Code::not_found);
+  EXPECT_EQ(redrive(log(), id).error().code, Code::not_found);
+}
+
 TEST_P(CallLogContract, TellsWhoListens) {
   struct Heard final : CallLogListener {
     void on_ready() override { ++ready; }
     void on_callback() override { ++callbacks; }
-    void on_ended(CallId id, const FunctionName&, const std::function<DurableRecord()>& make) override {
+    void on_ended(CallId id, const FunctionName&, State state,
+                  const std::function<DurableRecord()>& make) override {
       ended.push_back(id);
-      states.push_back(make().record.state);
+      states.push_back(state);
+      EXPECT_EQ(make().record.state, state);
     }
     int ready = 0;
     int callbacks = 0;

@@ -74,6 +74,16 @@ std::optional<std::uint64_t> LocalCallLog::number_of(CallId id) const {
 
 bool LocalCallLog::owns(CallId id) const { return number_of(id).has_value(); }
 
+// The number has 64 bits, of which 32 are known: it is the last one given out that ends in them.
+std::optional<CallId> LocalCallLog::restore(ShortId id) const {
+  constexpr std::uint64_t known = 0xffff'ffff;
+  const std::uint64_t last = next_number_.load(std::memory_order_acquire) - 1;
+  std::uint64_t number = (last & ~known) | ((id.high ^ scramble(id.low ^ id_key_)) & known);
+  if (number > last) number -= known + 1;
+  if (number == 0 || number > last) return std::nullopt;
+  return id_of(number, id.low);
+}
+
 Result<void> LocalCallLog::push(CallOp op, std::size_t bytes) {
   {
     const std::lock_guard lock(asked_mutex_);
@@ -329,6 +339,16 @@ Result<std::size_t> LocalCallLog::purge(std::size_t count_max) {
   std::unique_lock lock(waiting->mutex);
   waiting->changed.wait(lock, [&waiting] { return waiting->result.has_value(); });
   return *std::move(waiting->result);
+}
+
+void LocalCallLog::forget(CallId id, Done<void> done) {
+  if (!owns(id)) return done(tl::unexpected(no_call(id)));
+  const auto told = [done](const Result<std::size_t>& result) {
+    done(result ? Result<void>() : tl::unexpected(result.error()));
+  };
+  if (auto pushed = push(PurgeOp{.only = id, .done = told}, operation_bytes); !pushed) {
+    done(tl::unexpected(std::move(pushed).error()));
+  }
 }
 
 double LocalCallLog::random() { return std::uniform_real_distribution<double>(0, 1)(random_); }

@@ -70,6 +70,7 @@ struct CallbackOp {
 };
 struct PurgeOp {
   std::size_t count_max = 0;
+  std::optional<CallId> only{};  // That one, and before its time.
   CallLog::Done<std::size_t> done;
   Result<std::size_t> result = 0;
   std::vector<std::uint64_t> numbers{};
@@ -89,6 +90,7 @@ class LocalCallLog final : public CallLog {
 
   void listen(CallLogListener& listener) override;
   bool owns(CallId id) const override;
+  std::optional<CallId> restore(ShortId id) const override;
   void append(DurableCall call, Done<Accepted> done) override;
   std::vector<LeasedCall> lease(const LeaseRequest& request) override;
   bool renew(const Lease& lease, Time until) override;
@@ -104,6 +106,7 @@ class LocalCallLog final : public CallLog {
   std::vector<DueCallback> lease_callbacks(std::size_t count_max, WallTime until) override;
   void complete_callback(CallId id, CallbackOutcome outcome) override;
   Result<std::size_t> purge(std::size_t count_max) override;
+  void forget(CallId id, Done<void> done) override;
   CallLogStats stats() const override;
   void stop() override;
 
@@ -135,6 +138,7 @@ class LocalCallLog final : public CallLog {
   Result<void> apply(RedriveOp& op);
   Result<void> apply(CallbackOp& op);
   Result<void> apply(PurgeOp& op);
+  Result<std::optional<std::int64_t>> find_ended(CallId id, std::uint64_t number);
   Result<void> end_call(std::uint64_t number, const EndedRow& ended, std::string_view input);
   Result<void> settle(CompleteOp& op, std::uint64_t number, const CallHead& head, const Progress& before,
                       std::uint32_t attempt);

@@ -166,7 +166,7 @@ void LocalCallLog::tell_end(std::uint64_t number, const EndedRow& ended) {
   }
   if (listener_ == nullptr) return;
   const auto make = [this, number, &ended] { return ended_record(number, ended); };
-  listener_->on_ended(id_of(number, ended.head.token), ended.head.call.function, make);
+  listener_->on_ended(id_of(number, ended.head.token), ended.head.call.function, ended.ending.state, make);
 }
 
 void LocalCallLog::tell(std::vector<CallOp>& batch) {

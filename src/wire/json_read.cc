@@ -13,8 +13,8 @@ Result<boost::json::value> parse_json(std::string_view text, JsonLimits limits) 
                                      size_text(limits.bytes_max) + " are read");
   }
   boost::json::parse_options options;
-  options.allow_comments = true;
-  options.allow_trailing_commas = true;
+  options.allow_comments = !limits.strict;
+  options.allow_trailing_commas = !limits.strict;
   options.max_depth = limits.depth_max;
   try {
     boost::json::parser parser({}, options);
@@ -27,6 +27,25 @@ Result<boost::json::value> parse_json(std::string_view text, JsonLimits limits) 
     return parser.release();
   } catch (const std::exception& problem) {
     return fail(Code::invalid, std::string("not JSON: ") + problem.what());
+  }
+}
+
+Result<JsonKind> json_kind(std::string_view text, JsonLimits limits) {
+  limits.strict = true;
+  CANOPY_TRY(const boost::json::value value, parse_json(text, limits));
+  switch (value.kind()) {
+    case boost::json::kind::null:
+      return JsonKind::null;
+    case boost::json::kind::bool_:
+      return JsonKind::boolean;
+    case boost::json::kind::string:
+      return JsonKind::string;
+    case boost::json::kind::array:
+      return JsonKind::array;
+    case boost::json::kind::object:
+      return JsonKind::object;
+    default:
+      return JsonKind::number;
   }
 }
 

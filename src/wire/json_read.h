@@ -15,10 +15,16 @@ namespace canopy::wire {
 struct JsonLimits {
   std::size_t bytes_max = MiB;
   std::size_t depth_max = 32;
+  bool strict = false;  // No comments, no trailing commas.
 };
 
 //   invalid    not JSON; the message names the byte: "not JSON at byte 17: …"
 //   too_large  more bytes than `limits` allow
 Result<boost::json::value> parse_json(std::string_view text, JsonLimits limits = {});
+
+// What kind of value strict JSON is.
+//   as parse_json()
+enum class JsonKind { null, boolean, number, string, array, object };
+Result<JsonKind> json_kind(std::string_view text, JsonLimits limits = {});
 
 }  // namespace canopy::wire

@@ -154,6 +154,27 @@ TEST(ParseJson, NamesTheByte) {
   }
 }
 
+TEST(ParseJson, IsStrictWhereItIsAskedTo) {
+  for (const std::string_view text : {"[1,]", "[1] // why", "/* x */ {}"}) {
+    EXPECT_TRUE(parse_json(text)) << text;
+    EXPECT_EQ(parse_json(text, {.strict = true}).error().code, Code::invalid) << text;
+  }
+  EXPECT_TRUE(parse_json(" [1, {\"a\": null}] ", {.strict = true}));
+}
+
+TEST(ParseJson, SaysWhatKindItIs) {
+  EXPECT_EQ(json_kind("null"), JsonKind::null);
+  EXPECT_EQ(json_kind("true"), JsonKind::boolean);
+  EXPECT_EQ(json_kind("-1.5e3"), JsonKind::number);
+  EXPECT_EQ(json_kind("7"), JsonKind::number);
+  EXPECT_EQ(json_kind("\"a\""), JsonKind::string);
+  EXPECT_EQ(json_kind("[4, 7]"), JsonKind::array);
+  EXPECT_EQ(json_kind("{}"), JsonKind::object);
+  for (const std::string_view text : {"", "[4,", "[4,]", "[1] x", "undefined", "[object Object]"}) {
+    EXPECT_EQ(json_kind(text).error().code, Code::invalid) << text;
+  }
+}
+
 TEST(ParseJson, BoundsSizeAndDepth) {
   EXPECT_EQ(parse_json("[1]", {.bytes_max = 2}).error().code, Code::too_large);
   EXPECT_TRUE(parse_json(std::string(32, '[') + std::string(32, ']')));

@@ -4,7 +4,7 @@
   tests/e2e/run.py build/dev/canopy [--only=TEXT] [--keep]
 
 Three kinds of test: cases/*.case (case.py says how they are written), the examples with their input and
-expected output, and scenarios.py for what needs a program. What needs a compiler that is not there is
+expected output, and scenarios.py and mucpd.py for what needs a program. What needs a compiler that is not there is
 skipped, with the reason."""
 import argparse
 import os
@@ -16,6 +16,7 @@ import traceback
 
 import case
 import examples
+import mucpd
 import scenarios
 from world import Failure, Skip, World
 
@@ -29,7 +30,7 @@ def collect(root):
             yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
     for language in ("c", "cpp", "go", "js", "rust"):
         yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
-    for name, test in vars(scenarios).items():
+    for name, test in [*vars(scenarios).items(), *vars(mucpd).items()]:
         if name.startswith("test_"):
             yield f"scenario {name[5:].replace('_', ' ')}", test
 

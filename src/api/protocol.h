@@ -1,0 +1,44 @@
+#pragma once
+// The API of another platform, served on the same port: its paths, its words, its bytes; our functions, calls
+// and users. A folder of its own implements it, above api, which knows none of them.
+//
+//   gateway ─ claims(path)? ─▶ serve(): read, ask the same core (deploy.h, durable_log.h, usage.h), print
+//
+// Who asks is known by then, and whether the server's own API would let them in. What such a protocol makes
+// of that is its own business: to ask for a key as well, or to be open to everybody where its operator said
+// so.
+//
+// Threads: all methods from any core; on_ended() on the log's thread.
+// Life:    outlives the server's cores and its log.
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "api/here.h"
+#include "model/record.h"
+#include "net/http.h"
+#include "net/task.h"
+
+namespace canopy::api {
+
+class Protocol {
+ public:
+  virtual ~Protocol() = default;
+
+  // Whether a request for that path is for it. Asked for each request that comes.
+  virtual bool claims(std::string_view path) const = 0;
+
+  // The largest body that it reads from such a request; a larger one is answered 413 in the server's own
+  // words.
+  virtual std::uint64_t body_bytes_max(const net::HttpRequest& head) const = 0;
+
+  // `refusal` says why the server's own API would ask for a key; `here.who` is then nobody.
+  virtual net::Task<net::HttpResponse> serve(const Here& here, net::HttpExchange& exchange,
+                                             const std::optional<Error>& refusal) = 0;
+
+  // A durable call has ended, and that is on the disk. Quick.
+  virtual void on_ended(CallId id, const FunctionName& function, State state) = 0;
+};
+
+}  // namespace canopy::api

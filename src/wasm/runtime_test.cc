@@ -331,6 +331,71 @@ TEST_F(WasmRuntimeTest, EndsALoopAtItsDeadlineWhileOthersRun) {
   EXPECT_EQ(endless.reply->error->code, Code::deadline);
 }
 
+// One instruction would otherwise be one piece of time, past every deadline. A machine that lets the ticker
+// wait for as long as the whole takes shows nothing, so it may try again.
+TEST_F(WasmRuntimeTest, EndsALongInstructionAtItsDeadline) {
+  for (const std::string instruction :
+       {"(memory.fill (i32.const 0) (i32.const 1) (i32.const 0x3f000000))",
+        "(memory.copy (i32.const 0x1f800000) (i32.const 0) (i32.const 0x1f800000))"}) {
+    Function wide =
+        function(R"((memory (export "memory") 0x3f00) (func (export "_start") )" + instruction + ")");
+    wide.limits.memory_bytes = GiB;
+    const auto made = prepare(wide);
+    ASSERT_TRUE(made);
+    bool ended_early = false;
+    for (int tries = 0; tries < 20 && !ended_early; ++tries) {
+      Run run;
+      start(run, wide, made);
+      while (!run.reply && core_.runnable_count() == 0) {
+        if (core_.poll(1) == 0) core_.io().run_one_for(milliseconds(1));
+      }
+      clock_.advance(seconds(11));
+      finish(run);
+      ended_early = run.reply->error && run.reply->error->code == Code::deadline;
+    }
+    EXPECT_TRUE(ended_early) << instruction;
+  }
+}
+
+TEST_F(WasmRuntimeTest, SaysWhichLongInstructionTrapped) {
+  const Reply reply = call(function(R"((memory (export "memory") 1) (func $far (export "_start")
+      (memory.fill (i32.const 1) (i32.const 0) (memory.grow (i32.const 0xffff)))))"));
+  ASSERT_TRUE(reply.error);
+  EXPECT_EQ(reply.error->code, Code::died);
+  EXPECT_NE(reply.error->message.find("out of bounds memory access in memory.fill"), std::string::npos)
+      << reply.error->message;
+  EXPECT_NE(reply.error->message.find("called by far"), std::string::npos) << reply.error->message;
+}
+
+TEST_F(WasmRuntimeTest, RefusesInTheWordsOfTheModuleAsItWasSent) {
+  const Function wrong = function(R"((memory (export "memory") 1) (func (export "_start")
+      (memory.fill (i32.const 1) (i64.const 0) (memory.size))))");
+  const auto made = runtime_->prepare(wrong);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Code::refused);
+  EXPECT_NE(made.error().message.find("type mismatch"), std::string::npos) << made.error().message;
+}
+
+TEST_F(WasmRuntimeTest, BoundsTheExceptionsThatAGuestKeeps) {
+  Function keeper =
+      function(R"((memory (export "memory") 1) (tag $t (param i64 i64)) (table $kept 100000 exnref)
+      (func (export "_start") (local $i i32)
+        (loop $more
+          (table.set $kept (local.get $i)
+            (block $caught (result exnref)
+              (try_table (result exnref) (catch_all_ref $caught) (throw $t (i64.const 1) (i64.const 2)))))
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $more (i32.lt_u (local.get $i) (i32.const 100000))))))");
+  keeper.limits.memory_bytes = 1 * MiB;
+  const Reply reply = call(keeper);
+  ASSERT_TRUE(reply.error);
+  EXPECT_EQ(reply.error->code, Code::limit) << reply.error->message;
+  EXPECT_NE(reply.error->message.find("exceptions"), std::string::npos) << reply.error->message;
+  keeper.limits.memory_bytes = 64 * MiB;
+  const Reply enough = call(keeper);
+  EXPECT_FALSE(enough.error) << enough.error->message;
+}
+
 TEST_F(WasmRuntimeTest, CancelsARunningCall) {
   const Function loop = function(R"((func (export "_start") (loop (br 0))))");
   const auto made = prepare(loop);

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -104,6 +105,7 @@ struct Server::Impl {
   void plan_trim();
   void plan_flush();
   Result<void> make_admin();
+  void sweep_made();
   void plan_purge();
   bool wait_until_idle(Duration timeout);
   void stop();
@@ -239,12 +241,27 @@ void Server::Impl::plan_sweep() {
   });
 }
 
+      sweep_made();
 void Server::Impl::plan_trim() {
   trim_alarm->set(clock.now() + trim_period, [this] {
     disk->post(give_back_memory);  // If the queue is full there is another time.
     plan_trim();
   });
 }
+// What was made of earlier versions can be made again, should one of them come back.
+void Server::Impl::sweep_made() {
+  std::set<std::string> names;
+  for (const auto& [name, function] : catalog->snapshot()->functions) {
+    const auto runtime = runtimes.find(function->runtime);
+    if (runtime != runtimes.end()) names.insert(runtime->second->made_name(*function));
+  }
+  for (const auto& [name, runtime] : runtimes) {
+    const auto freed = runtime->sweep(names, sweep_period);
+    if (!freed) log::warn("cannot sweep what was compiled: {}", freed.error().message);
+    if (freed && *freed > 0) log::info("swept {} of compiled code that nobody uses", size_text(*freed));
+  }
+}
+
 
 void Server::Impl::plan_flush() {
   flush_alarm->set(clock.now() + flush_period, [this] {

@@ -477,5 +477,36 @@ int main(int count, char** arguments) {
         count, arguments, [](const auto& /*code_folder*/) { return canopy::wasm::make_test_host(); });
   }
   testing::InitGoogleTest(&count, arguments);
+// Neither one that closes its streams and goes on, nor one that does not read its job.
+TEST_F(WasmRuntimeTest, WaitsForNoCompilerWithoutEnd) {
+  Function any = function(R"((func (export "_start")))");
+  for (int i = 0; i < 5000; ++i) any.files.push_back({"file" + std::to_string(i), std::string(64, 'a'), 1});
+  const auto program = folder_ / "compiler";
+  std::ofstream(program) << "#!/bin/sh\nexec >&-\nexec sleep 1000\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  CompileOptions options{.program = program, .code_folder = folder_};
+  options.timeout = milliseconds(50);
+  const auto plan = compile(options, any, folder_ / any.digest, folder_ / "out.cwasm", {"_start"});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, Code::limit) << plan.error().message;
+}
+
+TEST_F(WasmRuntimeTest, SweepsWhatNobodyUses) {
+  const Function first = function(R"((func (export "_start")))");
+  const Function second = function(R"((func (export "_start") (nop)))");
+  auto used = prepare(first);
+  prepare(second);
+  EXPECT_NE(runtime_->made_name(first), runtime_->made_name(second));
+  EXPECT_EQ(runtime_->sweep({}, seconds(3600)), 0U);  // Young.
+  const auto freed = runtime_->sweep({}, seconds(-3600));
+  ASSERT_TRUE(freed);
+  EXPECT_GT(*freed, 0U);
+  EXPECT_EQ(runtime_->find(second), nullptr);
+  EXPECT_FALSE(call(first).error) << "what a template is held of stays";
+  used.reset();
+  EXPECT_EQ(runtime_->sweep({runtime_->made_name(first)}, seconds(-3600)), 0U);
+  EXPECT_NE(runtime_->find(first), nullptr);
+}
+
   return RUN_ALL_TESTS();
 }

@@ -28,6 +28,7 @@ struct LoadedModule {
   std::vector<EntryHandle> entries;  // In the order they are called.
   std::vector<std::string> entry_names;
   std::uint64_t image_bytes = 0;
+  std::shared_ptr<const void> files;                             // What its calls read; see Host::warm_up.
   std::uint32_t instance_count() const { return code ? 2 : 1; }  // Of one call.
 };
 

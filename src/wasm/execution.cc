@@ -39,7 +39,7 @@ net::Task<Reply> Execution::run(Call& call) {
   module_ = template_->loaded(core_);
   if (!module_) {
     reply_.usage.cold = true;
-    auto module = co_await template_->load(core_);
+    auto module = co_await template_->load(core_, call.function->files);
     if (module) {
       module_ = *std::move(module);
     } else {

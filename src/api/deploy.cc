@@ -148,7 +148,8 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
   Result<Made> made = co_await net::run_blocking(platform.disk, store);
   if (made && *made == nullptr) {
     const std::function<Result<Made>()> prepare = [&] { return platform.templates.make(**runtime, *draft); };
-    made = co_await net::run_blocking(platform.compile, prepare);
+    const CompileQueue::Line line = platform.compile.line(draft->name.space);
+    made = co_await net::run_blocking(line, prepare);
   }
   if (!made) co_return error_response(deploy_error(std::move(made).error()));
 

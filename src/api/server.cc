@@ -11,6 +11,7 @@
 #include <malloc.h>
 
 #include "api/alarm.h"
+#include "api/compile_queue.h"
 #include "api/durable_engine.h"
 #include "api/gateway.h"
 #include "api/keys.h"
@@ -22,7 +23,6 @@ namespace canopy::api {
 namespace {
 
 constexpr std::size_t disk_thread_count = 4;
-constexpr std::size_t compile_queue_max = 64;
 constexpr std::size_t password_queue_max = 16;
 constexpr Duration sweep_period = std::chrono::hours(1);
 constexpr Duration purge_period = std::chrono::seconds(15);
@@ -133,7 +133,7 @@ struct Server::Impl {
   std::vector<exec::Core*> core_pointers;
   Runtimes runtimes;
   std::optional<Templates> templates;
-  std::optional<net::BlockingPool> compile;
+  std::optional<CompileQueue> compile;
   std::optional<net::BlockingPool> disk;
   std::optional<net::BlockingPool> passwords;
   std::unique_ptr<Platform> platform;
@@ -168,7 +168,10 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   disk.emplace(disk_thread_count, static_cast<std::size_t>(options.queue_max));
   passwords.emplace(1, password_queue_max);
   compile.emplace(static_cast<std::size_t>(std::max<std::uint64_t>(options.compile_jobs, 1)),
-                  compile_queue_max);
+                  [this](const std::string& space) {
+                    const auto owner = owners->of(space);
+                    return owner ? "user " + std::to_string(owner->id()) : "namespace " + space;
+                  });
   CANOPY_TRY(runtimes, make_runtimes({options, core_pointers, *disk, *catalog}));
   templates.emplace(runtimes, *disk, *compile, clock);
   platform.reset(new Platform{.options = options,

@@ -35,6 +35,12 @@ Result<Function> make_draft(const Here& here, const Upload& upload, FunctionName
                                    " of memory, and may have " + size_text(options.memory_bytes_max) +
                                    " here; ask for less, or raise 'memory-limit'");
   }
+  if (upload.manifest.tmp_bytes && draft.limits.tmp_bytes > options.memory_bytes_max) {
+    return fail(Code::invalid, "the function asks for " + size_text(draft.limits.tmp_bytes) +
+                                   " of /tmp, which is memory, and may have " +
+                                   size_text(options.memory_bytes_max) +
+                                   " here; ask for less, or raise 'memory-limit'");
+  }
   if (draft.limits.timeout > options.call_timeout_max) {
     return fail(Code::invalid, "the function asks for a timeout of " + duration_text(draft.limits.timeout) +
                                    ", and calls may take " + duration_text(options.call_timeout_max) +

@@ -303,6 +303,14 @@ def deploy_parts(server, *parts):
     return server.deploy("uploads/parts", multipart(*parts), content_type="multipart/form-data; boundary=edge")
 
 
+def test_files_that_no_call_would_see(server):
+    for path, words in (("tmp", "a /tmp of its own"), ("tmp/x", "a /tmp of its own"), ("etc", "the folder /etc")):
+        reply = deploy_parts(server, ("code", None, wat(GOOD)), ("file", path, b"hidden"))
+        expect_error(reply, 400, "invalid", path, words)
+    reply = deploy_parts(server, ("code", None, wat(GOOD)), ("file", "etc/hosts", b"127.0.0.1 me"), ("file", "a/tmp", b""))
+    expect(reply.status in (200, 201), f"{reply}")
+
+
 MANIFESTS = [
     (b"memory: 64MiB\n  timeout: 5s\n", "2:"),
     (b"memory: 64MiB\nmemry: 5s\n", "2:1"),

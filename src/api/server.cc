@@ -45,6 +45,9 @@ net::HttpServerOptions server_options(const Options& options, const ListenAddres
   made.body_timeout = options.body_timeout;
   made.idle_timeout = options.idle_timeout;
   made.write_timeout = options.write_timeout;
+  made.client_rate = options.client_rate;
+  made.body_room = std::make_shared<net::BodyRoom>(
+      std::max({options.queue_bytes_max, options.body_bytes_max, options.code_bytes_max}));
   made.certificate_file = options.tls_cert;
   made.key_file = options.tls_key;
   return made;
@@ -102,10 +105,10 @@ struct Server::Impl {
   Result<void> start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes);
   Result<void> listen();
   void plan_sweep();
+  void sweep_made();
   void plan_trim();
   void plan_flush();
   Result<void> make_admin();
-  void sweep_made();
   void plan_purge();
   bool wait_until_idle(Duration timeout);
   void stop();
@@ -238,19 +241,13 @@ void Server::Impl::plan_sweep() {
       const auto freed = catalog->sweep();
       if (!freed) log::warn("cannot sweep unused code: {}", freed.error().message);
       if (freed && *freed > 0) log::info("swept {} of code that no version names", size_text(*freed));
+      sweep_made();
     };
     disk->post(sweep);  // If the queue is full there is another time.
     plan_sweep();
   });
 }
 
-      sweep_made();
-void Server::Impl::plan_trim() {
-  trim_alarm->set(clock.now() + trim_period, [this] {
-    disk->post(give_back_memory);  // If the queue is full there is another time.
-    plan_trim();
-  });
-}
 // What was made of earlier versions can be made again, should one of them come back.
 void Server::Impl::sweep_made() {
   std::set<std::string> names;
@@ -265,6 +262,12 @@ void Server::Impl::sweep_made() {
   }
 }
 
+void Server::Impl::plan_trim() {
+  trim_alarm->set(clock.now() + trim_period, [this] {
+    disk->post(give_back_memory);  // If the queue is full there is another time.
+    plan_trim();
+  });
+}
 
 void Server::Impl::plan_flush() {
   flush_alarm->set(clock.now() + flush_period, [this] {

@@ -186,7 +186,7 @@ def test_statuses(server):
     for bad in (99, 100, 199, 600, 1000, 0, -1):
         reply = abuse(server, f"status {bad}")
         expect(reply.status == 200 and reply.body == b"status -1\n", f"{bad}: {reply}")
-    for good in (200, 204, 304, 404, 500, 599):
+    for good in (200, 204, 205, 304, 404, 500, 599):
         reply = abuse(server, f"status {good}")
         expect(reply.status == good, f"{good}: {reply}")
 
@@ -203,6 +203,12 @@ def test_header_injection(server):
     expect(reply.status == 200 and len(lines) == 18, f"{reply}")
     for line in lines:
         expect(line.endswith(" -1"), f"{line}: it was set")
+    # It writes a body with each; what has none must not be followed by one, for it would be the next reply.
+    requests = b"".join(b"POST /function/guests/abuse HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nstatus %d" % status
+                        for status in (204, 205, 304, 200))
+    replies = server.raw(requests)
+    expect([reply.status for reply in replies] == [204, 205, 304, 200], f"{[str(reply) for reply in replies]}")
+    expect([bool(reply.body) for reply in replies] == [False, False, False, True], f"{[str(reply) for reply in replies]}")
     expect("X-Injected" not in reply.headers and b"<html>" not in reply.body, f"{reply.headers}")
 
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "wire/wasm_bulk_text.h"
 #include "wire/wasm_code.h"
 #include "wire/wasm_write.h"
 
@@ -34,14 +35,6 @@ struct Section {
   std::string_view body;
   std::size_t offset;
   WasmReader reader(std::string_view what) const { return {body, offset, what}; }
-};
-
-// What takes the place of an instruction.
-struct Helper {
-  enum class Kind : std::uint8_t { fill, copy, init, array_length };
-  Kind kind;
-  std::uint32_t segment = 0;  // Of init.
-  auto operator<=>(const Helper&) const = default;
 };
 
 struct Edit {
@@ -198,8 +191,8 @@ class Editor {
   }
 
   // By index: the first is the first function after the module's own.
-  std::vector<Helper> helpers() const {
-    std::vector<Helper> all(helpers_.size());
+  std::vector<BulkHelper> helpers() const {
+    std::vector<BulkHelper> all(helpers_.size());
     for (const auto& [helper, place] : helpers_) all.at(place) = helper;
     return all;
   }
@@ -211,28 +204,28 @@ class Editor {
     const std::uint32_t length = known ? static_cast<std::uint32_t>(before.constant) : UINT32_MAX;
     if (now.opcode == opcode::gc_prefix) {
       if (!is_array_of_some_length(now.sub_opcode) || length <= array_elements_max) return;
-      edits.push_back({now.begin, now.begin, function_of({Helper::Kind::array_length})});
+      edits.push_back({now.begin, now.begin, function_of({BulkHelper::Kind::array_length})});
       return;
     }
     if (now.opcode != opcode::misc_prefix || length <= bulk_piece_bytes) return;
     if (now.sub_opcode == 8 && now.second == 0) {
       const bool is_small = now.first >= segments_.size() || segments_[now.first] <= bulk_piece_bytes;
-      if (!is_small) edits.push_back({now.begin, now.end, function_of({Helper::Kind::init, now.first})});
+      if (!is_small) edits.push_back({now.begin, now.end, function_of({BulkHelper::Kind::init, now.first})});
     } else if (now.sub_opcode == 10 && now.first == 0 && now.second == 0) {
-      edits.push_back({now.begin, now.end, function_of({Helper::Kind::copy})});
+      edits.push_back({now.begin, now.end, function_of({BulkHelper::Kind::copy})});
     } else if (now.sub_opcode == 11 && now.first == 0) {
-      edits.push_back({now.begin, now.end, function_of({Helper::Kind::fill})});
+      edits.push_back({now.begin, now.end, function_of({BulkHelper::Kind::fill})});
     }
   }
 
-  std::uint32_t function_of(const Helper& helper) {
+  std::uint32_t function_of(const BulkHelper& helper) {
     const auto place = static_cast<std::uint32_t>(helpers_.size());
     return function_count_ + helpers_.try_emplace(helper, place).first->second;
   }
 
   const std::uint32_t function_count_;
   const std::span<const std::uint64_t> segments_;
-  std::map<Helper, std::uint32_t> helpers_;
+  std::map<BulkHelper, std::uint32_t> helpers_;
 };
 
 // ---- what is put there
@@ -257,90 +250,6 @@ std::string edited(const Body& body) {
   return made;
 }
 
-// The text of the helpers, all of whose parameters are i32: where to, what, how much.
-constexpr std::string_view is_long = "\x20\2\x41\x80\x80\4\x4b"sv;  // n > piece
-constexpr std::string_view if_so = "\4\x40"sv;
-constexpr std::string_view otherwise = "\5"sv;
-constexpr std::string_view loop = "\3\x40"sv;
-constexpr std::string_view again = "\x0d\0"sv;  // br_if 0
-constexpr std::string_view end = "\x0b"sv;
-constexpr std::string_view both = "\x71"sv;                             // i32.and
-constexpr std::string_view to_end = "\x20\0\xad\x20\2\xad\x7c"sv;       // d + n, in 64 bits
-constexpr std::string_view from_end = "\x20\1\xad\x20\2\xad\x7c"sv;     // s + n
-constexpr std::string_view in_memory = "\x3f\0\xad\x42\x10\x86\x58"sv;  // <= memory.size << 16
-constexpr std::string_view next_to = "\x20\0\x41\x80\x80\4\x6a\x21\0"sv;
-constexpr std::string_view next_from = "\x20\1\x41\x80\x80\4\x6a\x21\1"sv;
-constexpr std::string_view less = "\x20\2\x41\x80\x80\4\x6b\x21\2"sv;
-constexpr std::string_view piece = "\x41\x80\x80\4"sv;
-constexpr std::string_view to_and_from = "\x20\0\x20\1"sv;
-constexpr std::string_view all_of_it = "\x20\2"sv;
-static_assert(bulk_piece_bytes == 4U << 14, "the piece is written into the text");
-
-std::string join(std::initializer_list<std::string_view> parts) {
-  std::string joined;
-  for (const std::string_view part : parts) joined += part;
-  return joined;
-}
-
-// While more than a piece is left: one, from the front.
-std::string forwards(std::string_view instruction, bool moves_source) {
-  return join({loop, to_and_from, piece, instruction, next_to, moves_source ? next_from : ""sv, less, is_long,
-               again, end});
-}
-
-// The same from the back: what is copied to a higher place must not overwrite what is still to be copied.
-std::string backwards(std::string_view instruction) {
-  constexpr std::string_view last_piece = "\x20\0\x20\2\x6a\x20\1\x20\2\x6a"sv;  // d + n, s + n
-  return join({loop, less, last_piece, piece, instruction, is_long, again, end});
-}
-
-std::string text_of(const Helper& helper, std::uint64_t segment_bytes) {
-  constexpr std::string_view is_upwards = "\x20\0\x20\1\x4d"sv;  // d <= s
-  std::string instruction;
-  std::string pieces;
-  switch (helper.kind) {
-    case Helper::Kind::fill:
-      instruction = "\xfc\x0b\0"sv;
-      pieces = join({to_end, in_memory, if_so, forwards(instruction, false), end});
-      break;
-    case Helper::Kind::copy:
-      instruction = "\xfc\x0a\0\0"sv;
-      pieces = join({to_end, in_memory, from_end, in_memory, both, if_so, is_upwards, if_so,
-                     forwards(instruction, true), otherwise, backwards(instruction), end, end});
-      break;
-    case Helper::Kind::init: {
-      instruction = "\xfc\x08"sv;
-      add_u32(helper.segment, instruction);
-      instruction += '\0';
-      std::string in_segment = "\x42";  // <= its size
-      add_s64(static_cast<std::int64_t>(segment_bytes), in_segment);
-      in_segment += '\x58';
-      pieces = join({to_end, in_memory, from_end, in_segment, both, if_so, forwards(instruction, true), end});
-      break;
-    }
-    case Helper::Kind::array_length: {
-      std::string text = "\x20\0\x41"s;  // More than there may be: unreachable; else as it was.
-      add_s64(array_elements_max, text);
-      return text + "\x4b\4\x40\0\x0b\x20\0"s;
-    }
-  }
-  return join({is_long, if_so, pieces, end, to_and_from, all_of_it, instruction});
-}
-
-std::string_view name_of(const Helper& helper) {
-  switch (helper.kind) {
-    case Helper::Kind::fill:
-      return "memory.fill";
-    case Helper::Kind::copy:
-      return "memory.copy";
-    case Helper::Kind::init:
-      return "memory.init";
-    case Helper::Kind::array_length:
-      return "array_of_more_than_1048576_elements";
-  }
-  return {};
-}
-
 // ---- the sections anew
 
 // A section that is a list, with `count` items more at its end.
@@ -355,7 +264,7 @@ std::string longer(const Section& section, std::uint64_t count, std::string_view
 }
 
 // The name section with the helpers' names; as it was where it cannot be read.
-std::string with_names(const Section& section, std::uint32_t first, std::span<const Helper> helpers) {
+std::string with_names(const Section& section, std::uint32_t first, std::span<const BulkHelper> helpers) {
   constexpr std::uint8_t of_functions = 1;
   WasmReader reader = section.reader("");
   if (reader.text() != "name") return std::string(section.body);
@@ -369,7 +278,7 @@ std::string with_names(const Section& section, std::uint32_t first, std::span<co
       std::string names;
       for (std::uint32_t i = 0; i < helpers.size(); ++i) {
         add_u32(first + i, names);
-        add_text(name_of(helpers[i]), names);
+        add_text(bulk_name(helpers[i]), names);
       }
       content = longer(part, helpers.size(), names);
     }
@@ -417,7 +326,7 @@ Result<std::vector<Body>> read_bodies(const Section& section, Editor& editor) {
   return bodies;
 }
 
-std::string write_bodies(std::span<const Body> bodies, std::span<const Helper> helpers,
+std::string write_bodies(std::span<const Body> bodies, std::span<const BulkHelper> helpers,
                          const Module& module) {
   std::string made;
   add_u32(bodies.size() + helpers.size(), made);
@@ -428,10 +337,10 @@ std::string write_bodies(std::span<const Body> bodies, std::span<const Helper> h
       add_text(edited(body), made);
     }
   }
-  for (const Helper& helper : helpers) {
-    const bool is_init = helper.kind == Helper::Kind::init;
+  for (const BulkHelper& helper : helpers) {
+    const bool is_init = helper.kind == BulkHelper::Kind::init;
     std::string text = "\0"s;  // No locals.
-    text += text_of(helper, is_init ? module.segments.at(helper.segment) : 0);
+    text += bulk_text(helper, is_init ? module.segments.at(helper.segment) : 0);
     text += static_cast<char>(opcode::end);
     add_text(text, made);
   }
@@ -447,13 +356,13 @@ Result<std::optional<std::string>> part_bulk_operations(std::string_view wasm) {
   if (code == module.sections.end()) return std::nullopt;
   Editor editor(module.function_count, module.segments);
   CANOPY_TRY(const std::vector<Body> bodies, read_bodies(*code, editor));
-  const std::vector<Helper> helpers = editor.helpers();
+  const std::vector<BulkHelper> helpers = editor.helpers();
   if (helpers.empty()) return std::nullopt;
 
   constexpr std::string_view types = "\x60\3\x7f\x7f\x7f\0\x60\1\x7f\1\x7f"sv;  // (i32 i32 i32), (i32) -> i32
   std::string type_indices;
-  for (const Helper& helper : helpers) {
-    add_u32(module.type_count + (helper.kind == Helper::Kind::array_length ? 1U : 0U), type_indices);
+  for (const BulkHelper& helper : helpers) {
+    add_u32(module.type_count + (helper.kind == BulkHelper::Kind::array_length ? 1U : 0U), type_indices);
   }
   std::string made(header);
   made.reserve(wasm.size() + 1 * KiB);

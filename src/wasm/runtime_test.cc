@@ -357,6 +357,37 @@ TEST_F(WasmRuntimeTest, EndsALongInstructionAtItsDeadline) {
   }
 }
 
+// It goes back to the kernel in several turns, and all of it does.
+TEST_F(WasmRuntimeTest, LeavesNothingInALargeMemory) {
+  Function large = function(R"((memory (export "memory") 1024) (data (i32.const 8) "a")
+      (func (export "_start") (local $at i32)
+        (i32.store8 (i32.const 9) (i32.const 48))
+        (loop $more
+          (i32.store8 (i32.const 9) (i32.add (i32.load8_u (i32.const 9)) (i32.load8_u offset=100 (local.get $at))))
+          (i32.store8 offset=100 (local.get $at) (i32.const 1))
+          (br_if $more (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 4096))) (i32.const 0x3fff000))))
+        (call $output (i32.const 8) (i32.const 2))
+        (i32.store8 (i32.const 8) (i32.const 66)) ))");
+  const auto drain = [this] {
+    while (core_.runnable_count() > 0) core_.poll(1);
+  };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(call(large).output, "a0");
+    drain();  // So that the next has the same slot.
+  }
+  const auto made = prepare(large);
+  for (int steps = 0; steps < 20; ++steps) {  // Cancelled, at whatever point of its life that is.
+    Run run;
+    start(run, large, made);
+    for (int i = 0; i < steps && !run.reply; ++i) core_.poll(1);
+    run.instance->cancel();
+    finish(run);
+  }
+  drain();
+  EXPECT_EQ(call(large).output, "a0");
+  EXPECT_EQ(call(large).output, "a0");  // And what is left of that one goes with the engine.
+}
+
 TEST_F(WasmRuntimeTest, SaysWhichLongInstructionTrapped) {
   const Reply reply = call(function(R"((memory (export "memory") 1) (func $far (export "_start")
       (memory.fill (i32.const 1) (i32.const 0) (memory.grow (i32.const 0xffff)))))"));
@@ -453,30 +484,6 @@ TEST_F(WasmRuntimeTest, EndsACompilationThatTakesTooMuchMemory) {
   EXPECT_EQ(plan.error().code, Code::limit) << plan.error().message;
 }
 
-TEST_F(WasmRuntimeTest, LoadsOnceForManyFirstCalls) {
-  const Function quick = function(R"((func (export "_start")))");
-  const auto made = prepare(quick);
-  std::array<Run, 8> runs;
-  for (Run& run : runs) start(run, quick, made);
-  for (Run& run : runs) {
-    finish(run);
-    EXPECT_FALSE(run.reply->error);
-  }
-  EXPECT_GT(made->resident_bytes(), 0);
-  made->unload(core_);
-  EXPECT_EQ(made->resident_bytes(), 0);
-  EXPECT_FALSE(call(quick).error) << "it loads again by itself";
-}
-
-}  // namespace
-}  // namespace canopy::wasm
-
-int main(int count, char** arguments) {
-  if (canopy::wasm::is_compile_child(count, arguments)) {
-    return canopy::wasm::compile_child(
-        count, arguments, [](const auto& /*code_folder*/) { return canopy::wasm::make_test_host(); });
-  }
-  testing::InitGoogleTest(&count, arguments);
 // Neither one that closes its streams and goes on, nor one that does not read its job.
 TEST_F(WasmRuntimeTest, WaitsForNoCompilerWithoutEnd) {
   Function any = function(R"((func (export "_start")))");
@@ -508,5 +515,29 @@ TEST_F(WasmRuntimeTest, SweepsWhatNobodyUses) {
   EXPECT_NE(runtime_->find(first), nullptr);
 }
 
+TEST_F(WasmRuntimeTest, LoadsOnceForManyFirstCalls) {
+  const Function quick = function(R"((func (export "_start")))");
+  const auto made = prepare(quick);
+  std::array<Run, 8> runs;
+  for (Run& run : runs) start(run, quick, made);
+  for (Run& run : runs) {
+    finish(run);
+    EXPECT_FALSE(run.reply->error);
+  }
+  EXPECT_GT(made->resident_bytes(), 0);
+  made->unload(core_);
+  EXPECT_EQ(made->resident_bytes(), 0);
+  EXPECT_FALSE(call(quick).error) << "it loads again by itself";
+}
+
+}  // namespace
+}  // namespace canopy::wasm
+
+int main(int count, char** arguments) {
+  if (canopy::wasm::is_compile_child(count, arguments)) {
+    return canopy::wasm::compile_child(
+        count, arguments, [](const auto& /*code_folder*/) { return canopy::wasm::make_test_host(); });
+  }
+  testing::InitGoogleTest(&count, arguments);
   return RUN_ALL_TESTS();
 }

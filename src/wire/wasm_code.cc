@@ -177,7 +177,7 @@ void read_plain(WasmReader& reader, WasmInstruction& read) {
     case 0x1F:  // try_table
       skip_block_type(reader);
       return skip_catches(reader);
-    case 0x08:  // throw
+    case 0x08:  // an exception of a tag
     case 0x0C:  // br
     case 0x0D:  // br_if
     case 0x10:  // call

@@ -35,6 +35,12 @@ Result<Function> make_draft(const Here& here, const Upload& upload, FunctionName
                                    " of memory, and may have " + size_text(options.memory_bytes_max) +
                                    " here; ask for less, or raise 'memory-limit'");
   }
+  if (upload.manifest.tmp_bytes && draft.limits.tmp_bytes > options.memory_bytes_max) {
+    return fail(Code::invalid, "the function asks for " + size_text(draft.limits.tmp_bytes) +
+                                   " of /tmp, which is memory, and may have " +
+                                   size_text(options.memory_bytes_max) +
+                                   " here; ask for less, or raise 'memory-limit'");
+  }
   if (draft.limits.timeout > options.call_timeout_max) {
     return fail(Code::invalid, "the function asks for a timeout of " + duration_text(draft.limits.timeout) +
                                    ", and calls may take " + duration_text(options.call_timeout_max) +
@@ -148,7 +154,8 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
   Result<Made> made = co_await net::run_blocking(platform.disk, store);
   if (made && *made == nullptr) {
     const std::function<Result<Made>()> prepare = [&] { return platform.templates.make(**runtime, *draft); };
-    made = co_await net::run_blocking(platform.compile, prepare);
+    const CompileQueue::Line line = platform.compile.line(draft->name.space);
+    made = co_await net::run_blocking(line, prepare);
   }
   if (!made) co_return error_response(deploy_error(std::move(made).error()));
 

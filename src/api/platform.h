@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "api/compile_queue.h"
 #include "api/feed.h"
 #include "api/ledger.h"
 #include "api/login_gate.h"
@@ -40,7 +41,7 @@ struct Platform {
   const Runtimes& runtimes;
   net::BlockingPool& disk;       // For what waits for the disk.
   net::BlockingPool& passwords;  // For hashing them; one thread and a short queue.
-  net::BlockingPool& compile;    // For compiling; few threads and a short queue.
+  CompileQueue& compile;         // For compiling; few places, and turns for them.
   Templates& templates;
   PlacesByName& places;
   Owners& owners;

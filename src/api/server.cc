@@ -4,12 +4,14 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 
 #include <malloc.h>
 
 #include "api/alarm.h"
+#include "api/compile_queue.h"
 #include "api/durable_engine.h"
 #include "api/gateway.h"
 #include "api/keys.h"
@@ -21,7 +23,6 @@ namespace canopy::api {
 namespace {
 
 constexpr std::size_t disk_thread_count = 4;
-constexpr std::size_t compile_queue_max = 64;
 constexpr std::size_t password_queue_max = 16;
 constexpr Duration sweep_period = std::chrono::hours(1);
 constexpr Duration purge_period = std::chrono::seconds(15);
@@ -44,6 +45,9 @@ net::HttpServerOptions server_options(const Options& options, const ListenAddres
   made.body_timeout = options.body_timeout;
   made.idle_timeout = options.idle_timeout;
   made.write_timeout = options.write_timeout;
+  made.client_rate = options.client_rate;
+  made.body_room = std::make_shared<net::BodyRoom>(
+      std::max({options.queue_bytes_max, options.body_bytes_max, options.code_bytes_max}));
   made.certificate_file = options.tls_cert;
   made.key_file = options.tls_key;
   return made;
@@ -102,6 +106,7 @@ struct Server::Impl {
   Result<void> start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes);
   Result<void> listen();
   void plan_sweep();
+  void sweep_made();
   void plan_trim();
   void plan_flush();
   Result<void> make_admin();
@@ -133,7 +138,7 @@ struct Server::Impl {
   std::vector<exec::Core*> core_pointers;
   Runtimes runtimes;
   std::optional<Templates> templates;
-  std::optional<net::BlockingPool> compile;
+  std::optional<CompileQueue> compile;
   std::optional<net::BlockingPool> disk;
   std::optional<net::BlockingPool> passwords;
   std::unique_ptr<Platform> platform;
@@ -168,7 +173,10 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   disk.emplace(disk_thread_count, static_cast<std::size_t>(options.queue_max));
   passwords.emplace(1, password_queue_max);
   compile.emplace(static_cast<std::size_t>(std::max<std::uint64_t>(options.compile_jobs, 1)),
-                  compile_queue_max);
+                  [this](const std::string& space) {
+                    const auto owner = owners->of(space);
+                    return owner ? "user " + std::to_string(owner->id()) : "namespace " + space;
+                  });
   CANOPY_TRY(runtimes, make_runtimes({options, core_pointers, *disk, *catalog}));
   templates.emplace(runtimes, *disk, *compile, clock);
   platform.reset(new Platform{.options = options,
@@ -236,10 +244,25 @@ void Server::Impl::plan_sweep() {
       const auto freed = catalog->sweep();
       if (!freed) log::warn("cannot sweep unused code: {}", freed.error().message);
       if (freed && *freed > 0) log::info("swept {} of code that no version names", size_text(*freed));
+      sweep_made();
     };
     disk->post(sweep);  // If the queue is full there is another time.
     plan_sweep();
   });
+}
+
+// What was made of earlier versions can be made again, should one of them come back.
+void Server::Impl::sweep_made() {
+  std::set<std::string> names;
+  for (const auto& [name, function] : catalog->snapshot()->functions) {
+    const auto runtime = runtimes.find(function->runtime);
+    if (runtime != runtimes.end()) names.insert(runtime->second->made_name(*function));
+  }
+  for (const auto& [name, runtime] : runtimes) {
+    const auto freed = runtime->sweep(names, sweep_period);
+    if (!freed) log::warn("cannot sweep what was compiled: {}", freed.error().message);
+    if (freed && *freed > 0) log::info("swept {} of compiled code that nobody uses", size_text(*freed));
+  }
 }
 
 void Server::Impl::plan_trim() {

@@ -56,7 +56,7 @@ void Templates::start(const std::string& key, std::shared_ptr<const Function> fu
   const auto compile = [this, key, function, runtime = *runtime] { land(key, make(*runtime, *function)); };
   const auto look = [this, key, function, runtime = *runtime, compile] {
     if (auto found = runtime->find(*function)) return land(key, std::move(found));
-    if (!compile_.post(compile)) land(key, full("compiled"));
+    if (!compile_.post(function->name.space, compile)) land(key, full("compiled"));
   };
   if (!disk_.post(look)) land(key, full("loaded"));
 }

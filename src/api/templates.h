@@ -2,10 +2,10 @@
 // Makes functions ready to run, once for all cores however many calls wait for it.
 //
 // What was made before is found on the disk pool in microseconds; what has to be compiled goes to the compile
-// pool, so that nobody's first call waits behind somebody's deployment.
+// queue, so that nobody's first call waits behind somebody's deployment.
 //
 // Threads: all methods, any thread.
-// Life:    outlives the work in both pools.
+// Life:    outlives the work in pool and queue.
 
 #include <atomic>
 #include <functional>
@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "api/compile_queue.h"
 #include "base/clock.h"
 #include "exec/runtime.h"
 #include "net/blocking_pool.h"
@@ -28,7 +29,7 @@ class Templates {
   using Made = Result<std::shared_ptr<exec::Template>>;
   using Done = std::function<void(const Made& made)>;
 
-  Templates(const Runtimes& runtimes, net::BlockingPool& disk, net::BlockingPool& compile, const Clock& clock)
+  Templates(const Runtimes& runtimes, net::BlockingPool& disk, CompileQueue& compile, const Clock& clock)
       : runtimes_(runtimes), disk_(disk), compile_(compile), clock_(clock) {}
 
   // Calls `done` once, on another thread or at once. A failure to compile is remembered for a while, so that
@@ -37,7 +38,7 @@ class Templates {
   //   and what Runtime::prepare() says
   void get(std::shared_ptr<const Function> function, Done done);
 
-  // Makes `function` now, on the caller's thread: one of the compile pool's.
+  // Makes `function` now, on the caller's thread: one of the compile queue's.
   //   unavailable  the server stops
   //   and what Runtime::prepare() says
   Made make(exec::Runtime& runtime, const Function& function) const;
@@ -62,7 +63,7 @@ class Templates {
 
   const Runtimes& runtimes_;
   net::BlockingPool& disk_;
-  net::BlockingPool& compile_;
+  CompileQueue& compile_;
   const Clock& clock_;
   std::atomic<bool> stopping_ = false;
   std::mutex mutex_;

@@ -58,7 +58,7 @@ class Bed {
  public:
   exec::FakeRuntime* runtime = nullptr;
   FakeClock clock;
-  net::BlockingPool compile{1, 10};
+  CompileQueue compile{1, [](const std::string& space) { return space; }};
   net::BlockingPool disk{1, 10};  // Goes first: its work goes on to the other.
   Templates templates{runtimes_, disk, compile, clock};
 };
@@ -117,7 +117,7 @@ TEST(Templates, SaysWhenTooManyWait) {
                    std::make_unique<exec::FakeRuntime>([](std::string_view) -> Result<std::filesystem::path> {
                      return fail(Code::not_found, "no code");
                    }));
-  Templates templates(runtimes, none, none, bed.clock);
+  Templates templates(runtimes, none, bed.compile, bed.clock);
   Templates::Made got = fail(Code::internal, "not called");
   templates.get(Bed::function("good"), [&got](const Templates::Made& made) { got = made; });
   ASSERT_FALSE(got.has_value());

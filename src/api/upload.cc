@@ -130,6 +130,9 @@ Result<void> check_file_path(std::string_view path) {
     if (part.size() > path_part_bytes_max) return bad("a part of it is longer than 255 bytes");
     at = slash + 1;
   }
+  const std::string_view top = path.substr(0, path.find('/'));
+  if (top == "tmp") return bad("each call has a /tmp of its own, which would hide it");
+  if (path == "etc") return bad("it would hide the folder /etc");
   return {};
 }
 

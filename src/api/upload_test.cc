@@ -88,6 +88,18 @@ TEST(CheckFilePath, TakesOnlyPathsBelowTheRoot) {
   }
 }
 
+TEST(CheckFilePath, RefusesWhatACallWouldNotSee) {
+  for (const char* const hidden : {"tmp", "tmp/x", "tmp/a/b"}) {
+    const auto checked = check_file_path(hidden);
+    ASSERT_FALSE(checked.has_value()) << hidden;
+    EXPECT_NE(checked.error().message.find("a /tmp of its own"), std::string::npos);
+  }
+  EXPECT_FALSE(check_file_path("etc").has_value());
+  for (const char* const seen : {"etc/hosts", "etc/app/config", "a/tmp", "tmpl", "etcetera", "a/etc"}) {
+    EXPECT_TRUE(check_file_path(seen).has_value()) << seen;
+  }
+}
+
 TEST(ReadSettings, ReadsEachNameOfAManifest) {
   const auto settings = read_settings(
       "memory=1MiB&timeout=1.5s&concurrency=3&output=1KiB&log=2KiB&tmp=3KiB&open_files=4&"

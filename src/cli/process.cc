@@ -12,10 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/descriptor.h"
 
 namespace canopy::cli {
 namespace {
+
+constexpr Duration end_timeout = std::chrono::seconds(30);  // Then a companion is ended the hard way.
 
 struct Pipe {
   Descriptor read;
@@ -93,12 +96,8 @@ Result<pid_t> spawn(const ProcessRequest& request, const Environment& environmen
   return id;
 }
 
-int wait_for(pid_t id) {
-  int status = 0;
-  while (waitpid(id, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
+// As shells say it.
+int exit_status(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
 
 // Takes what is there to read; false at the end.
 bool take(const Descriptor& from, std::string& to) {
@@ -112,8 +111,7 @@ bool take(const Descriptor& from, std::string& to) {
 }
 
 // Reads both streams until they end; false if the time was up before.
-bool collect(Descriptor& out, Descriptor& err, Duration timeout, ProcessEnd& end) {
-  const Time deadline = system_clock().now() + timeout;
+bool collect(Descriptor& out, Descriptor& err, Time deadline, ProcessEnd& end) {
   while (out || err) {
     std::array<pollfd, 2> wanted = {{{out ? out.get() : -1, POLLIN, 0}, {err ? err.get() : -1, POLLIN, 0}}};
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().now());
@@ -135,10 +133,15 @@ Result<ProcessEnd> run_process(const ProcessRequest& request, const Environment&
   out.write.reset();
   err.write.reset();
   ProcessEnd end;
-  const bool in_time = collect(out.read, err.read, request.timeout, end);
-  if (!in_time) kill(id, SIGKILL);
-  end.status = wait_for(id);
-  if (in_time) return end;
+  const Time deadline = system_clock().now() + request.timeout;
+  // It may close its streams and go on.
+  const bool at_end = collect(out.read, err.read, deadline, end);
+  const auto status = at_end ? wait_for_child(id, deadline - system_clock().now()) : std::nullopt;
+  if (status) {
+    end.status = exit_status(*status);
+    return end;
+  }
+  kill_child(id);
   return fail(Code::deadline, request.arguments.front() + " took longer than " +
                                   duration_text(request.timeout) +
                                   " and was ended; run it by hand to see why");
@@ -152,7 +155,7 @@ Result<Companion> Companion::start(const ProcessRequest& request, const Environm
 Companion::~Companion() {
   if (id_ <= 0) return;
   kill(id_, SIGTERM);
-  wait_for(id_);
+  if (!wait_for_child(id_, end_timeout)) kill_child(id_);
 }
 
 bool Companion::is_alive() {

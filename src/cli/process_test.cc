@@ -55,6 +55,12 @@ TEST(Process, EndsAtItsTimeout) {
   EXPECT_NE(end.error().message.find("sh took longer than 50ms"), std::string::npos);
 }
 
+TEST(Process, OneThatClosesItsStreamsAndGoesOnEndsAtItsTimeoutToo) {
+  const auto end = sh("exec >&- 2>&-; exec sleep 1000", {.timeout = std::chrono::milliseconds(50)});
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().code, Code::deadline);
+}
+
 TEST(Process, OneThatIsNotThereIsNotFound) {
   EXPECT_EQ(run_process({.arguments = {"no-such-program"}}, Environment(variables)).error().code,
             Code::not_found);

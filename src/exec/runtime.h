@@ -8,9 +8,11 @@
 // A new kind of function is one implementation of these three, and one line where the server's
 // runtimes are made (cli/serve.cc).
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -84,6 +86,14 @@ class Runtime {
   //   limit        making it took more time or memory than is allowed
   //   unavailable  its code is lost or cannot be read
   virtual Result<std::shared_ptr<Template>> prepare(const Function& function) = 0;
+
+  // Under which name on disk it keeps what it makes of `function`; "" where it keeps nothing.
+  virtual std::string made_name(const Function& /*function*/) const { return {}; }
+
+  // Deletes from disk what it made under other names than `names`, but what is in use and what was asked for
+  // within `age`. Returns bytes freed. Any thread but a core's; blocks on the disk.
+  //   unavailable
+  virtual Result<std::uint64_t> sweep(const std::set<std::string>& /*names*/, Duration /*age*/) { return 0; }
 };
 
 }  // namespace canopy::exec

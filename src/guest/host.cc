@@ -104,6 +104,17 @@ wasm::Host make_host(GuestOptions options) {
   host.make_state = [setup](const Function& function, const Call& /*call*/) {
     return std::make_unique<State>(*setup, function);
   };
+  host.warm_up = [setup](const std::vector<FunctionFile>& files) -> std::shared_ptr<const void> {
+    if (files.empty() || !setup->options.load_file) return nullptr;
+    auto warm = std::make_shared<std::vector<std::shared_ptr<const MappedFile>>>();
+    for (const FunctionFile& file : files) {
+      const auto mapped = setup->options.load_file(file.digest);
+      if (!mapped) continue;  // Whoever reads it will be told.
+      (*mapped)->populate();
+      warm->push_back(*mapped);
+    }
+    return warm;
+  };
   return host;
 }
 

@@ -30,19 +30,22 @@ class SharedFiles {
       : find_(std::move(find)) {}
 
   Result<std::shared_ptr<const MappedFile>> load(std::string_view digest) {
-    const std::scoped_lock lock(mutex_);
-    const auto known = files_.find(digest);
-    if (known != files_.end()) {
-      if (auto file = known->second.lock()) return file;
-    }
-    CANOPY_TRY(const auto path, find_(digest));
+    if (auto known = find(digest)) return known;
+    CANOPY_TRY(const auto path, find_(digest));  // Without the lock: a core may ask for another meanwhile.
     CANOPY_TRY(auto file, map_file(path));
+    const std::scoped_lock lock(mutex_);
     if (files_.size() >= sweep_at_) sweep();
     files_.insert_or_assign(std::string(digest), file);
     return file;
   }
 
  private:
+  std::shared_ptr<const MappedFile> find(std::string_view digest) {
+    const std::scoped_lock lock(mutex_);
+    const auto known = files_.find(digest);
+    return known == files_.end() ? nullptr : known->second.lock();
+  }
+
   void sweep() {
     std::erase_if(files_, [](const auto& entry) { return entry.second.expired(); });
     sweep_at_ = 64 + 2 * files_.size();
@@ -58,6 +61,11 @@ class SharedFiles {
 
 MappedFile::~MappedFile() {
   if (size_ > 0) munmap(const_cast<void*>(data_), size_);
+}
+
+void MappedFile::populate() const {
+  if (size_ > 0)
+    madvise(const_cast<void*>(data_), size_, MADV_POPULATE_READ);  // Else each page when it is read.
 }
 
 Result<std::shared_ptr<const MappedFile>> map_file(const std::filesystem::path& path) {

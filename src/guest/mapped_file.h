@@ -21,6 +21,9 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  // Reads all of it from the disk now, rather than when it is used.
+  void populate() const;
+
   std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
 
  private:

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "guest/host.h"
+
 namespace canopy::guest {
 namespace {
 
@@ -67,6 +69,26 @@ TEST_F(MappedFiles, AreSharedByDigestWhileInUse) {
   EXPECT_TRUE(load("d1"));
   EXPECT_EQ(found, 2);
   EXPECT_EQ(load("none").error().code, Code::not_found);
+}
+
+// So that no call waits for the disk on its core.
+TEST_F(MappedFiles, AreThereBeforeTheFirstCallReadsThem) {
+  int found = 0;
+  GuestOptions options;
+  options.load_file = make_file_loader([&](std::string_view digest) -> Result<std::filesystem::path> {
+    ++found;
+    if (digest == "none") return fail(Code::not_found, "no such digest");
+    return file(std::string(digest), "content");
+  });
+  const FileLoader load = options.load_file;
+  const wasm::Host host = make_host(options);
+  const auto warm = host.warm_up({{"a", "d1", 7}, {"lost", "none", 7}});
+  EXPECT_EQ(found, 2);
+  const auto again = load("d1");
+  ASSERT_TRUE(again);
+  EXPECT_EQ((*again)->bytes(), "content");
+  EXPECT_EQ(found, 2);
+  EXPECT_EQ(host.warm_up({}), nullptr);
 }
 
 }  // namespace

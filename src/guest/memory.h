@@ -11,6 +11,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "base/units.h"
 #include "guest/vfs.h"
 #include "guest/wasi.h"
 #include "wasm/host.h"
@@ -18,6 +19,9 @@
 namespace canopy::guest {
 
 inline constexpr std::uint32_t iovecs_max = 1024;  // As IOV_MAX elsewhere.
+// What one read or write moves: milliseconds. Guests go on after a short one, and others get their turn
+// before.
+inline constexpr std::uint32_t move_bytes_max = 8 * MiB;
 
 class Memory {
  public:
@@ -58,7 +62,8 @@ class Memory {
     return std::string(reinterpret_cast<const char*>(from->data()), from->size());
   }
 
-  // Calls `move(piece)` for each vector in turn, until one moves less than its piece. Returns the sum.
+  // Calls `move(piece)` for each vector in turn, until one moves less than its piece or move_bytes_max are
+  // moved. Returns the sum.
   //   inval  more than iovecs_max vectors
   //   fault  the list, or a piece, lies outside; nothing was moved
   // and the error of `move`, where nothing was moved before it.
@@ -85,8 +90,8 @@ Io<std::uint32_t> Memory::each(std::uint32_t vectors, std::uint32_t count, Move&
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto piece = piece_at(i);
     if (!piece) return total > 0 ? Io<std::uint32_t>(total) : io_error(piece.error());
-    // Vectors may overlap, so the sum may be more than the memory; stop where it no longer fits 32 bits.
-    const std::size_t room = std::size_t{UINT32_MAX} - total;
+    // Vectors may overlap, so the sum could be far more than the memory.
+    const std::size_t room = move_bytes_max - total;
     const auto wanted = piece->size() > room ? piece->first(room) : *piece;
     const Io<std::size_t> moved = move(wanted);
     if (!moved) return total > 0 ? Io<std::uint32_t>(total) : io_error(moved.error());

@@ -32,6 +32,8 @@ struct FetchOptions {
 
 inline constexpr int redirects_max = 10;
 inline constexpr std::size_t fetches_per_call_max = 100;
+// Beside the function's own memory: in requests that are under way, and in answers that were not read.
+inline constexpr std::uint64_t fetch_bytes_max = 32 * MiB;
 
 struct FetchRequest {
   std::string method;

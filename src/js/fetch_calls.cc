@@ -66,8 +66,10 @@ FetchCalls::~FetchCalls() {
 }
 
 std::int32_t FetchCalls::refuse(std::int32_t number, Error error) {
+  std::string answer = write_fetch_answer(tl::unexpected(std::move(error)));
   const std::lock_guard lock(mailbox_->mutex);
-  mailbox_->arrived.emplace(number, write_fetch_answer(tl::unexpected(std::move(error))));
+  mailbox_->kept_bytes += answer.size();
+  mailbox_->arrived.emplace(number, std::move(answer));
   return number;
 }
 
@@ -80,16 +82,33 @@ std::int32_t FetchCalls::start(const Result<FetchRequest>& request, const std::s
         number,
         {Code::exhausted, "a call may fetch " + std::to_string(fetches_per_call_max) + " times", Stage::run});
   }
+  std::uint64_t sent_bytes = request->body.size();
+  for (const auto& [other, bytes] : sent_bytes_) sent_bytes += bytes;
+  if (sent_bytes > fetch_bytes_max) {
+    return refuse(
+        number,
+        {Code::limit, "a call may send " + size_text(fetch_bytes_max) + " at once; wait for an answer first",
+         Stage::run});
+  }
   const auto done = [mailbox = mailbox_, number,
                      wake = std::move(wake)](const Result<FetchResponse>& response) {
+    std::string answer = write_fetch_answer(response);
     {
       const std::lock_guard lock(mailbox->mutex);
       if (mailbox->closed) return;
-      mailbox->arrived.emplace(number, write_fetch_answer(response));
+      if (mailbox->kept_bytes + answer.size() > fetch_bytes_max) {
+        answer = write_fetch_answer(fail(
+            Code::limit, "the call has not read " + size_text(fetch_bytes_max) + " of other answers yet"));
+      }
+      mailbox->kept_bytes += answer.size();
+      mailbox->arrived.emplace(number, std::move(answer));
     }
     if (wake) wake();
   };
-  if (fetcher_->start(*request, hosts, deadline, clock, done)) return number;
+  if (fetcher_->start(*request, hosts, deadline, clock, done)) {
+    sent_bytes_.emplace(number, request->body.size());
+    return number;
+  }
   return refuse(number, {Code::exhausted, "too many functions fetch at once; try again shortly", Stage::run});
 }
 
@@ -99,7 +118,16 @@ std::int32_t FetchCalls::next_answered() {
   auto first = mailbox_->arrived.extract(mailbox_->arrived.begin());
   const std::int32_t number = first.key();
   answers_.insert(std::move(first));
+  sent_bytes_.erase(number);
   return number;
+}
+
+void FetchCalls::drop(std::int32_t number) {
+  const auto at = answers_.find(number);
+  if (at == answers_.end()) return;
+  const std::lock_guard lock(mailbox_->mutex);
+  mailbox_->kept_bytes -= at->second.size();
+  answers_.erase(at);
 }
 
 const std::string* FetchCalls::answer(std::int32_t number) const {

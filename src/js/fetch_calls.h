@@ -21,7 +21,8 @@ class FetchCalls final : public wasm::GuestState {
   ~FetchCalls() override;
 
   // Starts one and returns its number, from 1. `wake` is called once it has its answer; where it cannot be
-  // started (a call has fetches_per_call_max) that is its answer, at once.
+  // started (a call has fetches_per_call_max, and fetch_bytes_max in requests that are under way) that is its
+  // answer, at once. So it is where the call keeps more than fetch_bytes_max of answers.
   std::int32_t start(const Result<FetchRequest>& request, const std::string& hosts, Time deadline,
                      const Clock& clock, std::function<void()> wake);
   // The number of one that has its answer and was not named before; 0 for none.
@@ -29,14 +30,15 @@ class FetchCalls final : public wasm::GuestState {
   // As the guest reads it: "status\0url\0redirected\0", pairs "name\0value\0", "\0" and the body; or
   // "0\0words" of an error. Empty where there is none of that number.
   const std::string* answer(std::int32_t number) const;
-  void drop(std::int32_t number) { answers_.erase(number); }
+  void drop(std::int32_t number);
 
   Time waiting_until = never;
 
  private:
   struct Mailbox {
     std::mutex mutex;
-    std::map<std::int32_t, std::string> arrived;  // Guarded by it, as is the next.
+    std::map<std::int32_t, std::string> arrived;  // Guarded by it, as all below.
+    std::uint64_t kept_bytes = 0;                 // Of answers, until they are dropped.
     bool closed = false;
   };
 
@@ -45,6 +47,7 @@ class FetchCalls final : public wasm::GuestState {
   const std::shared_ptr<Fetcher> fetcher_;
   const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   std::map<std::int32_t, std::string> answers_;
+  std::map<std::int32_t, std::uint64_t> sent_bytes_;  // Of those without an answer.
   std::int32_t count_ = 0;
 };
 

@@ -217,6 +217,34 @@ TEST(FetchCalls, WakesItsCallOnceAndAnswersOnce) {
   EXPECT_NE(calls.answer(2)->find("no request"), std::string::npos);
 }
 
+TEST(FetchCalls, ACallKeepsOnlySoMuchBesideItsMemory) {
+  FakeNet net;
+  net.answers["https://a.org/"] = {.status = 200, .headers = {}, .body = std::string(20 * MiB, 'x')};
+  const auto fetcher = std::make_shared<Fetcher>(FetchOptions{.thread_count = 1}, net.send());
+  FetchCalls calls(fetcher);
+  const FakeClock clock;
+  const auto start = [&](const FetchRequest& request) {
+    std::promise<void> woken;
+    const auto number =
+        calls.start(request, "*", clock.now() + seconds(5), clock, [&] { woken.set_value(); });
+    woken.get_future().wait();
+    EXPECT_EQ(calls.next_answered(), number);
+    return number;
+  };
+  const auto first = start(get("https://a.org/"));
+  EXPECT_GT(calls.answer(first)->size(), 20 * MiB);
+  const auto second = start(get("https://a.org/"));
+  EXPECT_NE(calls.answer(second)->find("has not read 32MiB"), std::string::npos);
+  calls.drop(first);
+  EXPECT_GT(calls.answer(start(get("https://a.org/")))->size(), 20 * MiB);
+
+  FetchRequest large = get("https://a.org/");
+  large.body.assign(33 * MiB, 'x');
+  const auto third = calls.start(large, "*", clock.now() + seconds(5), clock, {});
+  EXPECT_EQ(calls.next_answered(), third);
+  EXPECT_NE(calls.answer(third)->find("may send 32MiB at once"), std::string::npos);
+}
+
 TEST(FetchCalls, ACallFetchesOnlySoOften) {
   FakeNet net;
   const auto fetcher = std::make_shared<Fetcher>(FetchOptions{.thread_count = 1}, net.send());

@@ -160,9 +160,13 @@ Step<i32> Js::fetch_start(u32 request, u32 size) {
   if (pending == nullptr) return {.value = -1};
   const auto& env = state().function().env;
   const auto hosts = env.find(std::string(wire::fetch_variable));
-  const i32 number =
-      pending->start(read_fetch_request(guest::as_text(*from)), hosts == env.end() ? "" : hosts->second,
-                     caller().call().deadline, caller().clock(), caller().waker());
+  // Before it is copied: the function may have a gigabyte of its own.
+  const auto sent = size > fetch_bytes_max
+                        ? Result<FetchRequest>(fail(
+                              Code::limit, "fetch: the request is larger than " + size_text(fetch_bytes_max)))
+                        : read_fetch_request(guest::as_text(*from));
+  const i32 number = pending->start(sent, hosts == env.end() ? "" : hosts->second, caller().call().deadline,
+                                    caller().clock(), caller().waker());
   return {.value = number};
 }
 

@@ -38,10 +38,11 @@ class BlockingPool {
   std::unique_ptr<Impl> impl_;
 };
 
-// Runs `work` on the pool and resumes the caller with its value on the caller's own executor.
+// Runs `work` on the pool and resumes the caller with its value on the caller's own executor. `pool` is a
+// BlockingPool, or another that work can be posted to.
 //   unavailable  the pool's queue is full
-template <class T>
-Task<Result<T>> run_blocking(BlockingPool& pool, std::function<Result<T>()> work) {
+template <class T, class Pool>
+Task<Result<T>> run_blocking(Pool& pool, std::function<Result<T>()> work) {
   auto start = [&pool](auto handler, std::function<Result<T>()> job) {
     // The guard keeps the caller's io_context running while only the pool is at work; it ends there, too.
     // std::function wants to be copied, which a handler cannot be.

@@ -63,12 +63,31 @@ Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, const st
   request_.peer = peer_;
 }
 
-Connection::~Connection() = default;
+Connection::~Connection() { forget_body(); }
+
+void Connection::begin_moving() {
+  moving_since_ = core_->now;
+  moved_bytes_ = 0;
+}
+
+void Connection::demand_rate(Duration grace) {
+  const std::uint64_t rate = core_->options.client_rate;
+  if (rate == 0) return;
+  const auto seconds = static_cast<Duration::rep>(moved_bytes_ / rate);
+  const auto rest = static_cast<Duration::rep>(moved_bytes_ % rate);
+  const Duration earned = std::chrono::seconds(seconds) +
+                          Duration(std::chrono::seconds(1)) * rest / static_cast<Duration::rep>(rate);
+  const Time end = moving_since_ + core_->sweep_period + grace + earned;
+  if (end >= deadline_) return;
+  deadline_ = end;
+  rate_decides_ = true;
+}
 
 void Connection::begin_phase(Phase phase) {
   const auto& options = core_->options;
   phase_ = phase;
   expired_ = false;
+  rate_decides_ = false;
   const auto within = [this](Duration time) { deadline_ = core_->now + core_->sweep_period + time; };
   switch (phase) {
     case Phase::handshake:
@@ -78,9 +97,11 @@ void Connection::begin_phase(Phase phase) {
       return within(options.idle_timeout);
     case Phase::body:
       piece_bytes_ = 0;
-      return within(options.body_timeout);
+      within(options.body_timeout);
+      return demand_rate(options.body_timeout);
     case Phase::write:
-      return within(options.write_timeout);
+      within(options.write_timeout);
+      return demand_rate(options.write_timeout);
     case Phase::linger:
       return within(linger_time);
     case Phase::answer:
@@ -102,11 +123,36 @@ Connection::Step Connection::next_step() {
     if (state == RequestReader::State::body && !admitted_) return Step::body_ahead;
     const auto taken = reader().put(input_.unread());
     input_.consume(taken);
+    if (request_.body.size() > counted_bytes_ && !count_body()) return Step::refused;
     if (taken == 0 && reader().state() == state) return Step::need_bytes;
   }
 }
 
+bool Connection::count_body() {
+  const auto& room = core_->options.body_room;
+  if (!room) return true;
+  const std::uint64_t more = request_.body.size() - counted_bytes_;
+  if (room->bytes.fetch_add(more, std::memory_order_relaxed) + more > room->bytes_max) {
+    room->bytes.fetch_sub(more, std::memory_order_relaxed);
+    reader().refuse({503, Error{Code::unavailable, "the bodies of all requests together take more than the " +
+                                                       size_text(room->bytes_max) +
+                                                       " there are for them; try again shortly"}});
+    return false;
+  }
+  counted_bytes_ += more;
+  return true;
+}
+
+void Connection::forget_body() {
+  request_.body.clear();
+  if (request_.body.capacity() > kept_output_bytes_max) request_.body.shrink_to_fit();
+  if (counted_bytes_ == free_body_bytes) return;
+  core_->options.body_room->bytes.fetch_sub(counted_bytes_ - free_body_bytes, std::memory_order_relaxed);
+  counted_bytes_ = free_body_bytes;
+}
+
 bool Connection::admit_body() {
+  begin_moving();
   const auto limit = core_->body_limit(request_);
   if (!limit) {
     reader().refuse({http_status(limit.error().code), limit.error()});
@@ -142,6 +188,7 @@ asio::mutable_buffer Connection::room_to_read() {
 void Connection::note_read(std::size_t size) {
   input_.commit(size);
   piece_bytes_ += size;
+  moved_bytes_ += size;
 }
 
 bool Connection::note_read_error() {
@@ -153,8 +200,10 @@ bool Connection::note_read_error() {
     return true;
   }
   if (phase_ == Phase::body) {
-    reader().refuse({408, Error{Code::slow_client, "the body of the request stopped coming for " +
-                                                       duration_text(options.body_timeout)}});
+    const std::string how = rate_decides_
+                                ? "comes slower than " + size_text(options.client_rate) + " a second"
+                                : "stopped coming for " + duration_text(options.body_timeout);
+    reader().refuse({408, Error{Code::slow_client, "the body of the request " + how}});
     return true;
   }
   return false;
@@ -182,10 +231,12 @@ bool Connection::append_response(HttpResponse& response) {
 void Connection::append_refusal() {
   keep_alive_ = false;
   const auto& refusal = reader().refusal();
-  const auto response = error_response(refusal.status, refusal.error);
+  auto response = error_response(refusal.status, refusal.error);
+  if (refusal.status == 503) response.headers.push_back({"Retry-After", "1"});
   const ResponseFrame frame{Framing::sized, true, false};
   append_head(out_, response, frame, core_->date_line);
   if (request_.method != "HEAD") out_ += response.body;
+  forget_body();
 }
 
 void Connection::end_answer() {
@@ -195,9 +246,8 @@ void Connection::end_answer() {
   head_memory_.reset();
   admitted_ = false;
   request_.headers.clear();
-  request_.body.clear();
   if (request_.headers.capacity() > kept_headers_max) request_.headers.shrink_to_fit();
-  if (request_.body.capacity() > kept_output_bytes_max) request_.body.shrink_to_fit();
+  forget_body();
 }
 
 void Connection::send_gathered() {

@@ -117,11 +117,17 @@ class Connection : public HttpExchange,
   std::shared_ptr<ClientWatch> shared_watch() { return {shared_from_this(), &watch_}; }
 
   void begin_phase(Phase phase);
+  // A body, or a response that is not sent at once, begins to move: its rate counts from here.
+  void begin_moving();
+  void demand_rate(Duration grace);
   // Reads on in the bytes that are there.
   Step next_step();
   // Decides about the body that the head announces. False: refused.
   bool admit_body();
   bool must_say_continue();
+  // There is more of the body than was counted. False: no room for it; refused.
+  bool count_body();
+  void forget_body();
   // Before a read: where to, and by when.
   asio::mutable_buffer room_to_read();
   void note_read(std::size_t size);
@@ -154,7 +160,11 @@ class Connection : public HttpExchange,
   std::unique_ptr<char[]> head_memory_;  // The present head, while its body is read into input_.
   HttpRequest request_;
   std::optional<RequestReader> reader_;
-  std::size_t piece_bytes_ = 0;  // Of the body, since its deadline was last put off.
+  std::size_t piece_bytes_ = 0;                  // Of the body, since its deadline was last put off.
+  std::size_t counted_bytes_ = free_body_bytes;  // Of the body; what is beyond the free ones is in the room.
+  Time moving_since_{};
+  std::uint64_t moved_bytes_ = 0;
+  bool rate_decides_ = false;  // About deadline_.
   std::string out_;
 
   ClientWatch watch_;

@@ -132,11 +132,13 @@ class ConnectionOver final : public Connection {
   Task<bool> flush_parts(std::string_view body, std::string_view tail) override {
     std::size_t sent = 0;
     const auto total = out_.size() + body.size() + tail.size();
+    begin_moving();
     while (sent < total && !failed_) {
       begin_phase(Phase::write);
       const auto rest = rest_of(out_, body, tail, sent);
       const auto [error, size] = co_await transport_.async_write_some(rest, use_task);
       sent += size;
+      moved_bytes_ = sent;
       if (error) failed_ = true;
     }
     out_.clear();

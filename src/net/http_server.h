@@ -4,14 +4,17 @@
 // lives and dies on one thread.
 //
 // The server answers by itself, and then closes: 400 malformed, 408 a head or body that takes too long,
-// 413 a body past the limit, 414 a request line and 431 a head past the limit, 417 an unknown expectation,
-// 501 an unknown transfer coding, 505 another HTTP. All as {"error": …} like the API's own.
+// 413 a body past the limit, 503 a body for which there is no room beside the others, 414 a request line and
+// 431 a head past the limit, 417 an unknown expectation, 501 an unknown transfer coding, 505 another HTTP.
+// All as {"error": …} like the API's own.
 //
 // Threads: everything runs on the io_context's thread.
 // Life:    the io_context outlives the server; the server outlives the last connection: stop(), then run
 //          the io_context until connection_count() is 0.
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,6 +25,18 @@
 #include "net/http.h"
 
 namespace canopy::net {
+
+// What the bodies of requests may take together, on all servers that share it: from their bytes' arrival to
+// the end of the answer. The first free_body_bytes of each are not counted, so that a small request passes
+// however many large ones there are.
+//
+// Threads: any.
+struct BodyRoom {
+  explicit BodyRoom(std::uint64_t max) : bytes_max(max) {}
+  const std::uint64_t bytes_max;
+  std::atomic<std::uint64_t> bytes = 0;
+};
+inline constexpr std::size_t free_body_bytes = 16 * KiB;
 
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
@@ -35,6 +50,10 @@ struct HttpServerOptions {
   Duration body_timeout = std::chrono::seconds(30);   // For the next KiB of a body, or the rest of it.
   Duration idle_timeout = std::chrono::seconds(75);   // Between two requests.
   Duration write_timeout = std::chrono::seconds(30);  // For a client that does not read.
+  // Bytes a second in which a body has to come and a response to be taken, on average, once the timeout of
+  // that is over: else a client keeps a connection, and what it holds, for ever. 0: any.
+  std::uint64_t client_rate = KiB;
+  std::shared_ptr<BodyRoom> body_room;  // Null: as much as there is.
   // How late a timeout may be noticed; less where a timeout is short. 0: only sweep() notices.
   Duration sweep_period = std::chrono::milliseconds(250);
   std::string certificate_file;  // PEM, with key_file: speak TLS.

@@ -66,7 +66,9 @@ TEST(HttpServerTime, CountsEmptyLinesAsTheHead) {
 }
 
 TEST(HttpServerTime, RefusesASlowBody) {
-  Loopback loopback(echo);
+  HttpServerOptions options = Loopback::default_options();
+  options.client_rate = 0;
+  Loopback loopback(echo, options);
   auto client = loopback.connect();
   client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
   loopback.settle();
@@ -82,6 +84,114 @@ TEST(HttpServerTime, RefusesASlowBody) {
   ASSERT_TRUE(loopback.until_received(client, "}}\n"));
   EXPECT_EQ(client.status(), 408);
   EXPECT_EQ(client.count("the body of the request stopped coming for 30s"), 1U);
+}
+
+TEST(HttpServerTime, RefusesABodyThatTricklesForEver) {
+  Loopback loopback(echo);
+  auto client = loopback.connect();
+  client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+  loopback.settle();
+  for (int i = 0; i < 2; ++i) {  // A piece in time, twice; at 1 KiB a second it is worth 2 s.
+    loopback.pass(seconds(15));
+    client.send(std::string(1024, 'x'));
+    loopback.settle();
+    client.read();
+    ASSERT_EQ(client.received, "");
+  }
+  loopback.pass(seconds(3));
+  ASSERT_TRUE(loopback.until_received(client, "}}\n"));
+  EXPECT_EQ(client.status(), 408);
+  EXPECT_EQ(client.count("the body of the request comes slower than 1KiB a second"), 1U);
+}
+
+TEST(HttpServerTime, TakesABodyThatIsSlowButComes) {
+  Loopback loopback(echo);
+  auto client = loopback.connect();
+  constexpr int count = 100;
+  client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(count * 2048) + "\r\n\r\n");
+  for (int i = 0; i < count; ++i) {
+    loopback.settle();
+    loopback.pass(seconds(2));
+    client.send(std::string(2048, 'x'));
+  }
+  ASSERT_TRUE(loopback.until_received(client, "body="));
+  EXPECT_EQ(client.status(), 200);
+}
+
+TEST(HttpServerTime, ClosesAClientThatTakesItsResponseTooSlowly) {
+  const std::string body(40'000'000, 'x');
+  HttpServerOptions options = Loopback::default_options();
+  options.client_rate = GiB;
+  Loopback loopback(
+      [&body](HttpExchange&) {
+        HttpResponse response;
+        response.body = body;
+        return reply(std::move(response));
+      },
+      options);
+  RawClient client(loopback.server->port(), 4096);
+  client.send(get);
+  for (const std::size_t wanted : {5 * MiB, 10 * MiB}) {  // Always some, in time.
+    loopback.settle();
+    loopback.pass(seconds(11));
+    ASSERT_TRUE(loopback.until([&] {
+      client.read();
+      return client.received.size() >= wanted;
+    }));
+  }
+  loopback.settle();
+  EXPECT_EQ(loopback.server->connection_count(), 1U);
+  loopback.pass(seconds(11));
+  loopback.settle();
+  EXPECT_EQ(loopback.server->connection_count(), 0U);
+}
+
+// ---- Room for bodies.
+
+TEST(HttpServerRoom, RefusesABodyForWhichThereIsNone) {
+  HttpServerOptions options = Loopback::default_options();
+  options.body_room = std::make_shared<BodyRoom>(100'000);
+  const auto& room = *options.body_room;
+  Loopback loopback(echo, options);
+  const auto begin = [&](std::size_t size) {
+    auto client = loopback.connect();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
+    return client;
+  };
+  auto first = begin(100'000);
+  first.send(std::string(60'000, 'x'));
+  loopback.settle();
+  EXPECT_EQ(room.bytes, 60'000 - free_body_bytes);
+  auto second = begin(100'000);
+  second.send(std::string(99'999, 'x'));
+  ASSERT_TRUE(loopback.until_received(second, "}}\n"));
+  EXPECT_EQ(second.status(), 503);
+  EXPECT_EQ(second.count("Retry-After: 1\r\n"), 1U);
+  auto small = begin(10'000);  // It passes however full it is.
+  small.send(std::string(10'000, 'x'));
+  ASSERT_TRUE(loopback.until_received(small, "body="));
+  EXPECT_EQ(small.status(), 200);
+  first.send(std::string(40'000, 'x'));
+  ASSERT_TRUE(loopback.until_received(first, "body="));
+  EXPECT_EQ(first.status(), 200);
+  EXPECT_TRUE(loopback.until([&] {
+    first.read();
+    return room.bytes == 0U;
+  })) << "once it is answered whole";
+}
+
+TEST(HttpServerRoom, IsGivenBackByClientsThatLeave) {
+  HttpServerOptions options = Loopback::default_options();
+  options.body_room = std::make_shared<BodyRoom>(100'000);
+  Loopback loopback(echo, options);
+  auto client = loopback.connect();
+  client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + std::string(50'000, 'x'));
+  loopback.settle();
+  EXPECT_GT(options.body_room->bytes, 0U);
+  client.break_off();
+  loopback.settle();
+  EXPECT_EQ(loopback.server->connection_count(), 0U);
+  EXPECT_EQ(options.body_room->bytes, 0U);
 }
 
 TEST(HttpServerTime, ClosesAClientThatDoesNotRead) {

@@ -83,7 +83,7 @@ void append_json_text(std::string& out, std::string_view text) {
 
 }  // namespace
 
-bool has_body(int status) { return status >= 200 && status != 204 && status != 304; }
+bool has_body(int status) { return status >= 200 && status != 204 && status != 205 && status != 304; }
 
 void append_head(std::string& out, const HttpResponse& response, ResponseFrame frame,
                  std::string_view date_line) {
@@ -111,6 +111,8 @@ void append_head(std::string& out, const HttpResponse& response, ResponseFrame f
     } else if (frame.framing == Framing::chunked) {
       out += "Transfer-Encoding: chunked\r\n";
     }
+  } else if (response.status == 205) {
+    out += "Content-Length: 0\r\n";  // The one of them whose end is not known by its status.
   }
   if (frame.close) {
     out += "Connection: close\r\n";

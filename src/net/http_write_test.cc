@@ -51,7 +51,19 @@ TEST(HttpWrite, GivesNoLengthWhereThereIsNoBody) {
         << status;
   }
   EXPECT_TRUE(has_body(200));
-  EXPECT_TRUE(has_body(205));
+}
+
+// Without a length a client would take what follows for its body.
+TEST(HttpWrite, SaysThatThereIsNothingToReset) {
+  HttpResponse response;
+  response.status = 205;
+  response.body = "ignored";
+  EXPECT_FALSE(has_body(205));
+  for (const Framing framing : {Framing::sized, Framing::chunked}) {
+    const std::string head = head_of(response, {framing, false, false});
+    EXPECT_NE(head.find("Content-Length: 0\r\n"), std::string::npos);
+    EXPECT_EQ(head.find("chunked"), std::string::npos);
+  }
 }
 
 TEST(HttpWrite, KeepsTheHeadersThatAreTheHandlers) {

@@ -114,8 +114,12 @@ void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
       {"queue-max", "N", CountSetting{.count = &o.queue_max, .max = 10'000'000},
        "Work that may wait for the disk, deployments and first calls among it; more is refused with 503.",
        load});
-  rows.push_back({"queue-bytes", "SIZE", SizeSetting{.bytes = &o.queue_bytes_max, .max = most_bytes},
-                  "Memory that the bodies of waiting calls may take.", load});
+  rows.push_back(
+      {"queue-bytes", "SIZE", SizeSetting{.bytes = &o.queue_bytes_max, .max = most_bytes},
+       "Memory that the bodies of all requests together may take, those that arrive and those whose "
+       "calls run; a body that is larger than 16KiB and finds no room is refused with 503. There is "
+       "always room for one of body-max or code-max.",
+       load});
   rows.push_back({"templates-bytes", "SIZE", SizeSetting{.bytes = &o.templates_bytes_max, .max = most_bytes},
                   "Memory for functions that are loaded; the least recently called are unloaded past it.",
                   load});
@@ -136,6 +140,10 @@ void add_machine_rows(Options& o, std::vector<OptionRow>& rows) {
                   "Between two requests on a connection.", connections});
   rows.push_back({"write-timeout", "DURATION", timeout(o.write_timeout),
                   "For a client that does not read its reply.", connections});
+  rows.push_back({"client-rate", "SIZE", SizeSetting{.bytes = &o.client_rate, .max = GiB},
+                  "What a client has to send of a body, or take of a reply, in each second: on average, once "
+                  "body-timeout or write-timeout is over. 0: anything will do.",
+                  connections});
 
   constexpr std::string_view compiling = "Compiling";
   rows.push_back({"compile-jobs", "N", CountSetting{.count = &o.compile_jobs, .min = 1, .max = 256},

@@ -49,7 +49,7 @@ struct Options {
   // Load
   std::uint64_t instances_max = 10'500;  // What a kernel's usual 65 530 mappings have room for.
   std::uint64_t queue_max = 10'000;
-  std::uint64_t queue_bytes_max = 256 * MiB;
+  std::uint64_t queue_bytes_max = GiB;
   std::uint64_t templates_bytes_max = GiB;
 
   // Connections
@@ -59,6 +59,7 @@ struct Options {
   Duration body_timeout = std::chrono::seconds(30);
   Duration idle_timeout = std::chrono::seconds(75);
   Duration write_timeout = std::chrono::seconds(30);
+  std::uint64_t client_rate = KiB;
 
   // Compiling
   std::uint64_t compile_jobs = 1;

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/descriptor.h"
 #include "base/log.h"
 #include "wasm/compile_job.h"
@@ -29,28 +30,38 @@ struct Child {
   int status = 0;
 };
 
-// Reads what the child says until it closes its end, or the time is up; then ends it in any case.
-void attend(Child& child, int from, Duration timeout) {
+// Tells the child its job and reads what it says, until it has ended or the time is up; then ends it.
+void attend(Child& child, std::string_view job, Descriptor& to, const Descriptor& from, Duration timeout) {
   const Time deadline = system_clock().now() + timeout;
+  const auto left = [deadline] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(deadline - system_clock().now());
+  };
   std::array<char, 4096> piece{};
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - system_clock().now());
-    pollfd wanted{from, POLLIN, 0};
-    const int ready = left.count() > 0 ? poll(&wanted, 1, static_cast<int>(left.count())) : 0;
+    if (job.empty()) to.reset();
+    std::array<pollfd, 2> wanted = {{{from.get(), POLLIN, 0}, {to.get(), POLLOUT, 0}}};
+    const auto time = left().count();
+    const int ready = time > 0 ? poll(wanted.data(), wanted.size(), static_cast<int>(time)) : 0;
     if (ready < 0 && errno == EINTR) continue;
-    if (ready == 0) {
-      child.late = true;
-      break;
+    if (ready == 0) break;
+    if (wanted[1].revents != 0) {
+      const ssize_t sent = write(to.get(), job.data(), job.size());
+      const bool again = sent < 0 && (errno == EINTR || errno == EAGAIN);
+      // Where the child is gone its status says why.
+      job.remove_prefix(sent >= 0 ? static_cast<std::size_t>(sent) : again ? 0 : job.size());
     }
-    const ssize_t got = read(from, piece.data(), piece.size());
+    if (wanted[0].revents == 0) continue;
+    const ssize_t got = read(from.get(), piece.data(), piece.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     if (child.answer.size() < answer_bytes_max)
       child.answer.append(piece.data(), static_cast<std::size_t>(got));
   }
-  if (child.late) kill(-child.pid, SIGKILL);
-  while (waitpid(child.pid, &child.status, 0) < 0 && errno == EINTR) {
-  }
+  to.reset();
+  auto status = wait_for_child(child.pid, left());
+  child.late = !status;
+  if (!status) status = kill_child(-child.pid);
+  child.status = status.value_or(0);
 }
 
 Result<pid_t> spawn(const CompileOptions& options, int job_pipe, int answer_pipe) {
@@ -130,17 +141,9 @@ Result<ModulePlan> carry_out(const CompileOptions& options, CompileJob wanted) {
   wanted.memory_bytes = options.memory_bytes;
   wanted.timeout = options.timeout;
   const std::string job = write_job(wanted);
-  // A job is smaller than a pipe holds, unless there are thousands of files: then the child reads meanwhile.
-  for (std::size_t sent = 0; sent < job.size();) {
-    const ssize_t now = write(job_write.get(), job.data() + sent, job.size() - sent);
-    if (now < 0 && errno == EINTR) continue;
-    if (now < 0) break;  // The child is gone; its status says why.
-    sent += static_cast<std::size_t>(now);
-  }
-  job_write.reset();
-
+  fcntl(job_write.get(), F_SETFL, O_NONBLOCK);  // NOLINT(cppcoreguidelines-pro-type-vararg)
   Child child{.pid = pid, .answer = {}};
-  attend(child, answer_read.get(), options.timeout);
+  attend(child, job, job_write, answer_read, options.timeout);
   if (child.late || child.answer.empty()) return tl::unexpected(explain(child, options));
   const std::size_t newline = child.answer.find('\n');
   const std::string word = child.answer.substr(0, newline);

@@ -15,6 +15,7 @@
 #include "wasm/compile_job.h"
 #include "wasm/language_image.h"
 #include "wasm/preinit.h"
+#include "wire/wasm_bulk.h"
 
 namespace canopy::wasm {
 namespace {
@@ -133,12 +134,28 @@ Result<void> leave(wasm_engine_t& engine, const CompileJob& job, std::string_vie
   return leave(job, *module, std::move(plan));
 }
 
+// The module with no instruction that could hold a core for long. What is wrong with it is said of the module
+// as it was sent.
+Result<std::string> in_pieces(wasm_engine_t& engine, std::string wasm) {
+  auto parted = wire::part_bulk_operations(wasm);
+  if (parted && !*parted) return wasm;
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(wasm.data());
+  if (const ErrorHandle error{wasmtime_module_validate(&engine, bytes, wasm.size())}) {
+    return fail(Code::refused, message(*error));
+  }
+  if (!parted) return tl::unexpected(std::move(parted).error());
+  return **std::move(parted);
+}
+
 Result<void> carry_out(const CompileJob& job, const HostMaker& make_host) {
   CANOPY_TRY(const std::string original, read_file(job.code));
   CANOPY_TRY(const EngineHandle engine, make_compiler());
   const Host host = make_host(job.code_folder);
   ModulePlan plan{.entry_names = job.entry_names, .preinitialised = false, .note = {}};
-  if (job.kind == JobKind::interpreter) return leave(*engine, job, original, std::move(plan));
+  if (job.kind == JobKind::interpreter) {
+    CANOPY_TRY(const std::string wasm, in_pieces(*engine, original));
+    return leave(*engine, job, wasm, std::move(plan));
+  }
   if (job.kind == JobKind::image) {
     CANOPY_TRY(const std::string first_image, read_file(job.first_image));
     CANOPY_TRY(LanguageImage image,
@@ -163,6 +180,7 @@ Result<void> carry_out(const CompileJob& job, const HostMaker& make_host) {
       plan.entry_names = {job.entry_names.back()};
     }
   }
+  CANOPY_TRY(wasm, in_pieces(*engine, std::move(wasm)));
   wasmtime_module_t* raw = nullptr;
   const auto* const bytes = reinterpret_cast<const std::uint8_t*>(wasm.data());
   if (const ErrorHandle error{wasmtime_module_new(engine.get(), bytes, wasm.size(), &raw)}) {

@@ -90,7 +90,21 @@ bool CoreEngine::enter() {
   return true;
 }
 
-void CoreEngine::leave() {
+void CoreEngine::leave(StoreHandle store, std::shared_ptr<LoadedModule> module, std::span<std::byte> memory) {
+  if (memory.size() >= Remains::memory_bytes_min) {
+    remains_.push_back(std::make_unique<Remains>(*this, std::move(store), std::move(module), memory));
+    return;
+  }
+  store.reset();
+  count_out();
+}
+
+void CoreEngine::bury(const Remains& remains) {
+  std::erase_if(remains_, [&remains](const auto& each) { return each.get() == &remains; });
+  count_out();
+}
+
+void CoreEngine::count_out() {
   if (--live_count_ > 0 || memories_.last == 0) return;
   const bool at_once = live_count_peak_ >= crowd;
   if (trim_planned_ && !at_once) return;
@@ -101,7 +115,7 @@ void CoreEngine::leave() {
 // A call in the meantime puts it off by another second, and costs nothing itself.
 void CoreEngine::take() {
   trim_planned_ = false;
-  if (live_count_ > 0) return;  // leave() plans the next.
+  if (live_count_ > 0) return;  // count_out() plans the next.
   give_back(memories_, 4 * GiB);
   give_back(stacks_, 0);  // Between two stacks there is nothing but stacks; past the last there may be.
   memories_ = {};

@@ -12,11 +12,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "exec/core.h"
 #include "wasm/engine.h"
+#include "wasm/remains.h"
 
 namespace canopy::wasm {
 
@@ -28,6 +30,7 @@ struct LoadedModule {
   std::vector<EntryHandle> entries;  // In the order they are called.
   std::vector<std::string> entry_names;
   std::uint64_t image_bytes = 0;
+  std::shared_ptr<const void> files;                             // What its calls read; see Host::warm_up.
   std::uint32_t instance_count() const { return code ? 2 : 1; }  // Of one call.
 };
 
@@ -53,9 +56,10 @@ class CoreEngine final : public exec::Turn {
 
   // One more instance lives; false where there is no slot for it.
   bool enter();
-  // It is gone. When the last has left for a while, or at once after a crowd, what the slots kept resident
-  // is given back.
-  void leave();
+  // It is gone, or goes bit by bit where its memory is large: a later instance finds nothing of it.
+  void leave(StoreHandle store, std::shared_ptr<LoadedModule> module, std::span<std::byte> memory);
+  // The last bit of it is.
+  void bury(const Remains& remains);
   std::uint32_t live_count() const { return live_count_; }
 
   // Where a memory or a fiber's stack lies: learned as they are used, to know what to give back.
@@ -74,6 +78,9 @@ class CoreEngine final : public exec::Turn {
   CoreEngine(exec::Core& core, const PoolOptions& options) : core_(core), options_(options) {}
   void take() override;
   void expire() override {}
+  // An instance is gone. When the last has left for a while, or at once after a crowd, what the slots kept
+  // resident is given back.
+  void count_out();
   Result<std::shared_ptr<const ModuleHandle>> load_code(const std::filesystem::path& code);
   static void give_back(const Range& range, std::uint64_t last_bytes);
 
@@ -83,6 +90,7 @@ class CoreEngine final : public exec::Turn {
   LinkerHandle linker_;
   std::mutex codes_mutex_;
   std::map<std::string, std::weak_ptr<const ModuleHandle>> codes_;  // Guarded by it; by path.
+  std::vector<std::unique_ptr<Remains>> remains_;                   // Before the engine goes, these do.
   std::uint32_t live_count_ = 0;
   std::uint32_t live_count_peak_ = 0;  // Since the last time all were gone and the slots were trimmed.
   bool trim_planned_ = false;

@@ -31,7 +31,7 @@ class CoreEngineTest : public testing::Test {
     for (std::uint32_t i = 0; i < count; ++i) ASSERT_TRUE(engine_->enter());
     *slot_ = 'x';
     engine_->saw_memory(slot_);
-    for (std::uint32_t i = 0; i < count; ++i) engine_->leave();
+    for (std::uint32_t i = 0; i < count; ++i) engine_->leave({}, {}, {});
   }
 
   FakeClock clock_;
@@ -43,7 +43,7 @@ class CoreEngineTest : public testing::Test {
 TEST_F(CoreEngineTest, HasRoomForAsManyInstancesAsSaid) {
   for (int i = 0; i < 300; ++i) EXPECT_TRUE(engine_->enter());
   EXPECT_FALSE(engine_->enter());
-  engine_->leave();
+  engine_->leave({}, {}, {});
   EXPECT_TRUE(engine_->enter());
 }
 
@@ -73,7 +73,7 @@ TEST_F(CoreEngineTest, LeavesTheSlotsOfTheLivingAlone) {
   core_.poll();
   EXPECT_EQ(engine_->trim_count(), 0);
   EXPECT_EQ(*slot_, 'x');
-  engine_->leave();
+  engine_->leave({}, {}, {});
   core_.poll();
   EXPECT_EQ(engine_->trim_count(), 1);
 }

@@ -8,8 +8,9 @@
 namespace canopy::wasm {
 namespace {
 
-// Part of the compiled code's path: raise it when a setting below changes what the compiler emits.
-constexpr std::string_view settings_version = "1";
+// Part of the compiled code's path: raise it when a setting below, or what is done to a module before it is
+// compiled, changes what the compiler emits.
+constexpr std::string_view settings_version = "2";
 
 constexpr std::uint64_t reservation_bytes = 4 * GiB;
 constexpr std::uint64_t guard_bytes = 32 * MiB;

@@ -29,8 +29,24 @@ Result<std::shared_ptr<Engines>> Engines::make(RuntimeOptions options, const std
   return made;
 }
 
-std::filesystem::path Engines::compiled_path(const std::string& key) const {
-  return options_.compiled_folder / engine_version() / (key + ".cwasm");
+Result<ModulePlan> Engines::find_plan(const std::string& key) {
+  if (!files_.renew(key)) return fail(Code::not_found, "nothing was made under " + key);
+  return read_plan(files_.path(key));
+}
+
+void Engines::keep_always(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  kept_always_.insert(key);
+}
+
+Result<std::uint64_t> Engines::sweep(const std::set<std::string>& names, Duration age) {
+  return files_.sweep(age, [this, &names](const std::string& key) {
+    if (names.contains(key)) return true;
+    const std::lock_guard lock(mutex_);
+    if (kept_always_.contains(key)) return true;
+    const auto at = templates_.find(key);
+    return at != templates_.end() && !at->second.expired();
+  });
 }
 
 Result<std::filesystem::path> Engines::code_path(const Function& function) const {

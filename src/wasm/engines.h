@@ -9,11 +9,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "exec/runtime.h"
 #include "net/blocking_pool.h"
+#include "wasm/compiled_files.h"
 #include "wasm/core_engine.h"
 #include "wasm/runtime.h"
 #include "wasm/template.h"
@@ -31,7 +33,14 @@ class Engines {
   const Host& host() const { return host_; }
 
   // Where what is made under `key` lies.
-  std::filesystem::path compiled_path(const std::string& key) const;
+  std::filesystem::path compiled_path(const std::string& key) const { return files_.path(key); }
+  // What was made under `key`, whole, and safe from sweep() for as long as it takes to use it.
+  //   not_found  nothing was, or not all of it is there
+  Result<ModulePlan> find_plan(const std::string& key);
+  // What is made under `key` stays, whatever sweep() is told.
+  void keep_always(const std::string& key);
+  // Deletes what was made under other keys than `names`, unless it is in use or was within `age`.
+  Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration age);
   // Where the code of `function` lies.
   //   unavailable  it is lost, or cannot be read
   Result<std::filesystem::path> code_path(const Function& function) const;
@@ -53,6 +62,8 @@ class Engines {
   std::unique_ptr<Ticker> ticker_;
   std::mutex mutex_;
   std::map<std::string, std::weak_ptr<WasmTemplate>> templates_;  // Guarded by mutex_.
+  std::set<std::string> kept_always_;                             // Guarded by mutex_.
+  CompiledFiles files_{options_.compiled_folder};
 };
 
 }  // namespace canopy::wasm

@@ -39,7 +39,7 @@ net::Task<Reply> Execution::run(Call& call) {
   module_ = template_->loaded(core_);
   if (!module_) {
     reply_.usage.cold = true;
-    auto module = co_await template_->load(core_);
+    auto module = co_await template_->load(core_, call.function->files);
     if (module) {
       module_ = *std::move(module);
     } else {
@@ -176,7 +176,7 @@ void Execution::end_with(Error error) {
   end();
 }
 
-// Everything of the call goes before anybody hears of its end.
+// Nothing of the call can be reached any more when anybody hears of its end.
 void Execution::end() {
   ended_ = true;
   if (alive_) alive_->execution = nullptr;
@@ -186,9 +186,9 @@ void Execution::end() {
     future_.reset();  // Unwinds the fiber where it still stands.
     const TrapHandle trap(std::exchange(trap_, nullptr));
     const ErrorHandle error(std::exchange(engine_error_, nullptr));
-    store_.reset();
     if (stack_seen() != nullptr) engine_.saw_stack(stack_seen());
-    engine_.leave();
+    const auto left = memory();
+    engine_.leave(std::move(store_), std::move(module_), left);
     reply_.usage.run_time = clock_.now() - began_;
   }
   state_.reset();

@@ -95,6 +95,10 @@ struct Host {
   std::vector<Import> imports;
   std::vector<Import> language_imports = {};  // Beside those, for the interpreters of languages alone.
   GuestFactory make_state;
+  // Brings to memory what calls of a function with these files will read, so that none of them waits for the
+  // disk on its core. Blocks; any thread but a core's. It stays there as long as what this returns. May be
+  // empty.
+  std::function<std::shared_ptr<const void>(const std::vector<FunctionFile>& files)> warm_up = {};
 };
 
 // The part [offset, offset + size) of memory, or an empty optional where it does not lie inside.

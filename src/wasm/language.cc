@@ -34,6 +34,7 @@ class LanguageRuntime final : public exec::Runtime {
     const std::string key = language_.name + "-" + mark_;
     interpreter_ = {.code = engines_->compiled_path(key), .first_image = {}};
     interpreter_.first_image = interpreter_.code.string() + ".image";
+    engines_->keep_always(key);
   }
 
   std::string_view name() const override { return language_.name; }
@@ -45,7 +46,7 @@ class LanguageRuntime final : public exec::Runtime {
   std::shared_ptr<exec::Template> find(const Function& function) override {
     const std::string key = compiled_name(function);
     if (auto kept = engines_->find(key)) return kept;
-    Result<ModulePlan> plan = read_plan(engines_->compiled_path(key));
+    Result<ModulePlan> plan = engines_->find_plan(key);
     if (!plan || !is_interpreter_made()) return nullptr;
     return engines_->keep(key, *std::move(plan), interpreter_.code);
   }
@@ -79,6 +80,8 @@ class LanguageRuntime final : public exec::Runtime {
     }
     return engines_->keep(key, *std::move(plan), interpreter_.code);
   }
+
+  std::string made_name(const Function& function) const override { return compiled_name(function); }
 
  private:
   std::string compiled_name(const Function& function) const {

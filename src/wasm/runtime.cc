@@ -42,7 +42,7 @@ class WasmRuntime final : public exec::Runtime {
   std::shared_ptr<exec::Template> find(const Function& function) override {
     const std::string key = compiled_name(function);
     if (auto kept = engines_->find(key)) return kept;
-    Result<ModulePlan> plan = read_plan(engines_->compiled_path(key));
+    Result<ModulePlan> plan = engines_->find_plan(key);
     return plan ? engines_->keep(key, *std::move(plan)) : nullptr;
   }
 
@@ -51,6 +51,13 @@ class WasmRuntime final : public exec::Runtime {
     const std::string key = compiled_name(function);
     CANOPY_TRY(ModulePlan plan, make(function, engines_->compiled_path(key)));
     return engines_->keep(key, std::move(plan));
+  }
+
+  std::string made_name(const Function& function) const override { return compiled_name(function); }
+
+  // Of all runtimes that share the engines.
+  Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration age) override {
+    return engines_->sweep(names, age);
   }
 
  private:

@@ -331,6 +331,102 @@ TEST_F(WasmRuntimeTest, EndsALoopAtItsDeadlineWhileOthersRun) {
   EXPECT_EQ(endless.reply->error->code, Code::deadline);
 }
 
+// One instruction would otherwise be one piece of time, past every deadline. A machine that lets the ticker
+// wait for as long as the whole takes shows nothing, so it may try again.
+TEST_F(WasmRuntimeTest, EndsALongInstructionAtItsDeadline) {
+  for (const std::string instruction :
+       {"(memory.fill (i32.const 0) (i32.const 1) (i32.const 0x3f000000))",
+        "(memory.copy (i32.const 0x1f800000) (i32.const 0) (i32.const 0x1f800000))"}) {
+    Function wide =
+        function(R"((memory (export "memory") 0x3f00) (func (export "_start") )" + instruction + ")");
+    wide.limits.memory_bytes = GiB;
+    const auto made = prepare(wide);
+    ASSERT_TRUE(made);
+    bool ended_early = false;
+    for (int tries = 0; tries < 20 && !ended_early; ++tries) {
+      Run run;
+      start(run, wide, made);
+      while (!run.reply && core_.runnable_count() == 0) {
+        if (core_.poll(1) == 0) core_.io().run_one_for(milliseconds(1));
+      }
+      clock_.advance(seconds(11));
+      finish(run);
+      ended_early = run.reply->error && run.reply->error->code == Code::deadline;
+    }
+    EXPECT_TRUE(ended_early) << instruction;
+  }
+}
+
+// It goes back to the kernel in several turns, and all of it does.
+TEST_F(WasmRuntimeTest, LeavesNothingInALargeMemory) {
+  Function large = function(R"((memory (export "memory") 1024) (data (i32.const 8) "a")
+      (func (export "_start") (local $at i32)
+        (i32.store8 (i32.const 9) (i32.const 48))
+        (loop $more
+          (i32.store8 (i32.const 9) (i32.add (i32.load8_u (i32.const 9)) (i32.load8_u offset=100 (local.get $at))))
+          (i32.store8 offset=100 (local.get $at) (i32.const 1))
+          (br_if $more (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 4096))) (i32.const 0x3fff000))))
+        (call $output (i32.const 8) (i32.const 2))
+        (i32.store8 (i32.const 8) (i32.const 66)) ))");
+  const auto drain = [this] {
+    while (core_.runnable_count() > 0) core_.poll(1);
+  };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(call(large).output, "a0");
+    drain();  // So that the next has the same slot.
+  }
+  const auto made = prepare(large);
+  for (int steps = 0; steps < 20; ++steps) {  // Cancelled, at whatever point of its life that is.
+    Run run;
+    start(run, large, made);
+    for (int i = 0; i < steps && !run.reply; ++i) core_.poll(1);
+    run.instance->cancel();
+    finish(run);
+  }
+  drain();
+  EXPECT_EQ(call(large).output, "a0");
+  EXPECT_EQ(call(large).output, "a0");  // And what is left of that one goes with the engine.
+}
+
+TEST_F(WasmRuntimeTest, SaysWhichLongInstructionTrapped) {
+  const Reply reply = call(function(R"((memory (export "memory") 1) (func $far (export "_start")
+      (memory.fill (i32.const 1) (i32.const 0) (memory.grow (i32.const 0xffff)))))"));
+  ASSERT_TRUE(reply.error);
+  EXPECT_EQ(reply.error->code, Code::died);
+  EXPECT_NE(reply.error->message.find("out of bounds memory access in memory.fill"), std::string::npos)
+      << reply.error->message;
+  EXPECT_NE(reply.error->message.find("called by far"), std::string::npos) << reply.error->message;
+}
+
+TEST_F(WasmRuntimeTest, RefusesInTheWordsOfTheModuleAsItWasSent) {
+  const Function wrong = function(R"((memory (export "memory") 1) (func (export "_start")
+      (memory.fill (i32.const 1) (i64.const 0) (memory.size))))");
+  const auto made = runtime_->prepare(wrong);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Code::refused);
+  EXPECT_NE(made.error().message.find("type mismatch"), std::string::npos) << made.error().message;
+}
+
+TEST_F(WasmRuntimeTest, BoundsTheExceptionsThatAGuestKeeps) {
+  Function keeper =
+      function(R"((memory (export "memory") 1) (tag $t (param i64 i64)) (table $kept 100000 exnref)
+      (func (export "_start") (local $i i32)
+        (loop $more
+          (table.set $kept (local.get $i)
+            (block $caught (result exnref)
+              (try_table (result exnref) (catch_all_ref $caught) (throw $t (i64.const 1) (i64.const 2)))))
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $more (i32.lt_u (local.get $i) (i32.const 100000))))))");
+  keeper.limits.memory_bytes = 1 * MiB;
+  const Reply reply = call(keeper);
+  ASSERT_TRUE(reply.error);
+  EXPECT_EQ(reply.error->code, Code::limit) << reply.error->message;
+  EXPECT_NE(reply.error->message.find("exceptions"), std::string::npos) << reply.error->message;
+  keeper.limits.memory_bytes = 64 * MiB;
+  const Reply enough = call(keeper);
+  EXPECT_FALSE(enough.error) << enough.error->message;
+}
+
 TEST_F(WasmRuntimeTest, CancelsARunningCall) {
   const Function loop = function(R"((func (export "_start") (loop (br 0))))");
   const auto made = prepare(loop);
@@ -386,6 +482,37 @@ TEST_F(WasmRuntimeTest, EndsACompilationThatTakesTooMuchMemory) {
   const auto plan = compile(options, any, folder_ / any.digest, folder_ / "out.cwasm", {"_start"});
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().code, Code::limit) << plan.error().message;
+}
+
+// Neither one that closes its streams and goes on, nor one that does not read its job.
+TEST_F(WasmRuntimeTest, WaitsForNoCompilerWithoutEnd) {
+  Function any = function(R"((func (export "_start")))");
+  for (int i = 0; i < 5000; ++i) any.files.push_back({"file" + std::to_string(i), std::string(64, 'a'), 1});
+  const auto program = folder_ / "compiler";
+  std::ofstream(program) << "#!/bin/sh\nexec >&-\nexec sleep 1000\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  CompileOptions options{.program = program, .code_folder = folder_};
+  options.timeout = milliseconds(50);
+  const auto plan = compile(options, any, folder_ / any.digest, folder_ / "out.cwasm", {"_start"});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, Code::limit) << plan.error().message;
+}
+
+TEST_F(WasmRuntimeTest, SweepsWhatNobodyUses) {
+  const Function first = function(R"((func (export "_start")))");
+  const Function second = function(R"((func (export "_start") (nop)))");
+  auto used = prepare(first);
+  prepare(second);
+  EXPECT_NE(runtime_->made_name(first), runtime_->made_name(second));
+  EXPECT_EQ(runtime_->sweep({}, seconds(3600)), 0U);  // Young.
+  const auto freed = runtime_->sweep({}, seconds(-3600));
+  ASSERT_TRUE(freed);
+  EXPECT_GT(*freed, 0U);
+  EXPECT_EQ(runtime_->find(second), nullptr);
+  EXPECT_FALSE(call(first).error) << "what a template is held of stays";
+  used.reset();
+  EXPECT_EQ(runtime_->sweep({runtime_->made_name(first)}, seconds(-3600)), 0U);
+  EXPECT_NE(runtime_->find(first), nullptr);
 }
 
 TEST_F(WasmRuntimeTest, LoadsOnceForManyFirstCalls) {

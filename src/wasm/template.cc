@@ -22,7 +22,17 @@ void WasmTemplate::unload(exec::Core& core) {
   module.reset();
 }
 
-net::Task<Result<std::shared_ptr<LoadedModule>>> WasmTemplate::load(exec::Core& core) {
+Result<std::shared_ptr<LoadedModule>> WasmTemplate::load_now(exec::Core& core,
+                                                             const std::vector<FunctionFile>& files) {
+  CoreEngine& own = engine(core);
+  auto module = parts_.code.empty() ? own.load_module(parts_.compiled, parts_.plan.entry_names)
+                                    : own.load_image(parts_.code, parts_.compiled, parts_.plan.entry_names);
+  if (module && host().warm_up) (*module)->files = host().warm_up(files);
+  return module;
+}
+
+net::Task<Result<std::shared_ptr<LoadedModule>>> WasmTemplate::load(exec::Core& core,
+                                                                    std::vector<FunctionFile> files) {
   PerCore& here = cores_.at(core.index());
   while (here.loading) {
     net::Event loaded;
@@ -32,10 +42,8 @@ net::Task<Result<std::shared_ptr<LoadedModule>>> WasmTemplate::load(exec::Core& 
   if (here.module) co_return here.module;
 
   here.loading = true;
-  const std::function<Result<std::shared_ptr<LoadedModule>>()> work = [this, &core] {
-    CoreEngine& own = engine(core);
-    if (!parts_.code.empty()) return own.load_image(parts_.code, parts_.compiled, parts_.plan.entry_names);
-    return own.load_module(parts_.compiled, parts_.plan.entry_names);
+  const std::function<Result<std::shared_ptr<LoadedModule>>()> work = [this, &core, &files] {
+    return load_now(core, files);
   };
   auto module = co_await net::run_blocking(*parts_.pool, work);
   here.loading = false;

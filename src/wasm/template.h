@@ -49,10 +49,13 @@ class WasmTemplate final : public exec::Template, public std::enable_shared_from
   const std::shared_ptr<LoadedModule>& loaded(const exec::Core& core) const {
     return cores_.at(core.index()).module;
   }
-  // Loads it, off the core's thread. Many may ask at once; it loads once.
-  net::Task<Result<std::shared_ptr<LoadedModule>>> load(exec::Core& core);
+  // Loads it, and `files` of the function that asks, off the core's thread. Many may ask at once; it loads
+  // once.
+  net::Task<Result<std::shared_ptr<LoadedModule>>> load(exec::Core& core, std::vector<FunctionFile> files);
 
  private:
+  Result<std::shared_ptr<LoadedModule>> load_now(exec::Core& core, const std::vector<FunctionFile>& files);
+
   struct PerCore {
     std::shared_ptr<LoadedModule> module;
     bool loading = false;

@@ -38,6 +38,21 @@ std::uint64_t WasmReader::number(unsigned bits) {
   return 0;
 }
 
+std::int64_t WasmReader::signed_number(unsigned bits) {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < bits; shift += 7) {
+    const std::uint64_t group = byte();
+    if (!good()) return 0;
+    value |= (group & 0x7FU) << shift;
+    if ((group & 0x80U) != 0) continue;
+    const unsigned used = shift + 7;
+    if (used < 64 && (group & 0x40U) != 0) value |= ~std::uint64_t{0} << used;
+    return static_cast<std::int64_t>(value);
+  }
+  refuse("a number that takes more bytes than it may");
+  return 0;
+}
+
 std::string_view WasmReader::take(std::uint64_t size) {
   if (!good()) return {};
   if (size > left()) {

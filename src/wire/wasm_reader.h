@@ -25,6 +25,7 @@ class WasmReader {
   std::uint8_t byte();
   std::uint32_t u32() { return static_cast<std::uint32_t>(number(32)); }
   std::uint64_t u64() { return number(64); }
+  std::int64_t signed_number(unsigned bits);
   std::string_view take(std::uint64_t size);  // So many bytes.
   std::string_view text();                    // A length and so many bytes of UTF-8.
   // A value type, or a reference type that spells out its heap type.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "wire/wasm_reader.h"
+#include "wire/wasm_write.h"
 
 namespace canopy::wire {
 namespace {
@@ -24,29 +25,6 @@ enum SectionId : std::uint8_t {
   data_section = 11,
   data_count_section = 12,
 };
-
-void add_u32(std::uint64_t value, std::string& out) {
-  do {
-    const auto low = static_cast<unsigned char>(value & 0x7f);
-    value >>= 7;
-    out += static_cast<char>(value == 0 ? low : low | 0x80);
-  } while (value != 0);
-}
-
-void add_s32(std::int32_t value, std::string& out) {
-  for (;;) {
-    const auto low = static_cast<unsigned char>(value & 0x7f);
-    value >>= 7;  // Of signed numbers: keeps the sign.
-    const bool last = (value == 0 && (low & 0x40) == 0) || (value == -1 && (low & 0x40) != 0);
-    out += static_cast<char>(last ? low : low | 0x80);
-    if (last) return;
-  }
-}
-
-void add_text(std::string_view text, std::string& out) {
-  add_u32(text.size(), out);
-  out += text;
-}
 
 void add_section(SectionId id, std::string_view body, std::string& out) {
   out += static_cast<char>(id);
@@ -153,7 +131,7 @@ std::string write_image(std::span<const std::byte> memory) {
       next = bytes.find_first_not_of('\0', end);
     }
     segments += "\0\x41"sv;  // Active, at the constant:
-    add_s32(static_cast<std::int32_t>(static_cast<std::uint32_t>(at)), segments);
+    add_s64(static_cast<std::int32_t>(static_cast<std::uint32_t>(at)), segments);
     segments += '\x0b';
     add_text(bytes.substr(at, end - at), segments);
     ++count;

@@ -41,6 +41,20 @@ def test_many_loops(server):
         expect_error(reply, 504, "deadline")
 
 
+def test_long_instructions(server):
+    """Each is one instruction over nearly 1 GiB, which takes seconds where it is done in one piece."""
+    for name, body in (("fill", "(memory.fill (i32.const 0) (i32.const 1) (i32.const 0x3f000000))"),
+                       ("copy", "(memory.copy (i32.const 4) (i32.const 0) (i32.const 0x3efffff0))"),
+                       ("back", "(memory.copy (i32.const 0) (i32.const 4) (i32.const 0x3efffff0))")):
+        server.deployed(f"guests/{name}", wat(f"""(module (memory (export "memory") 0x3f00)
+          (func (export "_start") (loop $l {body} (br $l))))"""), "?timeout=1s&memory=1GiB")
+        expect_error(server.call(f"guests/{name}"), 504, "deadline", "while it ran")
+    far = wat("""(module (memory (export "memory") 1) (func $far (export "_start")
+      (memory.fill (i32.const 0) (i32.const 1) (i32.const 0x3f000000))))""")
+    server.deployed("guests/far", far)
+    expect_error(server.call("guests/far"), 502, "died", "out of bounds", "memory.fill", "far")
+
+
 def test_sleep(server):
     expect_error(abuse(server, "sleep"), 504, "deadline", "while it waited", "timeout")
 
@@ -186,9 +200,15 @@ def test_statuses(server):
     for bad in (99, 100, 199, 600, 1000, 0, -1):
         reply = abuse(server, f"status {bad}")
         expect(reply.status == 200 and reply.body == b"status -1\n", f"{bad}: {reply}")
-    for good in (200, 204, 304, 404, 500, 599):
+    for good in (200, 204, 205, 304, 404, 500, 599):
         reply = abuse(server, f"status {good}")
         expect(reply.status == good, f"{good}: {reply}")
+    # It writes a body with each; what has none must not be followed by one, for it would be the next reply.
+    requests = b"".join(b"POST /function/guests/abuse HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nstatus %d" % status
+                        for status in (204, 205, 304, 200))
+    replies = server.raw(requests)
+    expect([reply.status for reply in replies] == [204, 205, 304, 200], f"{[str(reply) for reply in replies]}")
+    expect([bool(reply.body) for reply in replies] == [False, False, False, True], f"{[str(reply) for reply in replies]}")
 
 
 def test_ten_thousand_reply_headers(server):

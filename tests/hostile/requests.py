@@ -2,6 +2,7 @@
 import os
 import random
 import resource
+import select
 import socket
 import threading
 import time
@@ -66,6 +67,60 @@ def test_slow_head(server):
 def test_slow_body(server):
     expect_error(closed(server, HEAD + b"Content-Length: 10\r\n\r\n1"), 408, "slow_client", "400ms")
     expect_error(closed(server, HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"), 408, "slow_client", "400ms")
+
+
+def test_trickling_body(_):
+    """Each piece in time, and never an end."""
+    other = harness.Server(harness.new_folder("data"), "--body-timeout=400ms", "--client-rate=1MiB").started()
+    try:
+        other.deployed("neighbour/echo", guest("echo.wat"))
+        with other.connect() as connection, connection.makefile("rb") as file:
+            connection.sendall(HEAD + b"Content-Length: 20000000\r\n\r\n")
+            connection.setblocking(False)
+            for _ in range(400):
+                try:
+                    connection.send(b"x" * 2048)
+                except OSError:
+                    break  # It has answered, and closes.
+                if select.select([connection], [], [], 0.05)[0]:
+                    break
+            connection.settimeout(harness.REPLY_TIMEOUT)
+            expect_error(read_reply(file), 408, "slow_client", "slower than 1MiB a second")
+    finally:
+        other.stop()
+
+
+def test_bodies_of_all_connections(_):
+    """Each within its limit, together more than there is room for."""
+    other = harness.Server(harness.new_folder("data"), "--queue-bytes=8MiB", "--body-max=8MiB", "--code-max=1MiB").started()
+    try:
+        other.deployed("neighbour/echo", guest("echo.wat"), "?memory=64MiB&output=8MiB")
+        size = 4 << 20
+        connections = [other.connect() for _ in range(6)]
+        refused = []
+        for connection in connections:
+            connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % size)
+            try:
+                connection.sendall(b"x" * (size - 1))
+            except OSError:
+                pass  # It may close before it has read everything: the reply says why.
+
+        def none_refused():
+            refused[:] = select.select(connections, [], [], 0)[0]
+            return None if len(refused) >= 4 else f"{len(refused)} of 6 bodies were refused"
+
+        poll("too many bodies are taken", none_refused)
+        with refused[0].makefile("rb") as file:
+            reply = read_reply(file)
+            expect_error(reply, 503, "unavailable", "bodies", "8MiB")
+            expect(reply.headers["Retry-After"] == "1", f"{reply.headers}")
+        expect(other.call("neighbour/echo", b"small").body == b"small", "a small body finds no room")
+        for connection in connections:
+            connection.close()
+        poll("the room is not given back",
+             lambda: None if (reply := other.call("neighbour/echo", b"x" * size)).status != 503 else f"{reply}"[:500])
+    finally:
+        other.stop()
 
 
 def test_oversized_head(server):

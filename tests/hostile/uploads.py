@@ -4,7 +4,7 @@ import functools
 import os
 import threading
 
-from harness import Place, Server, expect, expect_error, guest, new_folder, wat
+from harness import Place, Server, expect, expect_error, guest, new_folder, poll, wat
 import harness
 
 GOOD = '(module (memory (export "memory") 1) (func (export "_start")))'
@@ -156,6 +156,29 @@ def test_client_leaves_while_it_compiles(server):
     server.deployed("uploads/after", wat(GOOD))
 
 
+def test_slow_modules_of_one_owner(server):
+    """What somebody else deploys waits for one of them at most, and not for all."""
+    module = heavy_module(function_count=100)
+    ended = []
+
+    def deploy(i):
+        reply = server.deploy(f"slow/module{i}", module + section(0, b"\1x%d" % i), timeout=120)
+        if reply.status != 201:  # Which a fast machine may do in time.
+            expect_error(reply, 422, "refused")
+        ended.append(i)
+
+    threads = [threading.Thread(target=deploy, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    poll("they are not being compiled", lambda: None if server.gauges()["processes"] > 0 else "no compiler runs")
+    server.deployed("others/hello", wat(GOOD[:-1] + " (func (drop (i32.const 77))))"))
+    before = len(ended)
+    for thread in threads:
+        thread.join()
+    expect(len(ended) == 8, f"{len(ended)} of 8 were answered as they should be")
+    expect(before <= 5, f"hello waited for {before} of 8")
+
+
 def test_compiler_out_of_memory(server):
     other = Server(new_folder("data"), "--compile-memory=64MiB", "--compile-timeout=30s").started()
     try:
@@ -278,6 +301,14 @@ def multipart(*parts):
 
 def deploy_parts(server, *parts):
     return server.deploy("uploads/parts", multipart(*parts), content_type="multipart/form-data; boundary=edge")
+
+
+def test_files_that_no_call_would_see(server):
+    for path, words in (("tmp", "a /tmp of its own"), ("tmp/x", "a /tmp of its own"), ("etc", "the folder /etc")):
+        reply = deploy_parts(server, ("code", None, wat(GOOD)), ("file", path, b"hidden"))
+        expect_error(reply, 400, "invalid", path, words)
+    reply = deploy_parts(server, ("code", None, wat(GOOD)), ("file", "etc/hosts", b"127.0.0.1 me"), ("file", "a/tmp", b""))
+    expect(reply.status in (200, 201), f"{reply}")
 
 
 MANIFESTS = [

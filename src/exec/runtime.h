@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -85,5 +86,7 @@ class Runtime {
   //   unavailable  its code is lost or cannot be read
   virtual Result<std::shared_ptr<Template>> prepare(const Function& function) = 0;
 };
+
+using Runtimes = std::map<std::string, std::unique_ptr<Runtime>, std::less<>>;  // By name.
 
 }  // namespace canopy::exec

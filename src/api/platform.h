@@ -21,6 +21,7 @@
 #include "net/blocking_pool.h"
 #include "options/options.h"
 #include "policy/access.h"
+#include "scale/fleet.h"
 #include "store/call_log.h"
 #include "store/catalog.h"
 #include "store/records.h"
@@ -50,6 +51,7 @@ struct Platform {
   std::mutex deploying{};              // Held while a function becomes current, or a user is removed.
   store::CallLog* call_log = nullptr;  // Set before the cores run, as is the next.
   DurableEngine* durable = nullptr;
+  scale::Fleet* fleet = nullptr;  // Null where calls run in this process.
   std::vector<exec::Core*> cores{};
   std::vector<Gateway*> gateways{};  // By core index; each belongs to its core.
   std::atomic<bool> draining = false;

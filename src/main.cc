@@ -1,4 +1,4 @@
-// Starts the program: hands over to the compile child if it is one, else to the command line.
+// Starts the program: hands over to the compile child or the worker if it is one, else to the command line.
 
 #include <unistd.h>
 
@@ -6,11 +6,17 @@
 #include "cli/serve.h"
 #include "version.h"
 #include "wasm/compile.h"
+#include "worker/child.h"
 
 int main(int count, char** arguments) {
   using canopy::cli::Environment;
   if (canopy::wasm::is_compile_child(count, arguments)) {
     return canopy::wasm::compile_child(count, arguments, canopy::cli::make_preparing_host);
+  }
+  if (canopy::worker::is_worker_child(count, arguments)) {
+    canopy::cli::prepare_process();
+    return canopy::worker::worker_child(count, arguments, canopy::cli::make_worker_runtimes,
+                                        canopy::system_clock());
   }
   const Environment environment(canopy::environment_of(environ));
   const bool no_color = !environment.get("NO_COLOR").empty() || environment.get("TERM") == "dumb";

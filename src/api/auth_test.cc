@@ -49,8 +49,8 @@ const std::set<std::string> caller_doors = {"/function/{namespace}/{name}",
                                             "/v1/calls/{id}/result",
                                             "/v1/quotas",
                                             "GET /v1/users/{name}"};
-const std::set<std::string> admin_doors = {"/v1/users", "/v1/audit", "/v1/quotas/{user}", "/metrics",
-                                           "/debug/state"};
+const std::set<std::string> admin_doors = {"/v1/users", "/v1/audit", "/v1/quotas/{user}",
+                                           "/v1/nodes", "/metrics",  "/debug/state"};
 
 std::string filled(std::string path, const std::map<std::string, std::string>& values) {
   for (const auto& [name, value] : values) {

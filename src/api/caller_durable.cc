@@ -29,6 +29,8 @@ net::Task<calls::RunEnd> Caller::run(calls::Work work) {
     running->instance = nullptr;
     reply.usage.cold = reply.usage.cold || made_now;
   }
+  // Whoever was to run it was not there: that is no failure of the function's.
+  ended.busy = reply.unbegun && !running->stopped;
   end(work, *running, reply, ended);
   co_return ended;
 }
@@ -95,7 +97,7 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
   if (!reply.error) reply.error = check_reply(reply);
   Entry& entry = running.version->entry;
   Version& version = *running.version;
-  count(running, reply, entry);
+  if (!end.busy) count(running, reply, entry);
   const bool cold = reply.usage.cold;
   Outcome& outcome = end.outcome;
   outcome.version = version.function->version;
@@ -106,13 +108,14 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
   outcome.log = running.log.text();
   const std::size_t output_bytes = reply.error ? 0 : reply.output.size();
   const std::size_t log_bytes = outcome.log.size();
-  measure(running, reply, output_bytes);
+  if (!end.busy) measure(running, reply, output_bytes);
   Record record = make_record(running, reply, output_bytes);
   outcome.usage = reply.usage;
   outcome.usage.queue_time = std::max(outcome.started - work.call->queued, Duration::zero());
   record.usage.queue_time = outcome.usage.queue_time;
   record.queued = work.call->queued;
   outcome.error = reply.error;
+  outcome.lost = reply.lost;
   outcome.status = reply.error ? 0 : reply.status;
   record.status = reply.error ? http_status(reply.error->code) : reply.status;
   record.error = std::move(reply.error);
@@ -120,7 +123,7 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
     outcome.headers = std::move(reply.headers);
     outcome.output = std::move(reply.output);
   }
-  platform_.records.add(core_.index(), std::move(record));
+  if (!end.busy) platform_.records.add(core_.index(), std::move(record));
   entry.places->give(core_.index());
   if (version.owner != nullptr) {
     version.owner->leave(core_.index(), core_.clock().now(), log_bytes, output_bytes);

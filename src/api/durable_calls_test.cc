@@ -2,6 +2,7 @@
 
 #include "api/durable_calls.h"
 
+#include <atomic>
 #include <future>
 
 #include <gtest/gtest.h>
@@ -40,6 +41,35 @@ TEST(DurableCalls, AreAcceptedRunAndKeepTheirResult) {
   EXPECT_TRUE(has(live.get("/v1/calls"), id));
   EXPECT_TRUE(has(live.get("/v1/calls?function=demo/echo&state=COMPLETED"), id));
   EXPECT_FALSE(has(live.get("/v1/calls?state=FAILED"), id));
+}
+
+TEST(DurableCalls, AreDeliveredAgainWhenTheirWorkerEndsUnderThem) {
+  const LiveServer live;
+  std::atomic<int> count = 0;
+  live.runtime->add("lost", {.begin = {}, .end = [&count](Call&, Reply& reply) {
+                               if (++count > 1) return;
+                               reply.lost = true;
+                               reply.error = Error{Code::died, "the worker process was ended", Stage::run};
+                             }});
+  live.deploy("demo/lost", "lost");
+  const std::string id = id_of(live.post("/async-function/demo/lost"));
+  EXPECT_EQ(state_of(live, id), "COMPLETED");
+  EXPECT_EQ(count, 2);
+  EXPECT_TRUE(has(live.get("/v1/calls/" + id), "the worker process was ended"));
+}
+
+TEST(DurableCalls, AreGivenBackWhereNobodyCouldBeginThem) {
+  const LiveServer live;
+  std::atomic<int> count = 0;
+  live.runtime->add("away", {.begin = {}, .end = [&count](Call&, Reply& reply) {
+                               if (++count > 3) return;
+                               reply.unbegun = true;
+                               reply.error = Error{Code::unavailable, "no worker process runs", Stage::queue};
+                             }});
+  live.deploy("demo/away", "away");
+  const std::string id = id_of(live.post("/async-function/demo/away"));
+  EXPECT_EQ(state_of(live, id), "COMPLETED");
+  EXPECT_EQ(json_of(live.get("/v1/calls/" + id)).at("attempt").as_int64(), 1);
 }
 
 TEST(DurableCalls, TheFunctionSeesWhatWasAskedAndNotWhatWasForUs) {

@@ -6,8 +6,13 @@
 namespace canopy::api {
 
 std::string_view name(Happening::Kind kind) {
-  constexpr std::array<std::string_view, 6> names = {
-      "log", "call.started", "call.ended", "function.deployed", "function.rolled_back", "function.removed"};
+  constexpr std::array<std::string_view, 7> names = {"log",
+                                                     "call.started",
+                                                     "call.ended",
+                                                     "function.deployed",
+                                                     "function.rolled_back",
+                                                     "function.removed",
+                                                     "node.changed"};
   return names.at(static_cast<std::size_t>(kind));
 }
 

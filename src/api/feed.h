@@ -24,9 +24,9 @@ namespace canopy::api {
 
 // Something that happened. What has text for people who follow has it as JSON, on one line.
 struct Happening {
-  enum class Kind { log_piece, call_started, call_ended, deployed, rolled_back, removed };
+  enum class Kind { log_piece, call_started, call_ended, deployed, rolled_back, removed, node_changed };
   Kind kind = Kind::log_piece;
-  FunctionName function;
+  FunctionName function;  // Of nobody where it is about a node: then it is for who sees all.
   CallId call;
   std::uint64_t log_offset = 0;  // Where in its call's log the piece begins.
   std::string text;              // The piece itself, or JSON.

@@ -9,6 +9,7 @@
 #include "api/functions.h"
 #include "api/keys.h"
 #include "api/logs.h"
+#include "api/nodes.h"
 #include "api/openapi.h"
 #include "api/pages.h"
 #include "api/secrets.h"
@@ -158,6 +159,8 @@ net::Task<net::HttpResponse> Gateway::serve(net::HttpExchange& exchange, wire::R
       co_return co_await call_logs(here, exchange, route.call);
     case Target::events:
       co_return co_await follow_events(here, exchange);
+    case Target::nodes:
+      co_return co_await list_nodes(here, exchange);
     case Target::metrics:
       co_return co_await metrics(here, exchange);
     case Target::debug_state:

@@ -1,5 +1,6 @@
 // The text that Prometheus scrapes: one family of metrics after the other, each with its help and type.
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string>
@@ -183,6 +184,28 @@ void add_durable(Text& text, const Report& report) {
   one("canopy_durable_failing", "gauge", "1 while the disk does not take the log.", log.failing ? 1 : 0);
 }
 
+void add_workers(Text& text, const Report& report) {
+  text.family("canopy_workers", "gauge", "Worker processes, by state.");
+  for (const NodeState state :
+       {NodeState::starting, NodeState::ready, NodeState::draining, NodeState::waiting}) {
+    const auto count =
+        std::ranges::count_if(report.nodes, [state](const Node& node) { return node.state == state; });
+    text.sample("state=\"" + std::string(name(state)) + "\"", static_cast<std::uint64_t>(count));
+  }
+  const auto per_worker = [&](std::string_view family, std::string_view type, std::string_view help,
+                              auto value) {
+    if (report.nodes.empty()) return;
+    text.family(family, type, help);
+    for (const Node& node : report.nodes) text.sample("worker=\"" + node.name + "\"", value(node));
+  };
+  per_worker("canopy_worker_calls", "gauge", "Calls under way in that worker.",
+             [](const Node& node) { return node.running_count; });
+  per_worker("canopy_worker_restarts_total", "counter", "How often its process ended and was started again.",
+             [](const Node& node) { return node.restart_count; });
+  per_worker("canopy_worker_resident_bytes", "gauge", "Memory of its process.",
+             [](const Node& node) { return node.resident_bytes; });
+}
+
 }  // namespace
 
 std::string metrics_text(const Report& report, std::string_view program_version) {
@@ -190,6 +213,7 @@ std::string metrics_text(const Report& report, std::string_view program_version)
   if (report.late_count == 0) add_calls(text, report);
   add_cores(text, report);
   add_durable(text, report);
+  add_workers(text, report);
   text.family("canopy_cores_late", "gauge",
               "Cores that did not answer in time: their metrics, and all sums over cores, are left out now.");
   text.sample("", report.late_count);

@@ -62,6 +62,16 @@ const std::string_view openapi_schemas = R"json("parameters":{
 "Input":{"required":false,"description":"The function's input.",
   "content":{"application/octet-stream":{"schema":{"type":"string","format":"binary"}}}}
 },"schemas":{
+"Node":{"type":"object","required":["name","role","state","pid","running","restarts","resident_bytes","since"],"properties":{
+  "name":{"type":"string"},"role":{"type":"string","enum":["gateway","worker"]},
+  "state":{"type":"string","enum":["starting","ready","draining","waiting","gone"],
+    "description":"waiting: its process ended, and is started again after a while."},
+  "pid":{"type":["integer","null"],"description":"null while there is no process."},
+  "running":{"type":"integer","minimum":0,"description":"Calls that it has begun."},
+  "restarts":{"type":"integer","minimum":0},
+  "resident_bytes":{"type":"integer","minimum":0},
+  "since":{"type":["string","null"],"format":"date-time","description":"When its process started, or the one before it ended."},
+  "last_end":{"type":"string","description":"How the process before this one ended."}}},
 "NamePart":{"type":"string","minLength":1,"maxLength":63,"pattern":"^[A-Za-z0-9](\\.?[A-Za-z0-9_-])*\\.?$"},
 "FunctionName":{"type":"string","description":"namespace/name; the namespace is `default` where it is left out.",
   "pattern":"^([A-Za-z0-9](\\.?[A-Za-z0-9_-]){0,30}/)?[A-Za-z0-9](\\.?[A-Za-z0-9_-]){0,30}$"},

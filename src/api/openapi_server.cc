@@ -6,12 +6,18 @@ namespace canopy::api {
 
 const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
   "tags":["server"],"operationId":"followEvents","summary":"What happens, as server-sent events",
-  "description":"function.deployed, function.rolled_back and function.removed with the function; call.started and call.ended with the call; `lost` with a count where the client was too slow. Never ends by itself.",
+  "description":"function.deployed, function.rolled_back and function.removed with the function; call.started and call.ended with the call; node.changed with the node, for who sees all; `lost` with a count where the client was too slow. Never ends by itself.",
   "parameters":[{"name":"function","in":"query","description":"Only of this one.",
     "schema":{"$ref":"#/components/schemas/FunctionName"}}],
   "responses":{"200":{"description":"The events.","content":{"text/event-stream":{"schema":{"$ref":"#/components/schemas/ServerSentEvent"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"503":{"$ref":"#/components/responses/Unavailable"},
     "default":{"$ref":"#/components/responses/Error"}}}},
+
+"/v1/nodes":{"get":{"tags":["server"],"operationId":"listNodes","summary":"The processes that run calls",
+  "description":"The gateway first, then its workers, where calls run in processes of their own (`--workers`).",
+  "responses":{"200":{"description":"The nodes.","content":{"application/json":{"schema":{
+      "type":"object","required":["nodes"],"properties":{"nodes":{"type":"array","items":{"$ref":"#/components/schemas/Node"}}}}}}},
+    "400":{"$ref":"#/components/responses/Invalid"}}}},
 
 "/healthz":{"get":{"tags":["server"],"operationId":"health","security":[],"summary":"Whether the server lives",
   "responses":{"200":{"description":"It does.","content":{"application/json":{"schema":{
@@ -30,11 +36,12 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
 "/debug/state":{"get":{"tags":["server"],"operationId":"debugState","summary":"Numbers for people",
   "responses":{"200":{"description":"What each core does.","content":{"application/json":{"schema":{
       "type":"object","required":["version","uptime_seconds","draining","functions_deployed","records","followers",
-        "runtimes","cores_late","cores"],"properties":{
+        "runtimes","cores_late","workers","cores"],"properties":{
       "version":{"type":"string"},"uptime_seconds":{"type":"number"},"draining":{"type":"boolean"},
       "functions_deployed":{"$ref":"#/components/schemas/Count"},"records":{"$ref":"#/components/schemas/Count"},
       "followers":{"$ref":"#/components/schemas/Count"},"runtimes":{"type":"array","items":{"type":"string"}},
       "cores_late":{"type":"integer","minimum":0,"description":"Cores that did not answer within 5 s, and are not in the list."},
+      "workers":{"type":"array","items":{"$ref":"#/components/schemas/Node"}},
       "cores":{"type":"array","items":{"type":"object","additionalProperties":{"type":"integer"}}}}}}}},
     "400":{"$ref":"#/components/responses/Invalid"}}}},
 

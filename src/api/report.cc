@@ -4,6 +4,7 @@
 
 #include "api/ask.h"
 #include "api/gateway.h"
+#include "api/nodes.h"
 #include "api/parameters.h"
 #include "wire/json.h"
 
@@ -48,6 +49,7 @@ net::Task<Report> make_report(const Here& here) {
   report.uptime = here.platform.clock.now() - here.platform.started;
   report.now = here.platform.clock.wall_now();
   report.draining = here.platform.draining;
+  if (here.platform.fleet != nullptr) report.nodes = here.platform.fleet->nodes();
   co_return report;
 }
 
@@ -72,6 +74,10 @@ net::Task<net::HttpResponse> debug_state(const Here& here, net::HttpExchange& ex
   for (const auto& [name, runtime] : here.platform.runtimes) json.value(name);
   json.end_array();
   json.member("cores_late", report.late_count);
+  json.key("workers");
+  json.begin_array();
+  for (const Node& node : report.nodes) json.raw(node_json(node));
+  json.end_array();
   json.key("cores");
   json.begin_array();
   for (const CoreReport& core : report.cores) write_core(json, core);

@@ -37,6 +37,7 @@ struct Report {
   Duration uptime{};
   WallTime now{};
   bool draining = false;
+  std::vector<Node> nodes;  // Workers.
 };
 
 net::Task<Report> make_report(const Here& here);

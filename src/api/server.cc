@@ -15,9 +15,11 @@
 #include "api/durable_engine.h"
 #include "api/gateway.h"
 #include "api/keys.h"
+#include "api/nodes.h"
 #include "api/usage.h"
 #include "base/log.h"
 #include "net/http_server.h"
+#include "scale/autoscaler.h"
 
 namespace canopy::api {
 namespace {
@@ -111,6 +113,8 @@ struct Server::Impl {
   void plan_flush();
   Result<void> make_admin();
   void plan_purge();
+  Result<void> begin_scaling();
+  void plan_scaling(Duration after);
   bool wait_until_idle(Duration timeout);
   void stop();
 
@@ -136,6 +140,7 @@ struct Server::Impl {
   std::string new_admin_key;
   std::vector<std::unique_ptr<exec::Core>> cores;
   std::vector<exec::Core*> core_pointers;
+  std::shared_ptr<scale::Fleet> fleet;
   Runtimes runtimes;
   std::optional<Templates> templates;
   std::optional<CompileQueue> compile;
@@ -148,6 +153,8 @@ struct Server::Impl {
   std::unique_ptr<Alarm> purge_alarm;
   std::unique_ptr<Alarm> trim_alarm;
   std::unique_ptr<Alarm> flush_alarm;
+  std::unique_ptr<Alarm> scale_alarm;
+  std::optional<scale::Autoscaler> scaler;
   std::vector<std::jthread> threads;
   bool stopped = false;
 };
@@ -177,7 +184,7 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
                     const auto owner = owners->of(space);
                     return owner ? "user " + std::to_string(owner->id()) : "namespace " + space;
                   });
-  CANOPY_TRY(runtimes, make_runtimes({options, core_pointers, *disk, *catalog}));
+  CANOPY_TRY(runtimes, make_runtimes({options, core_pointers, *disk, *catalog, clock, fleet}));
   templates.emplace(runtimes, *disk, *compile, clock);
   platform.reset(new Platform{.options = options,
                               .clock = clock,
@@ -203,6 +210,7 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   for (const auto& protocol : protocols) platform->protocols.push_back(protocol.get());
   durable = std::make_unique<DurableEngine>(*platform);
   platform->durable = durable.get();
+  platform->fleet = fleet.get();
   CANOPY_TRY_VOID(listen());
   sweep_alarm = std::make_unique<Alarm>(*cores.front());
   plan_sweep();
@@ -212,6 +220,7 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   plan_flush();
   purge_alarm = std::make_unique<Alarm>(*cores.front());
   plan_purge();
+  CANOPY_TRY_VOID(begin_scaling());
   for (exec::Core* const core : core_pointers) {
     threads.emplace_back([core]() noexcept { core->run(); });
   }
@@ -310,6 +319,34 @@ void Server::Impl::plan_purge() {
     durable->purge();
     plan_purge();
   });
+}
+
+Result<void> Server::Impl::begin_scaling() {
+  if (!fleet) return {};
+  fleet->listen([this](const Node& node) {
+    feed.publish({.kind = Happening::Kind::node_changed, .function = {}, .call = {}, .text = {}},
+                 [&node] { return node_json(node); });
+  });
+  CANOPY_TRY(const WorkerRange range, parse_workers(options.workers));
+  if (range.min == range.max) return {};
+  CANOPY_TRY(const policy::ScaleRule rule, policy::parse_scale_rule(options.scale));
+  const auto backlog = [this]() -> std::optional<std::uint64_t> {
+    const store::CallLogStats stats = call_log->stats();
+    return stats.waiting_count - std::min(stats.delayed_count, stats.waiting_count);
+  };
+  scaler.emplace(*fleet, backlog,
+                 policy::ScaleSettings{.rule = rule,
+                                       .worker_min = range.min,
+                                       .worker_max = range.max,
+                                       .delay = options.scale_delay,
+                                       .cool_down = options.scale_cool_down});
+  scale_alarm = std::make_unique<Alarm>(*cores.front());
+  plan_scaling(Duration::zero());
+  return {};
+}
+
+void Server::Impl::plan_scaling(Duration after) {
+  scale_alarm->set(clock.now() + after, [this] { plan_scaling(scaler->tick()); });
 }
 
 bool Server::Impl::wait_until_idle(Duration timeout) {

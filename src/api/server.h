@@ -21,6 +21,7 @@
 #include "exec/core.h"
 #include "net/blocking_pool.h"
 #include "options/options.h"
+#include "scale/fleet.h"
 #include "store/call_log.h"
 #include "store/catalog.h"
 
@@ -32,6 +33,9 @@ struct RuntimeParts {
   const std::vector<exec::Core*>& cores;
   net::BlockingPool& disk;
   store::Catalog& catalog;
+  const Clock& clock;
+  // Where they run calls in other processes: those. Set by who makes the runtimes.
+  std::shared_ptr<scale::Fleet>& fleet;
 };
 
 struct ServerParts {

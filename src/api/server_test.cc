@@ -76,6 +76,18 @@ TEST(Server, DescribesItselfAndEveryReferenceLeadsSomewhere) {
   EXPECT_GT(count, 50U);
 }
 
+TEST(Server, IsANodeItself) {
+  const LiveServer live;
+  const auto json = wire::parse_json(live.get("/v1/nodes").body);
+  ASSERT_TRUE(json.has_value());
+  const auto& nodes = json->at("nodes").as_array();
+  ASSERT_EQ(nodes.size(), 1U);
+  EXPECT_EQ(nodes[0].at("name").as_string(), "gateway");
+  EXPECT_EQ(nodes[0].at("state").as_string(), "ready");
+  EXPECT_EQ(nodes[0].at("pid").as_int64(), getpid());
+  EXPECT_GT(nodes[0].at("resident_bytes").as_int64(), 0);
+}
+
 TEST(Server, CountsWhatItDoes) {
   const LiveServer live;
   live.deploy("demo/echo", "echo");

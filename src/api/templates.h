@@ -22,7 +22,7 @@
 
 namespace canopy::api {
 
-using Runtimes = std::map<std::string, std::unique_ptr<exec::Runtime>, std::less<>>;
+using exec::Runtimes;
 
 class Templates {
  public:

@@ -10,6 +10,8 @@
 #include "js/language.h"
 #include "mucpd/mucpd.h"
 #include "wasm/engines.h"
+#include "worker/fleet.h"
+#include "worker/remote.h"
 
 namespace canopy::cli {
 namespace {
@@ -27,34 +29,93 @@ constexpr std::uint64_t instances_per_core_max = 1'000'000;
 
 constexpr int large_block_bytes = 256 * 1024;
 
-Result<api::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
-  const Options& options = parts.options;
-  std::error_code error;
-  const fs::path data = fs::absolute(options.data, error);
-  store::Catalog& catalog = parts.catalog;
-  const auto find_code = [&catalog](std::string_view digest) { return catalog.code_path(digest); };
+using FindCode = std::function<Result<fs::path>(std::string_view digest)>;
 
+// What the runtimes of a process stand on.
+struct Ground {
+  fs::path data;
+  FindCode find_code;
+  std::uint64_t instances_per_core = 1;
+  Duration slice{};
+  bool fetch_private = false;
+  wasm::CompileOptions compile;
+};
+
+Result<exec::Runtimes> make_runtimes_on(const Ground& ground, const std::vector<exec::Core*>& cores,
+                                        net::BlockingPool& disk) {
   wasm::RuntimeOptions made;
-  const std::uint64_t per_core = options.instances_max / std::max<std::size_t>(parts.cores.size(), 1);
-  made.pool.instances_max =
-      static_cast<std::uint32_t>(std::clamp<std::uint64_t>(per_core, 1, instances_per_core_max));
-  made.compile.code_folder = data / "code";
-  made.compile.timeout = options.compile_timeout;
-  made.compile.memory_bytes = options.compile_memory_bytes;
-  made.slice = options.slice;
-  made.compiled_folder = data / "compiled";
-  made.code_path = find_code;
+  made.pool.instances_max = static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(ground.instances_per_core, 1, instances_per_core_max));
+  made.compile = ground.compile;
+  made.compile.code_folder = ground.data / "code";
+  made.slice = ground.slice;
+  made.compiled_folder = ground.data / "compiled";
+  made.code_path = ground.find_code;
   guest::GuestOptions guest;
-  guest.load_file = guest::make_file_loader(find_code);
+  guest.load_file = guest::make_file_loader(ground.find_code);
   js::FetchOptions fetch;
-  fetch.allow_private = options.fetch_private;
+  fetch.allow_private = ground.fetch_private;
   guest.make_extension = js::make_extension(std::make_shared<js::Fetcher>(fetch));
-  CANOPY_TRY(const auto engines, wasm::Engines::make(std::move(made), parts.cores,
-                                                     make_language_host(std::move(guest)), parts.disk));
-  api::Runtimes runtimes;
+  CANOPY_TRY(const auto engines,
+             wasm::Engines::make(std::move(made), cores, make_language_host(std::move(guest)), disk));
+  exec::Runtimes runtimes;
   runtimes.emplace("wasm", wasm::make_module_runtime(engines));
   runtimes.emplace(js::runtime_name, wasm::make_language_runtime(js::make_language(), engines));
   return runtimes;
+}
+
+fs::path stored_code(const fs::path& code_folder, std::string_view digest) {
+  return code_folder / digest.substr(0, 2) / digest;  // As the catalog lays it out.
+}
+
+Result<std::shared_ptr<worker::Fleet>> start_fleet(const api::RuntimeParts& parts, const fs::path& data,
+                                                   const WorkerRange& range) {
+  const Options& options = parts.options;
+  const std::size_t core_count = parts.cores.size();
+  const auto share = [core_count](std::uint64_t all) {
+    return std::max<std::uint64_t>((all + core_count - 1) / core_count, 1);
+  };
+  worker::FleetOptions made;
+  made.worker_count = range.min;
+  made.slots = static_cast<std::uint32_t>(options.worker_slots);
+  made.silence_max = options.worker_silence;
+  made.crew = {.running_max = share(options.instances_max), .waiting_max = share(options.queue_max)};
+  made.setup.data = data.string();
+  made.setup.slots = static_cast<std::uint32_t>(share(options.worker_slots));
+  made.setup.instances_max = made.setup.slots * core_count;
+  made.setup.slice = options.slice;
+  made.setup.templates_bytes_max = options.templates_bytes_max / range.max;
+  made.setup.fetch_private = options.fetch_private;
+  made.setup.log_level = options.log_level;
+  auto fleet = std::make_shared<worker::Fleet>(std::move(made), parts.cores, worker::make_process_launcher(),
+                                               parts.clock);
+  CANOPY_TRY_VOID(fleet->start());
+  return fleet;
+}
+
+Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
+  const Options& options = parts.options;
+  std::error_code error;
+  auto& catalog = parts.catalog;
+  CANOPY_TRY(const WorkerRange range, parse_workers(options.workers));
+  const std::size_t core_count = std::max<std::size_t>(parts.cores.size(), 1);
+  Ground ground;
+  ground.data = fs::absolute(options.data, error);
+  ground.find_code = [&catalog](std::string_view digest) { return catalog.code_path(digest); };
+  ground.instances_per_core = range.max > 0 ? 1 : options.instances_max / core_count;
+  ground.slice = options.slice;
+  ground.fetch_private = options.fetch_private;
+  ground.compile.timeout = options.compile_timeout;
+  ground.compile.memory_bytes = options.compile_memory_bytes;
+  CANOPY_TRY(exec::Runtimes runtimes, make_runtimes_on(ground, parts.cores, parts.disk));
+  if (range.max == 0) return runtimes;
+  CANOPY_TRY(const auto fleet, start_fleet(parts, ground.data, range));
+  parts.fleet = fleet;
+  exec::Runtimes remote;
+  for (auto& [name, local] : runtimes) {
+    remote.emplace(name, worker::make_remote_runtime(std::move(local), fleet->crews()));
+  }
+  return remote;
 }
 
 }  // namespace
@@ -69,10 +130,23 @@ Result<std::unique_ptr<api::Server>> start_server(const Options& options, const 
   return api::Server::start(std::move(parts), clock);
 }
 
+Result<exec::Runtimes> make_worker_runtimes(const wire::WorkerSetup& setup, exec::Core& core,
+                                            net::BlockingPool& disk) {
+  Ground ground;
+  ground.data = setup.data;
+  ground.find_code = [folder = ground.data / "code"](std::string_view digest) -> Result<fs::path> {
+    return stored_code(folder, digest);
+  };
+  ground.instances_per_core = setup.instances_max;
+  ground.slice = setup.slice;
+  ground.fetch_private = setup.fetch_private;
+  return make_runtimes_on(ground, {&core}, disk);
+}
+
 wasm::Host make_preparing_host(const fs::path& code_folder) {
   guest::GuestOptions options;
   options.load_file = guest::make_file_loader([code_folder](std::string_view digest) -> Result<fs::path> {
-    return code_folder / digest.substr(0, 2) / digest;  // As the catalog lays it out.
+    return stored_code(code_folder, digest);
   });
   return make_language_host(std::move(options));
 }

@@ -11,15 +11,23 @@
 #include "api/server.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "exec/core.h"
+#include "exec/runtime.h"
 #include "guest/host.h"
+#include "net/blocking_pool.h"
 #include "options/options.h"
 #include "wasm/host.h"
+#include "wire/node_frames.h"
 
 namespace canopy::cli {
 
 //   and what api::Server::start() says
 Result<std::unique_ptr<api::Server>> start_server(const Options& options, const std::string& version,
                                                   const Clock& clock);
+
+// The runtimes of a worker process on its one core: main hands it over.
+Result<exec::Runtimes> make_worker_runtimes(const wire::WorkerSetup& setup, exec::Core& core,
+                                            net::BlockingPool& disk);
 
 // What guests may import while the compile child prepares them: main hands it over.
 wasm::Host make_preparing_host(const std::filesystem::path& code_folder);

@@ -107,6 +107,16 @@ void print(const Sample& sample, const std::vector<Row>& rows, Terminal& termina
   }
   cores.print(terminal);
   terminal.out() << '\n';
+  if (const auto& workers = list_field(state, "workers"); !workers.empty()) {
+    TextTable table({"WORKER", "STATE", "PID", "RUNNING", "RESTARTS", "RESIDENT"});
+    for (const Json& worker : workers) {
+      const auto count = [&worker](std::string_view key) { return std::to_string(count_field(worker, key)); };
+      table.add({text_field(worker, "name"), text_field(worker, "state"), count("pid"), count("running"),
+                 count("restarts"), short_size(count_field(worker, "resident_bytes"))});
+    }
+    table.print(terminal);
+    terminal.out() << '\n';
+  }
   TextTable functions({"FUNCTION", "CALLS/S", "ERRORS/S", "MEAN MS", "CORES"});
   for (const Row& row : rows) {
     functions.add({row.function, decimal(row.calls, 1), decimal(row.errors, 1), decimal(row.run_ms, 3),

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -95,5 +96,7 @@ class Runtime {
   //   unavailable
   virtual Result<std::uint64_t> sweep(const std::set<std::string>& /*names*/, Duration /*age*/) { return 0; }
 };
+
+using Runtimes = std::map<std::string, std::unique_ptr<Runtime>, std::less<>>;  // By name.
 
 }  // namespace canopy::exec

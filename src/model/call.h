@@ -36,6 +36,8 @@ class CallLog {
 
   // Keeps what fits; counts the rest.
   void write(Stream stream, std::string_view bytes);
+  // So much was left out by who had it before.
+  void add_dropped(std::uint64_t bytes) { dropped_bytes_ += bytes; }
 
   const std::string& text() const { return text_; }
   std::string take_text() { return std::move(text_); }
@@ -80,6 +82,9 @@ struct Reply {
   int exit_code = 0;
   Usage usage;
   std::optional<Error> error;  // Set where the call failed; status and output are then not the client's.
+  // Of a call that failed because of what was to run it:
+  bool lost = false;     // It ended under the call, and nobody knows how far that came.
+  bool unbegun = false;  // There was nobody to begin it; it may be given to somebody else, or later.
 };
 
 }  // namespace canopy

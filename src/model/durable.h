@@ -63,6 +63,7 @@ struct Outcome {
   std::uint64_t log_dropped_bytes = 0;
   Usage usage;
   std::optional<Error> error;
+  bool lost = false;  // Its worker ended under it, says the error: that is no failure of the function's.
 };
 
 // What has become of a call's callback.

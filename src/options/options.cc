@@ -5,6 +5,7 @@
 #include <charconv>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <ostream>
 
 #include "base/log.h"
@@ -17,6 +18,8 @@ namespace {
 constexpr std::array<std::string_view, 6> log_levels = {"trace", "debug", "info", "warning", "error", "off"};
 constexpr std::array<std::string_view, 3> auth_choices = {"auto", "on", "off"};
 constexpr std::array<std::string_view, 3> mucpd_choices = {"auto", "on", "off"};
+constexpr std::array<std::string_view, 2> scale_rules = {"target-delay", "doubling"};
+constexpr std::uint32_t workers_max = 256;
 constexpr Duration a_millisecond = std::chrono::milliseconds(1);
 constexpr Duration an_hour = std::chrono::hours(1);
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50U;
@@ -125,6 +128,30 @@ void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
                   load});
 }
 
+void add_worker_rows(Options& o, std::vector<OptionRow>& rows) {
+  constexpr std::string_view workers = "Workers";
+  rows.push_back(
+      {"workers", "N", &o.workers,
+       "Processes that run calls beside the server, each with one core: `2`, or `1..8` for as many "
+       "as the load needs. 0 runs them in the server itself.",
+       workers});
+  rows.push_back({"worker-slots", "N", CountSetting{.count = &o.worker_slots, .min = 1, .max = 1'000'000},
+                  "Calls that one worker runs at once; more wait for the next that is free.", workers});
+  rows.push_back(
+      {"worker-silence", "DURATION",
+       DurationSetting{.duration = &o.worker_silence, .min = std::chrono::seconds(1), .max = an_hour},
+       "A worker that says nothing for so long is hung, and is killed and started again.", workers});
+  rows.push_back({"scale", "RULE", ChoiceSetting{&o.scale, scale_rules},
+                  "How many workers are needed. target-delay: so many that what waits begins within "
+                  "--scale-delay. doubling: every 5 s twice as many above 32 waiting calls, half as many "
+                  "below 2.",
+                  workers});
+  rows.push_back({"scale-delay", "DURATION", timeout(o.scale_delay),
+                  "For target-delay: within what time a call is to begin.", workers});
+  rows.push_back({"scale-cool-down", "DURATION", timeout(o.scale_cool_down),
+                  "For target-delay: no worker is taken away that was needed within this time.", workers});
+}
+
 void add_machine_rows(Options& o, std::vector<OptionRow>& rows) {
   constexpr std::string_view connections = "Connections";
   rows.push_back({"connections-max", "N",
@@ -201,6 +228,7 @@ std::vector<OptionRow> option_rows(Options& options) {
   add_server_rows(options, rows);
   add_protocol_rows(options, rows);
   add_function_rows(options, rows);
+  add_worker_rows(options, rows);
   add_machine_rows(options, rows);
   add_durable_rows(options, rows);
   return rows;
@@ -255,8 +283,28 @@ Result<ParsedOptions> parse_options(const OptionInput& input) {
   return parsed;
 }
 
+Result<WorkerRange> parse_workers(std::string_view text) {
+  const auto read = [](std::string_view digits) -> std::optional<std::uint32_t> {
+    std::uint32_t number = 0;
+    const char* const end = digits.data() + digits.size();
+    const auto result = std::from_chars(digits.data(), end, number);
+    if (result.ec != std::errc{} || result.ptr != end || number > workers_max) return std::nullopt;
+    return number;
+  };
+  const std::size_t dots = text.find("..");
+  const auto min = read(text.substr(0, dots));
+  const auto max = dots == std::string_view::npos ? min : read(text.substr(dots + 2));
+  const bool is_range = dots != std::string_view::npos;
+  if (!min || !max || *min > *max || (is_range && *min == 0)) {
+    return refuse("--workers=" + std::string(text.substr(0, 100)) + " is neither a number up to " +
+                  std::to_string(workers_max) + " nor a range such as 1..8");
+  }
+  return WorkerRange{.min = *min, .max = *max};
+}
+
 Result<void> check_options(const Options& options) {
   CANOPY_TRY_VOID(parse_listen(options.listen));
+  CANOPY_TRY_VOID(parse_workers(options.workers));
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return refuse(std::string("--tls-cert and --tls-key belong together: ") +
                   (options.tls_cert.empty() ? "--tls-cert" : "--tls-key") + " is missing");

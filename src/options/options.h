@@ -52,6 +52,14 @@ struct Options {
   std::uint64_t queue_bytes_max = GiB;
   std::uint64_t templates_bytes_max = GiB;
 
+  // Workers
+  std::string workers = "0";  // See parse_workers().
+  std::uint64_t worker_slots = 1024;
+  Duration worker_silence = std::chrono::seconds(5);
+  std::string scale = "target-delay";
+  Duration scale_delay = std::chrono::seconds(1);
+  Duration scale_cool_down = std::chrono::seconds(30);
+
   // Connections
   std::uint64_t connections_max = 20'000;
   std::uint64_t head_bytes_max = 16 * KiB;
@@ -110,6 +118,16 @@ struct ListenAddress {
 // "host:port", "[::1]:port" or ":port"; port 0 lets the kernel choose.
 //   invalid
 Result<ListenAddress> parse_listen(std::string_view text);
+
+// How many worker processes there are to be, at least and at most; 0: calls run in the server's own process.
+struct WorkerRange {
+  std::uint32_t min = 0;
+  std::uint32_t max = 0;
+};
+
+// "4" or "1..8".
+//   invalid
+Result<WorkerRange> parse_workers(std::string_view text);
 
 // Refuses to be open to everybody by accident.
 //   invalid  the address is not loopback, --auth=off, and --insecure was not said

@@ -33,6 +33,19 @@ TEST(Options, AreGoodByDefault) {
   EXPECT_TRUE(check_exposure(parsed->options));
 }
 
+TEST(Options, WorkersAreANumberOrARange) {
+  EXPECT_EQ(parse_workers("0")->max, 0U);
+  EXPECT_EQ(parse_workers("3")->min, 3U);
+  EXPECT_EQ(parse_workers("1..8")->min, 1U);
+  EXPECT_EQ(parse_workers("1..8")->max, 8U);
+  for (const std::string_view wrong :
+       {"", "x", "-1", "1.5", "8..1", "0..4", "1..", "..8", "1..8..9", "257"}) {
+    EXPECT_NE(refusal(parse_workers(wrong)).find("--workers="), std::string::npos) << wrong;
+  }
+  EXPECT_EQ(refusal(parse({"--workers=8..1"})),
+            "--workers=8..1 is neither a number up to 256 nor a range such as 1..8");
+}
+
 TEST(Options, AcceptEachOfTheirDefaultsAsAValue) {
   Options defaults;
   std::set<std::string_view> names;

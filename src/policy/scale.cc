@@ -14,6 +14,8 @@ constexpr std::uint64_t halving_below = 2;
 constexpr std::uint32_t doubling_worker_max = 64;
 constexpr Duration doubling_period = std::chrono::seconds(5);
 constexpr Duration delay_period = std::chrono::milliseconds(500);
+constexpr int least_part = 4;       // Of the delay, however long a worker takes to start.
+constexpr double busy_part = 0.85;  // Of its time, of a worker that has enough to do.
 
 double seconds_of(Duration time) { return std::chrono::duration<double>(time).count(); }
 
@@ -54,9 +56,12 @@ std::uint32_t Scaler::decide_by_delay(const FleetLoad& load) {
   const auto waiting = static_cast<double>(*load.waiting_count);
   // Nothing ended yet: each of the waiting may take as long as the whole delay.
   const double run_time = seconds_of(load.mean_run_time.value_or(settings_.delay));
-  const double delay = std::max(seconds_of(settings_.delay), 1e-3);
+  const Duration start_time = load.start_time.value_or(Duration::zero());
+  const double delay =
+      std::max(seconds_of(std::max(settings_.delay - start_time, settings_.delay / least_part)), 1e-3);
   const double slots = static_cast<double>(*load.running_count) + waiting * run_time / delay;
-  const double workers = std::ceil(slots / std::max(load.slots_per_worker, 1U));
+  const double workers = std::max(std::ceil(slots / std::max(load.slots_per_worker, 1U)),
+                                  std::ceil(load.busy_cores.value_or(0) / busy_part));
   const double most = std::max(settings_.worker_min, settings_.worker_max);
   const auto needed = static_cast<std::uint32_t>(std::clamp(workers, 0.0, most));
   return most_needed(load.now, needed);

@@ -41,7 +41,9 @@ struct FleetLoad {
   Time now{};
   std::optional<std::uint64_t> waiting_count;  // Calls in the queue.
   std::optional<std::uint64_t> running_count;
-  std::optional<Duration> mean_run_time;  // Of calls that ended lately.
+  std::optional<Duration> mean_run_time;    // Of calls that ended lately.
+  std::optional<Duration> start_time = {};  // From the start of a worker until it takes calls.
+  std::optional<double> busy_cores = {};    // Time that all workers took of the machine's cores, per second.
   std::uint32_t slots_per_worker = 1;
   std::uint32_t worker_count = 0;  // Those that are ready and those that start; not those that drain.
 };

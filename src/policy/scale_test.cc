@@ -129,5 +129,23 @@ TEST(TargetDelay, ForgetsAfterALongSilence) {
   EXPECT_EQ(scaler.decide(load(0, 0, 11, milliseconds(100), Time(seconds(1'000'000)))), 1);
 }
 
+TEST(TargetDelay, LeavesOfTheDelayWhatAWorkerNeedsToStart) {
+  const ScaleSettings settings{.worker_max = 64, .delay = seconds(1)};
+  FleetLoad known = load(8, 0, 1, seconds(1));
+  known.start_time = milliseconds(500);
+  EXPECT_EQ(Scaler(settings).decide(known), 4);  // 8 calls of a second in half a second, on 4 slots each.
+  known.start_time = seconds(10);
+  EXPECT_EQ(Scaler(settings).decide(known), 8);  // A quarter of the delay is left in any case.
+}
+
+TEST(TargetDelay, WantsAnotherWhereAllAreBusy) {
+  const ScaleSettings settings{.worker_max = 64};
+  FleetLoad busy = load(0, 2, 1, milliseconds(1));
+  busy.busy_cores = 0.8;
+  EXPECT_EQ(Scaler(settings).decide(busy), 1);
+  busy.busy_cores = 0.97;
+  EXPECT_EQ(Scaler(settings).decide(busy), 2);
+}
+
 }  // namespace
 }  // namespace canopy::policy

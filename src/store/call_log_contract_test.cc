@@ -285,6 +285,24 @@ TEST_P(CallLogContract, ACallThatIsLostEachTimeFailsInTheEnd) {
   EXPECT_EQ(log().stats().lost, 3U);
 }
 
+TEST_P(CallLogContract, AWorkerThatEndsUnderACallIsALossAndNoFailure) {
+  options_.retry.losses_max = 2;
+  const CallId id = append_one();
+  Outcome outcome = bad_outcome(clock_, Code::died);
+  outcome.lost = true;
+  ASSERT_TRUE(complete(log(), lease_one(log())->lease(), outcome));
+  EXPECT_EQ(state_of(id), State::queued);
+  const auto again = lease_one(log());  // At once, the first time.
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->attempt, 2U);
+  ASSERT_TRUE(complete(log(), again->lease(), outcome));
+  const auto record = log().find(id);
+  EXPECT_EQ(record->record.state, State::failed);
+  EXPECT_EQ(record->attempts.size(), 2U);
+  EXPECT_EQ(log().stats().lost, 2U);
+  EXPECT_EQ(log().stats().retried, 0U);
+}
+
 TEST_P(CallLogContract, ACallPastItsDeadlineDoesNotRun) {
   DurableCall call = call_of("demo/hello");
   call.deadline = clock_.wall_now() + std::chrono::seconds(1);

@@ -255,6 +255,7 @@ void LocalCallLog::complete(const Lease& lease, Outcome outcome, Done<void> done
       outcome.output.size() > options_.inline_bytes_max || outcome.log.size() > options_.inline_bytes_max;
   auto op = std::make_shared<CompleteOp>(
       CompleteOp{.lease = lease, .outcome = std::move(outcome), .done = std::move(done)});
+  if (op->outcome.lost) op->end = policy::AttemptEnd::lost;
   op->output = body_of(op->outcome.output);
   op->log = body_of(op->outcome.log);
   const auto hand_over = [this, op, bytes] {

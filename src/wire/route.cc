@@ -29,11 +29,12 @@ struct Fixed {
   std::string_view path;
   Target target;
 };
-constexpr std::array<Fixed, 8> fixed_paths = {{{"/metrics", Target::metrics},
+constexpr std::array<Fixed, 9> fixed_paths = {{{"/metrics", Target::metrics},
                                                {"/healthz", Target::healthz},
                                                {"/readyz", Target::readyz},
                                                {"/", Target::dashboard},
                                                {"/v1/events", Target::events},
+                                               {"/v1/nodes", Target::nodes},
                                                {"/debug/state", Target::debug_state},
                                                {"/openapi.json", Target::openapi},
                                                {"/docs", Target::docs}}};

@@ -6,7 +6,7 @@
 //   /v1/functions[/{ns}[/{fn}[/versions|/rollback|/logs]]]   /debug/state  /openapi.json  /docs  /
 //
 //   /v1/users[/{name}]  /v1/keys[/{id}]  /v1/quotas[/{user}]  /v1/usage  /v1/secrets[/{ns}[/{name}]]
-//   /v1/audit  /v1/login
+//   /v1/audit  /v1/login  /v1/nodes
 //
 // Names are percent-decoded strictly and once, and then must be names: so "..", "/" and NUL cannot come in
 // through an escape. What follows a function's name is the function's own and stays as it was sent.
@@ -35,6 +35,7 @@ enum class Target : std::uint8_t {
   call_logs,      // GET: call
   call_retry,     // POST: call
   events,         // GET, as are all that follow, down to dashboard
+  nodes,
   metrics,
   healthz,
   readyz,

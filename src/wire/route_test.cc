@@ -78,7 +78,7 @@ struct Row {
 };
 
 TEST(Route, KnowsEveryPath) {
-  const std::array<Row, 25> rows = {{{"GET", "/v1/functions", Target::functions},
+  const std::array<Row, 26> rows = {{{"GET", "/v1/functions", Target::functions},
                                      {"GET", "/v1/functions/demo", Target::functions},
                                      {"GET", "/v1/functions/demo/hello", Target::function},
                                      {"PUT", "/v1/functions/demo/hello", Target::function},
@@ -99,6 +99,7 @@ TEST(Route, KnowsEveryPath) {
                                      {"GET", "/readyz", Target::readyz},
                                      {"GET", "/debug/state", Target::debug_state},
                                      {"GET", "/openapi.json", Target::openapi},
+                                     {"GET", "/v1/nodes", Target::nodes},
                                      {"GET", "/docs", Target::docs},
                                      {"GET", "/", Target::dashboard},
                                      {"OPTIONS", "/v1/functions", Target::options},

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the end-to-end tests: the real program, on a port that the kernel chooses, with a data folder of its own.
 
-  tests/e2e/run.py build/dev/canopy [--only=TEXT] [--keep]
+  tests/e2e/run.py build/dev/canopy [--only=TEXT] [--keep] [--up=--workers=2]
 
 Three kinds of test: cases/*.case (case.py says how they are written), the examples with their input and
 expected output, and scenarios.py and mucpd.py for what needs a program. What needs a compiler that is not there is
@@ -40,6 +40,7 @@ def main():
     parser.add_argument("canopy", type=pathlib.Path)
     parser.add_argument("--only", default="", help="only tests whose name has this in it")
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder")
+    parser.add_argument("--up", action="append", default=[], help="one more flag for each server that is started")
     arguments = parser.parse_args()
     root = pathlib.Path(__file__).resolve().parents[2]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
@@ -48,6 +49,7 @@ def main():
             folder = tempfile.mkdtemp(prefix="canopy-e2e-")
             print("keeping", folder)
         world = World(arguments.canopy.resolve(), root, pathlib.Path(folder))
+        world.up_flags = arguments.up
         try:
             for name, test in collect(root):
                 if arguments.only not in name:

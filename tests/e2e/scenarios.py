@@ -280,3 +280,33 @@ def test_commands_follow_the_pages_of_a_list(world):
     check(count("--limit=5000") == 1100, f"{count('--limit=5000')} of 1100 calls")
     check(count("--limit=1050") == 1050, f"{count('--limit=1050')} calls where 1050 were asked for")
     check(count() == 20, f"{count()} calls where nothing was said")
+
+
+def test_worker_processes_run_calls(world):
+    server = world.own_server("--workers=2")
+    world.must("deploy", world.root / "examples/echo", "--name=t/echo", url=server.url)
+    world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/rest", url=server.url)
+    check(world.must("invoke", "t/echo", "-d", "far away", url=server.url).out == "far away", "the echo is wrong")
+
+    def workers():
+        return [node for node in json.loads(server.request("GET", "/v1/nodes")[2])["nodes"] if node["role"] == "worker"]
+
+    check([node["state"] for node in workers()] == ["ready", "ready"], f"the workers are {workers()}")
+    call = start(world, "invoke", "t/rest", "-d", "50000", url=server.url, stderr=subprocess.PIPE)
+    wait_until(lambda: any(node["running"] == 1 for node in workers()), "the call to run")
+    os.kill(next(node["pid"] for node in workers() if node["running"] == 1), signal.SIGKILL)
+    _, words = call.communicate(timeout=START_TIME)
+    check(call.returncode == 2 and b"ended by signal 9 (SIGKILL)" in words, f"{call.returncode}: {words}")
+    wait_until(lambda: [node["state"] for node in workers()] == ["ready", "ready"], "the worker to be back")
+    check(sorted(node["restarts"] for node in workers()) == [0, 1], f"the workers are {workers()}")
+    check(b"canopy_workers{state=\"ready\"} 2" in server.request("GET", "/metrics")[2], "the metrics say otherwise")
+    check("worker-1" in world.must("top", url=server.url).out, "top does not show workers")
+    # Each inherits its connections alone, and may do no more than run calls.
+    pid = workers()[0]["pid"]
+    links = {os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{pid}/fd")}
+    check(not any("calls.db" in link or "canopy.db" in link for link in links), f"a worker has open {links}")
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    check("NoNewPrivs:\t1" in status and "Seccomp:\t2" in status, f"a worker is not confined:\n{status}")
+    pids = [node["pid"] for node in workers()]
+    check(server.stop() == 0, f"canopy up ended with {server.process.returncode}:\n{server.text()}")
+    check(not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids), "a worker outlived its server")

@@ -51,7 +51,8 @@ class Server:
         listen = [] if any(flag.startswith("--listen") for flag in self.flags) else [f"--listen=127.0.0.1:{self.port}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [self.world.canopy, "up", f"--data={self.data}", *PATIENT, *listen, *self.flags],
+                [self.world.canopy, "up", f"--data={self.data}", *PATIENT, *listen, *self.world.up_flags,
+                 *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.world.folder, env=self.world.environment())
 
         def ready():
@@ -104,6 +105,7 @@ class World:
         self._shared = None
         self._own = []
         self._modules = {}
+        self.up_flags = []
 
     def environment(self, **more):
         base = {key: value for key, value in os.environ.items() if not key.startswith("CANOPY_") or

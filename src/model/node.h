@@ -1,0 +1,33 @@
+#pragma once
+// A node: a process that takes part in running calls. Plain data.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+
+namespace canopy {
+
+enum class NodeState : std::uint8_t {
+  starting,  // Its process is there, and not yet ready.
+  ready,
+  draining,  // Takes no more calls; what runs goes on.
+  waiting,   // Its process ended; it is started again after a while.
+  gone,      // It ended as it was to, and none takes its place.
+};
+
+std::string_view name(NodeState state);  // "starting", "ready", "draining", "waiting", "gone"
+
+struct Node {
+  std::string name;          // "worker-1"
+  std::int64_t process = 0;  // 0 while there is none.
+  NodeState state = NodeState::starting;
+  std::uint64_t running_count = 0;
+  std::uint64_t restart_count = 0;
+  std::uint64_t resident_bytes = 0;
+  WallTime since{};      // When its process started; or, while there is none, when that ended.
+  std::string last_end;  // How the process before this one ended: "was ended by signal 9 (SIGKILL)"; or "".
+};
+
+}  // namespace canopy

@@ -1,0 +1,180 @@
+#include "net/frame_channel.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <sys/socket.h>
+
+namespace canopy::net {
+namespace {
+
+using FrameSocket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
+
+constexpr std::size_t read_bytes = 64 << 10;
+constexpr std::size_t kept_bytes_max = 256 << 10;  // Of a buffer that a large frame has made large.
+
+// What is read and not yet taken apart.
+class Inbox {
+ public:
+  // Room for what comes next: for the rest of the frame that has begun, where its size is known.
+  asio::mutable_buffer room() {
+    if (first_ == last_) {
+      first_ = last_ = 0;
+      if (bytes_.size() > kept_bytes_max) bytes_ = {};
+    }
+    const std::size_t wanted = std::max(wire::frame_bytes(unread()), unread().size() + read_bytes / 2);
+    if (first_ + wanted > bytes_.size()) {
+      if (first_ > 0) std::memmove(bytes_.data(), bytes_.data() + first_, last_ - first_);
+      last_ -= std::exchange(first_, 0);
+      if (wanted > bytes_.size()) bytes_.resize(std::max(wanted, read_bytes));
+    }
+    return asio::buffer(bytes_.data() + last_, bytes_.size() - last_);
+  }
+  void add(std::size_t size) { last_ += size; }
+  std::string_view unread() const { return {bytes_.data() + first_, last_ - first_}; }
+  void take_until(std::string_view rest) { first_ = last_ - rest.size(); }
+
+ private:
+  std::vector<char> bytes_;
+  std::size_t first_ = 0;
+  std::size_t last_ = 0;
+};
+
+struct Stream : std::enable_shared_from_this<Stream> {
+  Stream(asio::io_context& io, int descriptor) : socket(io.get_executor()) {
+    boost::system::error_code error;
+    int family = AF_UNIX;
+    socklen_t size = sizeof family;
+    getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size);
+    socket.assign(asio::generic::stream_protocol(family, 0), descriptor, error);
+    socket.non_blocking(true, error);
+  }
+
+  void read();
+  void take_frames();
+  void plan_flush();
+  void flush();
+  void close_now(const std::string& why);
+  void leave();
+
+  FrameSocket socket;
+  FrameListener* listener = nullptr;
+  Inbox inbox;
+  std::string out;
+  std::size_t out_first = 0;  // What comes before has gone.
+  std::uint64_t sent = 0;
+  bool flush_planned = false;
+  bool write_failed = false;
+  bool closing = false;
+};
+
+void Stream::read() {
+  const auto done = [self = shared_from_this()](const boost::system::error_code& error, std::size_t size) {
+    if (self->listener == nullptr) return;
+    self->inbox.add(size);
+    if (size > 0) self->take_frames();
+    if (self->listener == nullptr) return;
+    if (!error) return self->read();
+    self->close_now(error == asio::error::eof ? "the other side closed the connection"
+                                              : "the connection broke: " + error.message());
+  };
+  socket.async_read_some(inbox.room(), done);
+}
+
+void Stream::take_frames() {
+  const auto self = shared_from_this();  // The listener may let go of the link.
+  std::string_view rest = inbox.unread();
+  while (listener != nullptr) {
+    const auto frame = wire::take_frame(rest);
+    if (!frame) return close_now("what the other side sends are no frames: " + frame.error().message);
+    if (!*frame) break;
+    listener->on_frame(**frame);
+  }
+  inbox.take_until(rest);
+}
+
+void Stream::plan_flush() {
+  if (std::exchange(flush_planned, true)) return;
+  asio::post(socket.get_executor(), [self = shared_from_this()] { self->flush(); });
+}
+
+void Stream::flush() {
+  flush_planned = false;
+  if (listener == nullptr) return;
+  while (out_first < out.size() && !write_failed) {
+    boost::system::error_code error;
+    const std::string_view rest = std::string_view(out).substr(out_first);
+    const std::size_t size = socket.write_some(asio::buffer(rest.data(), rest.size()), error);
+    out_first += size;
+    sent += size;
+    if (error == asio::error::would_block || error == asio::error::try_again) {
+      flush_planned = true;
+      socket.async_wait(asio::socket_base::wait_write,
+                        [self = shared_from_this()](const boost::system::error_code&) { self->flush(); });
+      // What has gone is let go of, but not for each small step.
+      if (out_first > kept_bytes_max) out.erase(0, std::exchange(out_first, 0));
+      return;
+    }
+    write_failed = static_cast<bool>(error);  // What was said before may still be there to be read.
+  }
+  if (!write_failed) {
+    out.clear();
+    out_first = 0;
+    if (out.capacity() > kept_bytes_max) out = {};
+  }
+  boost::system::error_code error;
+  if (closing) socket.shutdown(asio::socket_base::shutdown_send, error);
+}
+
+void Stream::close_now(const std::string& why) {
+  FrameListener* const told = std::exchange(listener, nullptr);
+  boost::system::error_code error;
+  socket.close(error);
+  if (told != nullptr) told->on_closed(why);
+}
+
+void Stream::leave() {
+  if (listener != nullptr && out_first < out.size()) flush();  // As much as goes at once.
+  listener = nullptr;
+  boost::system::error_code error;
+  socket.close(error);
+}
+
+class FrameChannel final : public FrameLink {
+ public:
+  FrameChannel(asio::io_context& io, int descriptor) : stream_(std::make_shared<Stream>(io, descriptor)) {}
+  ~FrameChannel() override { stream_->leave(); }
+
+  void listen(FrameListener& listener) override {
+    stream_->listener = &listener;
+    stream_->read();
+  }
+  std::uint64_t send(const wire::FrameHead& head, std::string_view body) override {
+    const std::uint64_t place = stream_->sent + unsent_bytes();
+    wire::append_frame(head, body, stream_->out);
+    stream_->plan_flush();
+    return place;
+  }
+  std::uint64_t sent_bytes() const override { return stream_->sent; }
+  std::uint64_t unsent_bytes() const override { return stream_->out.size() - stream_->out_first; }
+  void close() override {
+    stream_->closing = true;
+    stream_->plan_flush();
+  }
+
+ private:
+  const std::shared_ptr<Stream> stream_;
+};
+
+}  // namespace
+
+std::unique_ptr<FrameLink> make_frame_channel(asio::io_context& io, int descriptor) {
+  return std::make_unique<FrameChannel>(io, descriptor);
+}
+
+}  // namespace canopy::net

@@ -1,0 +1,192 @@
+#include "wire/frame.h"
+
+#include <gtest/gtest.h>
+
+#include "wire/node_frames.h"
+
+namespace canopy::wire {
+namespace {
+
+std::string frame(FrameKind kind, std::uint64_t call, std::string_view body) {
+  std::string bytes;
+  append_frame({.kind = kind, .call = call}, body, bytes);
+  return bytes;
+}
+
+TEST(Frame, IsReadAsItWasWritten) {
+  const std::string bytes =
+      frame(FrameKind::open, 0x0102030405060708, "first") + frame(FrameKind::ping, 0, "");
+  std::string_view rest = bytes;
+  const auto first = take_frame(rest);
+  ASSERT_TRUE(first && *first);
+  EXPECT_EQ((*first)->head.kind, FrameKind::open);
+  EXPECT_EQ((*first)->head.call, 0x0102030405060708);
+  EXPECT_EQ((*first)->body, "first");
+  const auto second = take_frame(rest);
+  ASSERT_TRUE(second && *second);
+  EXPECT_EQ((*second)->head.kind, FrameKind::ping);
+  EXPECT_TRUE(rest.empty());
+}
+
+TEST(Frame, IsWaitedForUntilItIsWhole) {
+  const std::string bytes = frame(FrameKind::data, 7, "body");
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    std::string_view part = std::string_view(bytes).substr(0, size);
+    const auto taken = take_frame(part);
+    ASSERT_TRUE(taken) << size;
+    EXPECT_FALSE(*taken) << size;
+    EXPECT_EQ(part.size(), size);
+  }
+  EXPECT_EQ(frame_bytes(bytes), bytes.size());
+}
+
+TEST(Frame, RefusesWhatIsNone) {
+  std::string_view small("\x03\0\0\0\x01\0\0", 7);
+  EXPECT_EQ(take_frame(small).error().code, Code::invalid);
+  std::string_view large("\xff\xff\xff\x7f\x01\0\0", 7);
+  EXPECT_EQ(take_frame(large).error().code, Code::too_large);
+  std::string unknown = frame(FrameKind::data, 1, "x");
+  unknown[4] = '\x63';
+  std::string_view view = unknown;
+  EXPECT_EQ(take_frame(view).error().code, Code::invalid);
+}
+
+TEST(NodeFrames, AFunctionComesOutAsItWentIn) {
+  Function function;
+  function.name = {"demo", "echo"};
+  function.version = 3;
+  function.digest = std::string(64, 'a');
+  function.code_bytes = 12;
+  function.runtime = "js";
+  function.limits = {.memory_bytes = 1,
+                     .timeout = Duration(2),
+                     .concurrency = 3,
+                     .output_bytes = 4,
+                     .log_bytes = 5,
+                     .tmp_bytes = 6,
+                     .open_files = 7,
+                     .table_elements = 8};
+  function.env = {{"A", "b"}, {"C", "\xff\xfe"}};
+  function.files = {{"dir/name", std::string(64, 'b'), 9}};
+  function.created = WallTime(Duration(10));
+  std::string body;
+  write_function(function, body);
+  const auto read = read_function(body);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->name, function.name);
+  EXPECT_EQ(read->version, function.version);
+  EXPECT_EQ(read->digest, function.digest);
+  EXPECT_EQ(read->code_bytes, function.code_bytes);
+  EXPECT_EQ(read->runtime, function.runtime);
+  EXPECT_EQ(read->limits, function.limits);
+  EXPECT_EQ(read->env, function.env);
+  EXPECT_EQ(read->files, function.files);
+  EXPECT_EQ(read->created, function.created);
+}
+
+TEST(NodeFrames, ACallCarriesWhatIsLeftOfItsTime) {
+  const Time now{Duration(1'000'000)};
+  const std::string input(piece_bytes_max + 10, 'i');
+  Call call;
+  call.id = {1, 2};
+  call.queued = now - Duration(300);
+  call.deadline = now + Duration(500);
+  call.attempt = 4;
+  call.method = "PUT";
+  call.path = "/a/\xff";
+  call.query = "b=c";
+  call.headers = {{"X-One", "1"}, {"X-Two", ""}};
+  call.input = input;
+  std::string body;
+  write_open(call, 9, now, body);
+  const auto read = read_open(body);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->id, call.id);
+  EXPECT_EQ(read->function, 9U);
+  EXPECT_EQ(read->attempt, 4U);
+  EXPECT_EQ(read->waited, Duration(300));
+  EXPECT_EQ(read->left, Duration(500));
+  EXPECT_EQ(read->method, "PUT");
+  EXPECT_EQ(read->path, "/a/\xff");
+  EXPECT_EQ(read->query, "b=c");
+  ASSERT_EQ(read->headers.size(), 2U);
+  EXPECT_EQ(read->headers[0].name, "X-One");
+  EXPECT_EQ(read->input.size(), piece_bytes_max);
+  EXPECT_EQ(read->input_bytes, input.size());
+
+  call.deadline = never;
+  write_open(call, 9, now, body);
+  EXPECT_FALSE(read_open(body)->left);
+  call.deadline = now - Duration(5);
+  write_open(call, 9, now, body);
+  EXPECT_EQ(read_open(body)->left, Duration(1));
+}
+
+TEST(NodeFrames, AReplyGoesOnBehindItsOutput) {
+  Reply reply;
+  reply.status = 418;
+  reply.exit_code = 3;
+  reply.headers = {{"A", "b"}};
+  reply.usage = {.queue_time = Duration(1),
+                 .run_time = Duration(2),
+                 .cpu_time = Duration(3),
+                 .memory_bytes = 4,
+                 .cold = true};
+  reply.error = Error{Code::died, "unreachable", Stage::run};
+  std::string body;
+  write_end(reply, "tail", 12, body);
+  Reply read;
+  read.output = "head ";
+  EXPECT_EQ(*read_end(body, read), 12U);
+  EXPECT_EQ(read.output, "head tail");
+  EXPECT_EQ(read.status, 418);
+  EXPECT_EQ(read.exit_code, 3);
+  EXPECT_EQ(read.headers[0].value, "b");
+  EXPECT_EQ(read.usage.cpu_time, Duration(3));
+  EXPECT_TRUE(read.usage.cold);
+  EXPECT_EQ(read.error->code, Code::died);
+  EXPECT_EQ(read.error->message, "unreachable");
+  EXPECT_EQ(read.error->stage, Stage::run);
+}
+
+TEST(NodeFrames, SetupHelloAndLoadComeOutAsTheyWentIn) {
+  std::string body;
+  write_setup({.worker = 2,
+               .data = "/x",
+               .instances_max = 3,
+               .slots = 4,
+               .slice = Duration(5),
+               .templates_bytes_max = 6,
+               .fetch_private = true,
+               .log_level = "debug"},
+              body);
+  const auto setup = read_setup(body);
+  ASSERT_TRUE(setup);
+  EXPECT_EQ(setup->worker, 2U);
+  EXPECT_EQ(setup->data, "/x");
+  EXPECT_EQ(setup->instances_max, 3U);
+  EXPECT_EQ(setup->slots, 4U);
+  EXPECT_EQ(setup->slice, Duration(5));
+  EXPECT_EQ(setup->templates_bytes_max, 6U);
+  EXPECT_TRUE(setup->fetch_private);
+  EXPECT_EQ(setup->log_level, "debug");
+  write_hello({.version = 1, .credit = 2, .process = 3}, body);
+  EXPECT_EQ(read_hello(body)->credit, 2U);
+  write_load({.running_count = 1, .resident_bytes = 2, .templates_bytes = 3, .cpu_time = Duration(4)}, body);
+  EXPECT_EQ(read_load(body)->cpu_time, Duration(4));
+}
+
+TEST(NodeFrames, WhatIsNoBodyIsRefused) {
+  const std::string_view junk = "\xff\xff\xff\xff";
+  Reply reply;
+  EXPECT_EQ(read_setup(junk).error().code, Code::invalid);
+  EXPECT_EQ(read_hello(junk).error().code, Code::invalid);
+  EXPECT_EQ(read_function(junk).error().code, Code::invalid);
+  EXPECT_EQ(read_open(junk).error().code, Code::invalid);
+  EXPECT_EQ(read_end(junk, reply).error().code, Code::invalid);
+  EXPECT_EQ(read_load(junk).error().code, Code::invalid);
+  EXPECT_EQ(read_setup("").error().code, Code::invalid);  // Of no version.
+}
+
+}  // namespace
+}  // namespace canopy::wire

@@ -1,0 +1,343 @@
+#include "worker/crew.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "wire/node_frames.h"
+
+namespace canopy::worker {
+namespace {
+
+using wire::FrameKind;
+
+// A worker tells of a deadline itself, with what the call used and logged; who has not done so by then is
+// hung.
+constexpr Duration deadline_grace = std::chrono::milliseconds(100);
+constexpr Duration cancel_grace = std::chrono::seconds(2);
+// So long a call waits where no worker is there at all: one that ended is back by then, or cannot be had.
+constexpr Duration patience = std::chrono::seconds(5);
+constexpr std::uint64_t unsent_bytes_max = 64 << 20;  // Of a worker that does not read.
+
+void drop_one(std::atomic<std::size_t>& count) { count.fetch_sub(1, std::memory_order_relaxed); }
+void add_one(std::atomic<std::size_t>& count) { count.fetch_add(1, std::memory_order_relaxed); }
+
+}  // namespace
+
+// The connection of this core to one worker.
+struct Peer final : net::FrameListener {
+  Peer(Crew& of, std::shared_ptr<Colleague> worker, std::unique_ptr<net::FrameLink> over)
+      : crew(of), colleague(std::move(worker)), link(std::move(over)) {}
+
+  void on_frame(const wire::Frame& frame) override { crew.on_frame(*this, frame); }
+  void on_closed(const std::string& why) override { crew.on_closed(*this, why); }
+  bool takes_calls() const { return ready && !leaving && !closed; }
+
+  Crew& crew;
+  const std::shared_ptr<Colleague> colleague;
+  std::unique_ptr<net::FrameLink> link;
+  std::uint32_t credit = 0;
+  bool ready = false;
+  bool leaving = false;                                  // No more calls for it.
+  bool closed = false;                                   // Nothing more comes from it.
+  std::optional<std::string> how;                        // Its process has ended so.
+  std::unordered_map<std::uint64_t, RemoteCall*> calls;  // By number; null: nobody waits for it any more.
+  std::unordered_map<std::uint32_t, bool> functions;     // Those it knows; true: and has loaded.
+};
+
+RemoteCall::~RemoteCall() {
+  if (call_ == nullptr || ended_) return;
+  crew_.give_up(*this);
+  crew_.finish(*this);
+}
+void RemoteCall::take() { crew_.turn(*this); }
+void RemoteCall::expire() { crew_.expire(*this); }
+
+Crew::Crew(exec::Core& core, const CrewOptions& options) : core_(core), options_(options) {}
+
+Crew::~Crew() {
+  CANOPY_CHECK(waiting_.empty());
+  for (const auto& peer : peers_) {
+    for (const auto& [number, call] : peer->calls) CANOPY_CHECK(call == nullptr);
+  }
+}
+
+void Crew::attach(std::shared_ptr<Colleague> worker, std::unique_ptr<net::FrameLink> link) {
+  peers_.push_back(std::make_unique<Peer>(*this, std::move(worker), std::move(link)));
+  Peer& peer = *peers_.back();
+  peer.link->listen(peer);
+}
+
+void Crew::release(WorkerNumber worker) {
+  for (const auto& peer : peers_) {
+    if (peer->colleague->number != worker) continue;
+    peer->leaving = true;
+    return close_if_done(*peer);
+  }
+}
+
+void Crew::close_if_done(Peer& peer) {
+  if (peer.leaving && peer.calls.empty() && !peer.closed) peer.link->close();
+}
+
+void Crew::ended(WorkerNumber worker, const std::string& how) {
+  for (const auto& peer : peers_) {
+    if (peer->colleague->number != worker) continue;
+    peer->how = how;
+    if (peer->closed) bury(*peer);  // Else there may be ends to be read.
+    return;
+  }
+}
+
+void Crew::on_closed(Peer& peer, const std::string& why) {
+  peer.closed = true;
+  if (!peer.leaving) log::debug("worker {}: {}", peer.colleague->number, why);
+  // How it ended is known when its parent has seen it.
+  if (peer.how) bury(peer);
+}
+
+// It is gone for good, and `peer` with it.
+void Crew::bury(Peer& peer) {
+  const std::uint64_t sent = peer.link->sent_bytes();
+  std::vector<RemoteCall*> unsent;
+  while (!peer.calls.empty()) {
+    const std::uint64_t number = peer.calls.begin()->first;
+    RemoteCall* const call = take_off(peer, number);
+    if (call == nullptr) continue;
+    if (call->canceled_) {
+      fail(*call, {Code::canceled, "the call was cancelled", Stage::run});
+    } else if (call->place_ >= sent) {
+      call->reply_ = Reply();
+      unsent.push_back(call);
+    } else {
+      call->reply_.lost = true;
+      fail(*call, {Code::died, "the worker process that ran it " + *peer.how, Stage::run});
+    }
+  }
+  std::erase_if(peers_, [&peer](const auto& one) { return one.get() == &peer; });
+  std::ranges::sort(unsent, [](const RemoteCall* a, const RemoteCall* b) { return a->number_ > b->number_; });
+  for (RemoteCall* const call : unsent) wait(*call, true);
+  serve_waiting();
+}
+
+bool Crew::has_ready() const {
+  return std::ranges::any_of(peers_, [](const auto& peer) { return peer->takes_calls(); });
+}
+
+Peer* Crew::choose(const Definition& definition) {
+  candidates_.clear();
+  for (const auto& peer : peers_) {
+    const auto known = peer->functions.find(definition.number);
+    const bool full = peer->calls.size() >= peer->credit || peer->link->unsent_bytes() > unsent_bytes_max;
+    candidates_.push_back({.running_count = peer->colleague->running_count.load(std::memory_order_relaxed),
+                           .credit = full ? 0 : peer->credit - static_cast<std::uint32_t>(peer->calls.size()),
+                           .ready = peer->takes_calls(),
+                           .warm = known != peer->functions.end() && known->second});
+  }
+  const auto chosen = policy::choose_worker(candidates_);
+  return chosen ? peers_[*chosen].get() : nullptr;
+}
+
+void Crew::begin(RemoteCall& call) {
+  ++call.definition_->call_count;
+  const bool may_start = waiting_.empty() && running_count() < options_.running_max;
+  if (Peer* const peer = may_start ? choose(*call.definition_) : nullptr) return send(*peer, call);
+  if (waiting_.size() < options_.waiting_max) return wait(call, false);
+  call.reply_.unbegun = true;
+  fail(call, {Code::unavailable,
+              "as many calls wait for a worker as may, " + std::to_string(options_.waiting_max) +
+                  " on each core; try again, or raise 'queue-max'",
+              Stage::queue});
+}
+
+void Crew::wait(RemoteCall& call, bool in_front) {
+  if (core_.clock().now() >= call.call_->deadline) return expire(call);
+  in_front ? waiting_.push_front(&call) : waiting_.push_back(&call);
+  add_one(waiting_count_);
+  call.waits_ = true;
+  core_.suspend(call, core_.clock().now() + patience, call.call_->deadline);
+}
+
+void Crew::leave_line(RemoteCall& call) {
+  if (!std::exchange(call.waits_, false)) return;
+  waiting_.erase(std::ranges::find(waiting_, &call));
+  drop_one(waiting_count_);
+}
+
+void Crew::serve_waiting() {
+  if (std::exchange(serving_, true)) return;
+  while (!waiting_.empty() && running_count() < options_.running_max) {
+    RemoteCall& call = *waiting_.front();
+    Peer* const peer = choose(*call.definition_);
+    if (peer == nullptr) break;
+    waiting_.pop_front();
+    drop_one(waiting_count_);
+    call.waits_ = false;
+    send(*peer, call);
+  }
+  serving_ = false;
+}
+
+bool Crew::define(Peer& peer, const Definition& definition) {
+  if (peer.functions.contains(definition.number)) return true;
+  wire::write_function(definition.function, body_);
+  if (body_.size() > wire::frame_body_bytes_max) return false;
+  peer.functions.emplace(definition.number, false);
+  peer.link->send({.kind = FrameKind::define, .call = definition.number}, body_);
+  return true;
+}
+
+void Crew::send(Peer& peer, RemoteCall& call) {
+  if (!define(peer, *call.definition_)) {
+    return fail(call, {Code::limit,
+                       "the variables and secrets of the function are more than " +
+                           size_text(wire::frame_body_bytes_max) + ", which no worker process is told",
+                       Stage::start});
+  }
+  const Call& asked = *call.call_;
+  call.peer_ = &peer;
+  call.number_ = ++call_count_;
+  peer.calls.emplace(call.number_, &call);
+  peer.colleague->running_count.fetch_add(1, std::memory_order_relaxed);
+  add_one(running_count_);
+  wire::write_open(asked, call.definition_->number, core_.clock().now(), body_);
+  call.place_ = peer.link->send({.kind = FrameKind::open, .call = call.number_}, body_);
+  for (std::size_t at = wire::piece_bytes_max; at < asked.input.size(); at += wire::piece_bytes_max) {
+    peer.link->send({.kind = FrameKind::data, .call = call.number_},
+                    asked.input.substr(at, wire::piece_bytes_max));
+  }
+  const Time late = asked.deadline == never ? never : asked.deadline + deadline_grace;
+  core_.suspend(call, never, late);
+}
+
+void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
+  switch (frame.head.kind) {
+    case FrameKind::hello: {
+      const auto hello = wire::read_hello(frame.body);
+      peer.ready = hello && hello->version == wire::frame_version;
+      if (hello) peer.credit = hello->credit;
+      return serve_waiting();
+    }
+    case FrameKind::log:
+      if (const auto at = peer.calls.find(frame.head.call); at != peer.calls.end() && at->second != nullptr) {
+        at->second->call_->log->write(CallLog::Stream::err, frame.body);
+      }
+      return;
+    case FrameKind::data:
+      if (const auto at = peer.calls.find(frame.head.call); at != peer.calls.end() && at->second != nullptr) {
+        at->second->reply_.output += frame.body;
+      }
+      return;
+    case FrameKind::end:
+      return on_end(peer, frame);
+    case FrameKind::refuse:
+      if (RemoteCall* const call = take_off(peer, frame.head.call)) wait(*call, true);
+      close_if_done(peer);
+      return serve_waiting();
+    case FrameKind::goaway:
+      peer.leaving = true;
+      return close_if_done(peer);
+    default:
+      return log::warn("worker {} sent a frame that is not for us", peer.colleague->number);
+  }
+}
+
+RemoteCall* Crew::take_off(Peer& peer, std::uint64_t number) {
+  const auto at = peer.calls.find(number);
+  if (at == peer.calls.end()) return nullptr;
+  RemoteCall* const call = at->second;
+  peer.calls.erase(at);
+  peer.colleague->running_count.fetch_sub(1, std::memory_order_relaxed);
+  drop_one(running_count_);
+  if (call != nullptr) {
+    call->peer_ = nullptr;
+    core_.leave(*call);
+  }
+  return call;
+}
+
+void Crew::on_end(Peer& peer, const wire::Frame& frame) {
+  if (RemoteCall* const call = take_off(peer, frame.head.call)) {
+    const auto known = peer.functions.find(call->definition_->number);
+    if (known != peer.functions.end()) known->second = true;
+    const auto dropped = wire::read_end(frame.body, call->reply_);
+    if (dropped) {
+      call->call_->log->add_dropped(*dropped);
+      ended_count_.fetch_add(1, std::memory_order_relaxed);
+      run_time_.fetch_add(call->reply_.usage.run_time.count(), std::memory_order_relaxed);
+      finish(*call);
+    } else {
+      fail(*call, {Code::internal, "a worker's reply: " + dropped.error().message, Stage::reply});
+    }
+  }
+  close_if_done(peer);
+  serve_waiting();
+}
+
+void Crew::finish(RemoteCall& call) {
+  core_.leave(call);
+  leave_line(call);
+  --call.definition_->call_count;
+  call.ended_ = true;
+  call.done_.set();
+}
+
+void Crew::fail(RemoteCall& call, Error error) {
+  call.reply_.error = std::move(error);
+  finish(call);
+}
+
+// The worker may still be at it: its end is heard by nobody, but counts.
+void Crew::give_up(RemoteCall& call) {
+  if (call.peer_ == nullptr) return;
+  call.peer_->calls.at(call.number_) = nullptr;
+  call.peer_ = nullptr;
+}
+
+void Crew::cancel(RemoteCall& call) {
+  if (call.ended_ || std::exchange(call.canceled_, true)) return;
+  if (call.peer_ == nullptr) return fail(call, {Code::canceled, "the call was cancelled", Stage::queue});
+  call.peer_->link->send({.kind = FrameKind::cancel, .call = call.number_}, {});
+  core_.suspend(call, never, core_.clock().now() + cancel_grace);
+}
+
+// It has waited for `patience`.
+void Crew::turn(RemoteCall& call) {
+  if (!call.waits_) return;
+  if (has_ready()) return core_.suspend(call, core_.clock().now() + patience, call.call_->deadline);
+  call.reply_.unbegun = true;
+  fail(call, {Code::unavailable, "no worker process runs; they are started again, so try again soon",
+              Stage::queue});
+}
+
+void Crew::expire(RemoteCall& call) {
+  if (call.ended_) return;
+  if (call.canceled_) {
+    give_up(call);
+    return fail(call, {Code::canceled, "the call was cancelled", Stage::run});
+  }
+  const std::string waited = duration_text(
+      std::chrono::duration_cast<std::chrono::milliseconds>(core_.clock().now() - call.call_->queued));
+  if (call.peer_ == nullptr) {
+    return fail(call, {Code::deadline,
+                       "the deadline passed after " + waited +
+                           ", while all workers were busy; raise 'workers' or 'worker-slots'",
+                       Stage::queue});
+  }
+  call.peer_->link->send({.kind = FrameKind::cancel, .call = call.number_}, {});
+  give_up(call);
+  fail(call, {Code::deadline, "the deadline passed after " + waited + ", and its worker did not answer",
+              Stage::run});
+}
+
+void Crew::forget(const Definition& definition) {
+  for (const auto& peer : peers_) {
+    if (peer->functions.erase(definition.number) == 0 || peer->closed) continue;
+    peer->link->send({.kind = FrameKind::forget, .call = definition.number}, {});
+  }
+}
+
+}  // namespace canopy::worker

@@ -1,0 +1,149 @@
+#pragma once
+// THE HOT PATH of calls that run in other processes: the workers as one gateway core sees them. Each has a
+// connection of its own to this core, so no lock and no other core is involved.
+//
+//   call ─▶ choose a worker ─ define (once), open, data ─▶
+//        ◀─ log, data, end ─                     its credit spent: it waits here, in line
+//
+// A worker that ends takes with it what it had begun (`lost`); what had certainly not reached it, and what it
+// refused, goes to another.
+//
+// Threads: its core's, but for the counts.
+// Life:    no call runs when it dies.
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "exec/core.h"
+#include "model/call.h"
+#include "model/function.h"
+#include "net/event.h"
+#include "net/frame_channel.h"
+#include "policy/place.h"
+
+namespace canopy::worker {
+
+class Crew;
+struct Peer;  // The connection of a core to one worker.
+
+using WorkerNumber = std::uint64_t;  // Never used twice by one fleet.
+
+// One worker process, as all cores see it.
+struct Colleague {
+  WorkerNumber number = 0;
+  std::atomic<std::uint32_t> running_count = 0;  // Calls of all cores.
+};
+
+// A function that this core has sent calls of: workers know it by number.
+struct Definition {
+  std::uint32_t number = 0;
+  Function function;
+  std::size_t call_count = 0;  // That run or wait here.
+};
+
+// A call on its way: what a RemoteInstance is to its crew.
+class RemoteCall : public exec::Turn {
+ protected:
+  explicit RemoteCall(Crew& crew) : crew_(crew) {}
+  ~RemoteCall() override;
+
+  Crew& crew_;
+  Call* call_ = nullptr;
+  Definition* definition_ = nullptr;
+  Reply reply_;
+  net::Event done_;
+
+ private:
+  friend class Crew;
+  void take() override;
+  void expire() override;
+
+  Peer* peer_ = nullptr;      // Who has it; null while it waits.
+  std::uint64_t number_ = 0;  // On that connection.
+  std::uint64_t place_ = 0;   // Where on it the call begins.
+  bool waits_ = false;
+  bool canceled_ = false;
+  bool ended_ = false;
+};
+
+struct CrewOptions {
+  std::size_t running_max = 1;  // Calls of this core, over all workers.
+  std::size_t waiting_max = 1;  // And those that wait for one to be free.
+};
+
+class Crew {
+ public:
+  Crew(exec::Core& core, const CrewOptions& options);
+  ~Crew();
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+
+  // A worker that was started: it gets calls from its hello on.
+  void attach(std::shared_ptr<Colleague> worker, std::unique_ptr<net::FrameLink> link);
+  // It gets no more of them; when those it has are over, the connection is closed.
+  void release(WorkerNumber worker);
+  // Its process has ended; `how` goes on after "the worker process that ran it".
+  void ended(WorkerNumber worker, const std::string& how);
+
+  // -- for a RemoteCall
+  void begin(RemoteCall& call);
+  void cancel(RemoteCall& call);
+  // Makes workers forget a function none of whose calls runs here.
+  void forget(const Definition& definition);
+  std::uint32_t next_definition() { return ++definition_count_; }
+
+  exec::Core& core() { return core_; }
+
+  // -- any thread
+  std::size_t waiting_count() const { return waiting_count_.load(std::memory_order_relaxed); }
+  std::size_t running_count() const { return running_count_.load(std::memory_order_relaxed); }
+  std::uint64_t ended_count() const { return ended_count_.load(std::memory_order_relaxed); }
+  Duration run_time() const { return Duration(run_time_.load(std::memory_order_relaxed)); }
+
+ private:
+  friend class RemoteCall;
+  friend struct Peer;
+
+  void send(Peer& peer, RemoteCall& call);
+  // False where it is too large to be sent.
+  bool define(Peer& peer, const Definition& definition);
+  Peer* choose(const Definition& definition);
+  bool has_ready() const;
+  void serve_waiting();
+  void wait(RemoteCall& call, bool in_front);
+  void leave_line(RemoteCall& call);
+  void on_frame(Peer& peer, const wire::Frame& frame);
+  void on_closed(Peer& peer, const std::string& why);
+  void on_end(Peer& peer, const wire::Frame& frame);
+  // Takes the call off its peer; null where nobody waits for it any more.
+  RemoteCall* take_off(Peer& peer, std::uint64_t number);
+  void bury(Peer& peer);
+  void finish(RemoteCall& call);
+  void fail(RemoteCall& call, Error error);
+  void give_up(RemoteCall& call);
+  void close_if_done(Peer& peer);
+  void turn(RemoteCall& call);
+  void expire(RemoteCall& call);
+
+  exec::Core& core_;
+  const CrewOptions options_;
+  std::vector<std::unique_ptr<Peer>> peers_;
+  std::vector<policy::Candidate> candidates_;  // Kept for its room.
+  std::deque<RemoteCall*> waiting_;
+  std::string body_;  // Likewise.
+  std::uint64_t call_count_ = 0;
+  std::uint32_t definition_count_ = 0;
+  bool serving_ = false;
+  std::atomic<std::size_t> waiting_count_ = 0;
+  std::atomic<std::size_t> running_count_ = 0;
+  std::atomic<std::uint64_t> ended_count_ = 0;
+  std::atomic<Duration::rep> run_time_ = 0;
+};
+
+}  // namespace canopy::worker

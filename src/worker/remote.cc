@@ -1,0 +1,111 @@
+#include "worker/remote.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace canopy::worker {
+namespace {
+
+bool is_same(const Function& a, const Function& b) {
+  return a.version == b.version && a.name == b.name && a.digest == b.digest && a.env == b.env &&
+         a.limits == b.limits && a.runtime == b.runtime && a.files == b.files;
+}
+
+class RemoteInstance final : public exec::Instance, public RemoteCall {
+ public:
+  RemoteInstance(std::shared_ptr<exec::Template> from, Crew& crew,
+                 std::vector<std::unique_ptr<Definition>>& definitions)
+      : RemoteCall(crew), from_(std::move(from)), definitions_(definitions) {}
+
+  net::Task<Reply> run(Call& call) override {
+    CANOPY_CHECK(call_ == nullptr);
+    call_ = &call;
+    definition_ = &define(*call.function);
+    crew_.begin(*this);
+    co_await done_.wait();
+    co_return std::move(reply_);
+  }
+
+  void cancel() override {
+    if (call_ != nullptr) crew_.cancel(*this);
+  }
+
+ private:
+  // Compared as a whole, since a function's secrets change without its version; there are hardly ever two.
+  Definition& define(const Function& function) {
+    for (const auto& known : definitions_) {
+      if (is_same(known->function, function)) return *known;
+    }
+    definitions_.push_back(
+        std::make_unique<Definition>(Definition{.number = crew_.next_definition(), .function = function}));
+    return *definitions_.back();
+  }
+
+  const std::shared_ptr<exec::Template> from_;  // The definitions are its.
+  std::vector<std::unique_ptr<Definition>>& definitions_;
+};
+
+class RemoteTemplate final : public exec::Template, public std::enable_shared_from_this<RemoteTemplate> {
+ public:
+  RemoteTemplate(std::shared_ptr<exec::Template> local, const std::vector<Crew*>& crews)
+      : local_(std::move(local)), crews_(crews), definitions_(crews.size()) {}
+
+  std::unique_ptr<exec::Instance> start(exec::Core& core) override {
+    return std::make_unique<RemoteInstance>(shared_from_this(), *crews_.at(core.index()),
+                                            definitions_.at(core.index()));
+  }
+
+  // What a worker holds of it is counted there.
+  std::uint64_t resident_bytes() const override { return 0; }
+  std::uint64_t resident_bytes(const exec::Core& core) const override {
+    return definitions_.at(core.index()).size() * sizeof(Definition);
+  }
+
+  void unload(exec::Core& core) override {
+    Crew& crew = *crews_.at(core.index());
+    std::erase_if(definitions_.at(core.index()), [&crew](const auto& definition) {
+      if (definition->call_count > 0) return false;
+      crew.forget(*definition);
+      return true;
+    });
+  }
+
+ private:
+  const std::shared_ptr<exec::Template> local_;  // Held, so that it is not made anew for each core.
+  const std::vector<Crew*>& crews_;
+  std::vector<std::vector<std::unique_ptr<Definition>>> definitions_;  // By core index.
+};
+
+class RemoteRuntime final : public exec::Runtime {
+ public:
+  RemoteRuntime(std::unique_ptr<exec::Runtime> local, std::vector<Crew*> crews)
+      : local_(std::move(local)), crews_(std::move(crews)) {}
+
+  std::string_view name() const override { return local_->name(); }
+  Result<void> check(const Function& function, std::string_view code) override {
+    return local_->check(function, code);
+  }
+  std::shared_ptr<exec::Template> find(const Function& function) override {
+    auto found = local_->find(function);
+    return found ? std::make_shared<RemoteTemplate>(std::move(found), crews_) : nullptr;
+  }
+  Result<std::shared_ptr<exec::Template>> prepare(const Function& function) override {
+    CANOPY_TRY(auto made, local_->prepare(function));
+    return std::make_shared<RemoteTemplate>(std::move(made), crews_);
+  }
+
+ private:
+  const std::unique_ptr<exec::Runtime> local_;
+  const std::vector<Crew*> crews_;
+};
+
+}  // namespace
+
+std::unique_ptr<exec::Runtime> make_remote_runtime(std::unique_ptr<exec::Runtime> local,
+                                                   std::vector<Crew*> crews) {
+  return std::make_unique<RemoteRuntime>(std::move(local), std::move(crews));
+}
+
+}  // namespace canopy::worker

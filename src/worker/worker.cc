@@ -1,0 +1,295 @@
+#include "worker/worker.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+#include <utility>
+
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "net/event.h"
+
+namespace canopy::worker {
+
+using wire::FrameKind;
+
+// A function as one connection numbers it.
+struct Worker::Served {
+  Function function;
+  std::shared_ptr<exec::Template> ready;  // Null until it was found.
+  bool looking = false;
+  std::vector<net::Event*> waiting;
+  std::size_t call_count = 0;
+  Time used{};
+};
+
+// One call.
+struct Worker::Running {
+  std::shared_ptr<Line> line;
+  std::uint64_t number = 0;
+  std::shared_ptr<Served> served;
+  wire::OpenedCall opened;
+  Call call;
+  CallLog log{0};
+  exec::Instance* instance = nullptr;  // While it runs.
+  bool canceled = false;
+  bool begun = false;
+};
+
+// One connection.
+struct Worker::Line final : net::FrameListener, std::enable_shared_from_this<Line> {
+  Line(Worker& of, std::unique_ptr<net::FrameLink> over) : worker(of), link(std::move(over)) {}
+
+  void on_frame(const wire::Frame& frame) override { worker.on_frame(*this, frame); }
+  void on_closed(const std::string& /*why*/) override { worker.on_closed(*this); }
+
+  Worker& worker;
+  std::unique_ptr<net::FrameLink> link;  // Null once it has closed.
+  std::unordered_map<std::uint64_t, std::shared_ptr<Served>> functions;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Running>> calls;
+};
+
+Worker::Worker(exec::Core& core, const exec::Runtimes& runtimes, net::BlockingPool& disk,
+               const WorkerOptions& options)
+    : core_(core), runtimes_(runtimes), disk_(disk), options_(options) {}
+
+Worker::~Worker() { CANOPY_CHECK(running_count_ == 0); }
+
+void Worker::serve(std::unique_ptr<net::FrameLink> link) {
+  lines_.push_back(std::make_shared<Line>(*this, std::move(link)));
+  Line& line = *lines_.back();
+  wire::write_hello({.version = wire::frame_version,
+                     .credit = options_.slots,
+                     .process = static_cast<std::uint64_t>(getpid())},
+                    body_);
+  line.link->send({.kind = FrameKind::hello}, body_);
+  line.link->listen(line);
+}
+
+void Worker::drain(std::function<void()> done) {
+  if (std::exchange(draining_, true)) return;
+  drained_ = std::move(done);
+  for (const auto& line : lines_) line->link->send({.kind = FrameKind::goaway}, {});
+  tell_if_drained();
+}
+
+void Worker::tell_if_drained() {
+  if (!lines_.empty() || running_count_ > 0 || !drained_) return;
+  const auto told = std::exchange(drained_, nullptr);
+  told();
+}
+
+void Worker::on_frame(Line& line, const wire::Frame& frame) {
+  switch (frame.head.kind) {
+    case FrameKind::define: {
+      auto function = wire::read_function(frame.body);
+      if (!function) return log::warn("a function came that cannot be read: {}", function.error().message);
+      auto served = std::make_shared<Served>();
+      served->function = *std::move(function);
+      line.functions.insert_or_assign(frame.head.call, std::move(served));
+      return;
+    }
+    case FrameKind::forget:
+      line.functions.erase(frame.head.call);
+      return;
+    case FrameKind::open:
+      return open(line, frame);
+    case FrameKind::data:
+      return add_input(line, frame);
+    case FrameKind::cancel:
+      if (const auto at = line.calls.find(frame.head.call); at != line.calls.end()) {
+        at->second->canceled = true;
+        if (at->second->instance != nullptr) at->second->instance->cancel();
+      }
+      return;
+    default:
+      return log::warn("a frame came that is not for a worker");
+  }
+}
+
+void Worker::open(Line& line, const wire::Frame& frame) {
+  auto opened = wire::read_open(frame.body);
+  const auto served = opened ? line.functions.find(opened->function) : line.functions.end();
+  if (draining_ || served == line.functions.end() || line.calls.contains(frame.head.call)) {
+    if (!draining_)
+      log::warn("a call came that cannot be begun: {}", to_text(opened ? opened->id : CallId()));
+    line.link->send({.kind = FrameKind::refuse, .call = frame.head.call}, {});
+    return;
+  }
+  auto running = std::make_shared<Running>();
+  running->line = line.shared_from_this();
+  running->number = frame.head.call;
+  running->served = served->second;
+  running->opened = *std::move(opened);
+  const Time now = core_.clock().now();
+  const wire::OpenedCall& from = running->opened;
+  Call& call = running->call;
+  call.id = from.id;
+  call.function = &running->served->function;
+  call.queued = now - from.waited;
+  if (from.left) call.deadline = now + *from.left;
+  call.attempt = from.attempt;
+  call.method = from.method;
+  call.path = from.path;
+  call.query = from.query;
+  for (const Header& header : from.headers) call.headers.push_back({header.name, header.value});
+  call.log = &running->log;
+  running->log = CallLog(running->served->function.limits.log_bytes);
+  running->log.on_write = [raw = running.get()](std::string_view piece) {
+    for (; raw->line->link && !piece.empty();
+         piece.remove_prefix(std::min(piece.size(), wire::piece_bytes_max))) {
+      raw->line->link->send({.kind = FrameKind::log, .call = raw->number},
+                            piece.substr(0, wire::piece_bytes_max));
+    }
+  };
+  ++running->served->call_count;
+  ++running_count_;
+  line.calls.emplace(running->number, running);
+  if (from.input.size() == from.input_bytes) begin(running);
+}
+
+void Worker::add_input(Line& line, const wire::Frame& frame) {
+  const auto at = line.calls.find(frame.head.call);
+  if (at == line.calls.end() || at->second->begun) return;  // It was refused.
+  wire::OpenedCall& opened = at->second->opened;
+  opened.input += frame.body;
+  if (opened.input.size() >= opened.input_bytes) begin(at->second);
+}
+
+void Worker::begin(const std::shared_ptr<Running>& running) {
+  running->begun = true;
+  running->call.input = running->opened.input;
+  net::asio::co_spawn(core_.io(), run(running), net::asio::detached);
+}
+
+net::Task<void> Worker::run(std::shared_ptr<Running> running) {
+  Reply reply;
+  const bool found_now = !running->served->ready;
+  if (found_now) {
+    const auto ready = co_await make_ready(running->served);
+    if (!ready) reply.error = ready.error();
+  }
+  if (!reply.error && running->canceled) {
+    reply.error = Error{Code::canceled, "the call was cancelled", Stage::start};
+  }
+  if (!reply.error) {
+    const auto instance = running->served->ready->start(core_);
+    running->instance = instance.get();
+    reply = co_await instance->run(running->call);
+    running->instance = nullptr;
+  }
+  reply.usage.cold = reply.usage.cold || found_now;
+  end(*running, reply);
+  if (reply.usage.cold) unload_beyond_room();
+  tell_if_drained();
+}
+
+// Reads what was compiled, off the core; many may ask at once.
+net::Task<Result<std::shared_ptr<exec::Template>>> Worker::make_ready(std::shared_ptr<Served> served) {
+  while (served->looking) {
+    net::Event found;
+    served->waiting.push_back(&found);
+    co_await found.wait();
+  }
+  if (served->ready) co_return served->ready;
+  const auto runtime = runtimes_.find(served->function.runtime);
+  if (runtime == runtimes_.end()) {
+    co_return fail(Code::unavailable, "this worker has no runtime '" + served->function.runtime + "'",
+                   Stage::start);
+  }
+  served->looking = true;
+  const std::function<Result<std::shared_ptr<exec::Template>>()> look =
+      [&runtime = *runtime->second, served]() -> Result<std::shared_ptr<exec::Template>> {
+    if (auto found = runtime.find(served->function)) return found;
+    return fail(Code::unavailable,
+                "what was compiled of this function is not on the disk any more; deploy it again",
+                Stage::start);
+  };
+  auto found = co_await net::run_blocking(disk_, look);
+  served->looking = false;
+  for (net::Event* const waiter : std::exchange(served->waiting, {})) waiter->set();
+  if (found) served->ready = *found;
+  co_return found;
+}
+
+void Worker::end(Running& running, Reply& reply) {
+  Line& line = *running.line;
+  running.served->used = core_.clock().now();
+  --running.served->call_count;
+  --running_count_;
+  if (line.link) {
+    std::string_view output = reply.output;
+    while (output.size() > wire::piece_bytes_max) {
+      line.link->send({.kind = FrameKind::data, .call = running.number},
+                      output.substr(0, wire::piece_bytes_max));
+      output.remove_prefix(wire::piece_bytes_max);
+    }
+    wire::write_end(reply, output, running.log.dropped_bytes(), body_);
+    if (body_.size() > wire::frame_body_bytes_max) {  // Of headers.
+      Reply shorter;
+      shorter.usage = reply.usage;
+      shorter.error =
+          Error{Code::limit, "the reply's headers are larger than a worker can send", Stage::reply};
+      wire::write_end(shorter, {}, running.log.dropped_bytes(), body_);
+    }
+    line.link->send({.kind = FrameKind::end, .call = running.number}, body_);
+  }
+  line.calls.erase(running.number);
+}
+
+// Whoever sent the calls is gone: nobody wants them.
+void Worker::on_closed(Line& line) {
+  const auto self = line.shared_from_this();
+  line.link.reset();
+  std::vector<std::shared_ptr<Running>> calls;
+  for (const auto& [number, running] : line.calls) calls.push_back(running);
+  for (const auto& running : calls) {
+    running->canceled = true;
+    if (running->instance != nullptr) running->instance->cancel();
+    if (running->begun) continue;
+    --running->served->call_count;
+    --running_count_;
+    line.calls.erase(running->number);
+  }
+  std::erase(lines_, self);
+  tell_if_drained();
+}
+
+std::uint64_t Worker::templates_bytes() const {
+  std::map<const exec::Template*, std::uint64_t> bytes;  // Several functions may share one.
+  for (const auto& line : lines_) {
+    for (const auto& [number, served] : line->functions) {
+      if (served->ready) bytes[served->ready.get()] = served->ready->resident_bytes(core_);
+    }
+  }
+  std::uint64_t sum = 0;
+  for (const auto& [one, size] : bytes) sum += size;
+  return sum;
+}
+
+void Worker::unload_beyond_room() {
+  std::map<exec::Template*, policy::Resident> loaded;
+  for (const auto& line : lines_) {
+    for (const auto& [number, served] : line->functions) {
+      if (!served->ready) continue;
+      policy::Resident& resident = loaded[served->ready.get()];
+      resident.bytes = served->ready->resident_bytes(core_);
+      resident.used = std::max(resident.used, served->used);
+      resident.busy = resident.busy || served->call_count > 0;
+    }
+  }
+  std::erase_if(loaded, [](const auto& entry) { return entry.second.bytes == 0; });
+  std::vector<exec::Template*> templates;
+  std::vector<policy::Resident> residents;
+  for (const auto& [one, resident] : loaded) {
+    templates.push_back(one);
+    residents.push_back(resident);
+  }
+  for (const std::size_t index : policy::choose_unloads(residents, options_.room)) {
+    templates[index]->unload(core_);
+  }
+}
+
+}  // namespace canopy::worker

@@ -1,0 +1,73 @@
+#pragma once
+// The worker's side: takes calls from connections and runs them on its one core, with the runtimes that a
+// server without workers has.
+//
+//   define ─▶ functions ─ find() once, off the core ─▶ template
+//   open, data ─▶ call ─ instance.run() ─▶ log…, data…, end
+//
+// Threads: its core's, but for the pool's work.
+// Life:    the core, the runtimes and the pool outlive it; no call runs when it dies.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "exec/core.h"
+#include "exec/runtime.h"
+#include "net/blocking_pool.h"
+#include "net/frame_channel.h"
+#include "policy/evict.h"
+#include "wire/node_frames.h"
+
+namespace canopy::worker {
+
+struct WorkerOptions {
+  std::uint32_t slots = 1;  // Calls at once on each connection.
+  policy::Room room;        // For loaded functions.
+};
+
+class Worker {
+ public:
+  Worker(exec::Core& core, const exec::Runtimes& runtimes, net::BlockingPool& disk,
+         const WorkerOptions& options);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // One more connection to serve; says hello on it.
+  void serve(std::unique_ptr<net::FrameLink> link);
+  // Takes no more calls; `done` is called once when the last connection has closed.
+  void drain(std::function<void()> done);
+
+  std::size_t running_count() const { return running_count_; }
+  std::uint64_t templates_bytes() const;
+
+ private:
+  struct Served;
+  struct Running;
+  struct Line;
+
+  void on_frame(Line& line, const wire::Frame& frame);
+  void on_closed(Line& line);
+  void open(Line& line, const wire::Frame& frame);
+  void add_input(Line& line, const wire::Frame& frame);
+  void begin(const std::shared_ptr<Running>& running);
+  net::Task<void> run(std::shared_ptr<Running> running);
+  net::Task<Result<std::shared_ptr<exec::Template>>> make_ready(std::shared_ptr<Served> served);
+  void end(Running& running, Reply& reply);
+  void unload_beyond_room();
+  void tell_if_drained();
+
+  exec::Core& core_;
+  const exec::Runtimes& runtimes_;
+  net::BlockingPool& disk_;
+  const WorkerOptions options_;
+  std::vector<std::shared_ptr<Line>> lines_;
+  std::size_t running_count_ = 0;
+  std::function<void()> drained_;
+  bool draining_ = false;
+  std::string body_;  // Kept for its room.
+};
+
+}  // namespace canopy::worker

@@ -8,6 +8,7 @@
 // Threads: start() from any; `done` is called on one of the pool's.
 // Life:    the destructor waits for requests under way, each of which ends by its deadline.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -28,6 +29,9 @@ struct FetchOptions {
   std::size_t queue_max = 1000;
   std::uint64_t response_bytes_max = 16 * MiB;
   Duration timeout_max = std::chrono::seconds(30);
+  // Of bodies to be sent and answers that their calls have not read, for one call and for all.
+  std::uint64_t held_bytes_max_per_call = 32 * MiB;
+  std::uint64_t held_bytes_max = 512 * MiB;
 };
 
 inline constexpr int redirects_max = 10;
@@ -86,9 +90,16 @@ class Fetcher {
   bool start(FetchRequest request, std::string hosts, Time deadline, const Clock& clock,
              std::function<void(Result<FetchResponse>)> done);
 
+  const FetchOptions& options() const { return options_; }
+  // Counts what is kept for calls; false where that would be too much.
+  bool hold(std::uint64_t bytes);
+  void hold_anyway(std::uint64_t bytes) { held_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  void let_go(std::uint64_t bytes) { held_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
  private:
   const FetchOptions options_;
   const Send send_;
+  std::atomic<std::uint64_t> held_bytes_ = 0;
   net::BlockingPool pool_;
 };
 

@@ -123,7 +123,7 @@ const std::string_view openapi_user_paths = R"json("/v1/users":{
 
 "/v1/audit":{"get":{"tags":["access"],"operationId":"getAudit","summary":"Who changed what, newest first",
   "parameters":[{"$ref":"#/components/parameters/Limit"},
-    {"name":"after","in":"query","description":"Continue behind this line.","schema":{"type":"integer","minimum":1}}],
+    {"name":"after","in":"query","description":"Continue behind this line.","schema":{"type":"integer","minimum":1,"maximum":9007199254740991}}],
   "responses":{"200":{"description":"The lines.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Audit"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"default":{"$ref":"#/components/responses/Error"}}}})json";

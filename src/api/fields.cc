@@ -13,7 +13,7 @@
 namespace canopy::api {
 namespace {
 
-constexpr double largest_exact = 9007199254740992.0;  // Beyond 2^53 JSON's numbers lose their ones.
+constexpr double largest_exact = 9007199254740991.0;  // From 2^53 on JSON's numbers lose their ones.
 
 tl::unexpected<Error> wrong(std::string_view name, std::string_view wanted) {
   return fail(Code::invalid, "'" + std::string(name) + "' is not " + std::string(wanted));
@@ -28,6 +28,11 @@ Result<Fields> Fields::read(std::string_view body, std::initializer_list<std::st
   CANOPY_TRY(auto json, wire::parse_json(body, {.bytes_max = 64 * KiB}));
   if (auto* const object = json.if_object()) return of(std::move(*object), known);
   return fail(Code::invalid, "the body is not a JSON object");
+}
+
+Result<Fields> Fields::read_some(std::string_view body, std::initializer_list<std::string_view> known) {
+  if (!body.empty()) return read(body, known);
+  return fail(Code::invalid, "there is no body; it says what is to change, as a JSON object");
 }
 
 Result<Fields> Fields::of(boost::json::object object, std::initializer_list<std::string_view> known) {
@@ -54,14 +59,14 @@ bool Fields::is_null(std::string_view name) const {
 
 Result<std::optional<std::string>> Fields::text(std::string_view name) const {
   const auto* const value = find(name);
-  if (value == nullptr || value->is_null()) return std::optional<std::string>();
+  if (value == nullptr) return std::optional<std::string>();
   if (const auto* const text = value->if_string()) return text_of(*text);
   return wrong(name, "a text");
 }
 
 Result<std::optional<bool>> Fields::flag(std::string_view name) const {
   const auto* const value = find(name);
-  if (value == nullptr || value->is_null()) return std::optional<bool>();
+  if (value == nullptr) return std::optional<bool>();
   if (const auto* const flag = value->if_bool()) return *flag;
   return wrong(name, "true or false");
 }
@@ -73,12 +78,12 @@ Result<std::optional<std::uint64_t>> Fields::count(std::string_view name) const 
   if (number >= 0 && number <= largest_exact && number == std::floor(number)) {
     return static_cast<std::uint64_t>(number);
   }
-  return wrong(name, "a whole number from 0 to 2^53");
+  return wrong(name, "a whole number below 2^53");
 }
 
 Result<std::optional<std::vector<std::string>>> Fields::texts(std::string_view name) const {
   const auto* const value = find(name);
-  if (value == nullptr || value->is_null()) return std::optional<std::vector<std::string>>();
+  if (value == nullptr) return std::optional<std::vector<std::string>>();
   const auto* const array = value->if_array();
   if (array == nullptr) return wrong(name, "a list of texts");
   std::vector<std::string> texts;
@@ -92,7 +97,7 @@ Result<std::optional<std::vector<std::string>>> Fields::texts(std::string_view n
 
 Result<std::optional<boost::json::object>> Fields::object(std::string_view name) const {
   const auto* const value = find(name);
-  if (value == nullptr || value->is_null()) return std::optional<boost::json::object>();
+  if (value == nullptr) return std::optional<boost::json::object>();
   if (const auto* const object = value->if_object()) return *object;
   return wrong(name, "an object");
 }

@@ -2,7 +2,8 @@
 // The members of a small JSON object that a stranger sent, read strictly: an unknown one is an error, as it
 // would be ignored otherwise.
 //
-// Each that reads: nothing where the member is absent; invalid where it is something else.
+// Each that reads: nothing where the member is absent; invalid where it is something else. Of null only
+// count() makes nothing, and is_null() says so.
 
 #include <cstdint>
 #include <initializer_list>
@@ -22,6 +23,8 @@ class Fields {
   // An empty body is an object without members.
   //   invalid  no JSON, no object, or a member that is not `known`
   static Result<Fields> read(std::string_view body, std::initializer_list<std::string_view> known);
+  // The same where a body is needed.
+  static Result<Fields> read_some(std::string_view body, std::initializer_list<std::string_view> known);
   static Result<Fields> of(boost::json::object object, std::initializer_list<std::string_view> known);
 
   bool has(std::string_view name) const { return object_.contains({name.data(), name.size()}); }

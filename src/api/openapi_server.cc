@@ -31,7 +31,7 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
 "/metrics":{"get":{"tags":["server"],"operationId":"metrics","summary":"Numbers for Prometheus",
   "responses":{"200":{"description":"The text format of Prometheus.",
       "content":{"text/plain":{"schema":{"type":"string"}}}},
-    "400":{"$ref":"#/components/responses/Invalid"}}}},
+    "400":{"$ref":"#/components/responses/Invalid"},"default":{"$ref":"#/components/responses/Error"}}}},
 
 "/debug/state":{"get":{"tags":["server"],"operationId":"debugState","summary":"Numbers for people",
   "responses":{"200":{"description":"What each core does.","content":{"application/json":{"schema":{
@@ -43,7 +43,7 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
       "cores_late":{"type":"integer","minimum":0,"description":"Cores that did not answer within 5 s, and are not in the list."},
       "workers":{"type":"array","items":{"$ref":"#/components/schemas/Node"}},
       "cores":{"type":"array","items":{"type":"object","additionalProperties":{"type":"integer"}}}}}}}},
-    "400":{"$ref":"#/components/responses/Invalid"}}}},
+    "400":{"$ref":"#/components/responses/Invalid"},"default":{"$ref":"#/components/responses/Error"}}}},
 
 "/openapi.json":{"get":{"tags":["server"],"operationId":"openapi","security":[],"summary":"This description",
   "responses":{"200":{"description":"OpenAPI 3.1.","content":{"application/json":{"schema":{"type":"object"}}}}}}},

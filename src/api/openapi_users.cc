@@ -110,8 +110,8 @@ const std::string_view openapi_user_paths = R"json("/v1/users":{
   {"name":"function","in":"query","description":"For this function of the namespace alone.",
     "schema":{"$ref":"#/components/schemas/NamePart"}}],
 "put":{"tags":["access"],"operationId":"setSecret","summary":"Set a secret",
-  "description":"The body is the value. The namespace's functions, or the one that is named, have it as a variable from their next call on. It is never shown again.",
-  "requestBody":{"required":true,"content":{"text/plain":{"schema":{"type":"string","maxLength":65536}}}},
+  "description":"The body is the value. The namespace's functions, or the one that is named, have it as a variable from their next call on. It is never shown again. Without a body it is empty.",
+  "requestBody":{"required":false,"content":{"text/plain":{"schema":{"type":"string","maxLength":65536}}}},
   "responses":{"200":{"$ref":"#/components/responses/Secret"},"201":{"$ref":"#/components/responses/Secret"},
     "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},
     "413":{"$ref":"#/components/responses/TooLarge"},"429":{"$ref":"#/components/responses/Exhausted"},
@@ -123,7 +123,7 @@ const std::string_view openapi_user_paths = R"json("/v1/users":{
 
 "/v1/audit":{"get":{"tags":["access"],"operationId":"getAudit","summary":"Who changed what, newest first",
   "parameters":[{"$ref":"#/components/parameters/Limit"},
-    {"name":"after","in":"query","description":"Continue behind this line.","schema":{"type":"integer","minimum":1}}],
+    {"name":"after","in":"query","description":"Continue behind this line.","schema":{"type":"integer","minimum":1,"maximum":9007199254740991}}],
   "responses":{"200":{"description":"The lines.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/Audit"}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"default":{"$ref":"#/components/responses/Error"}}}})json";

@@ -75,7 +75,7 @@ net::HttpResponse get_quotas(const Here& here, const net::HttpRequest& request, 
 }
 
 net::Task<net::HttpResponse> set_quotas(const Here& here, net::HttpExchange& exchange, std::string name) {
-  const auto fields = Fields::read(
+  const auto fields = Fields::read_some(
       exchange.request().body, {"functions", "code_bytes", "concurrency", "queued_calls", "calls_per_minute",
                                 "log_bytes_per_minute", "result_bytes_per_minute"});
   if (!fields) co_return error_response(fields.error());

@@ -72,6 +72,9 @@ Result<Asked> read_asked(const Here& here, std::string_view query) {
     asked.filter.user = here.who->user;
   }
   asked.filter.space = parameters.text("namespace");
+  if (asked.filter.space && !is_name_part(*asked.filter.space)) {
+    return fail(Code::invalid, "?namespace=" + log_safe(*asked.filter.space, 80) + " is none");
+  }
   CANOPY_TRY(const auto function, parameters.function("function"));
   if (function) {
     asked.filter.space = function->space;

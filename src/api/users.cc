@@ -132,7 +132,9 @@ Result<UserChange> read_change(const Principal& who, const Fields& fields) {
   CANOPY_TRY(asked.spaces, fields.texts("namespaces"));
   CANOPY_TRY(asked.quotas, fields.object("quotas"));
   asked.sets_password = fields.has("password");
-  CANOPY_TRY(asked.password, fields.text("password"));
+  if (!fields.is_null("password")) {
+    CANOPY_TRY(asked.password, fields.text("password"));
+  }
   const bool more = asked.role || asked.disabled || asked.spaces || asked.quotas;
   if (more && !who.is_admin()) {
     return fail(Code::forbidden, "of itself a user changes the password only; ask an administrator");
@@ -222,7 +224,7 @@ net::HttpResponse get_user(const Here& here, const net::HttpRequest& request, co
 net::Task<net::HttpResponse> change_user(const Here& here, net::HttpExchange& exchange, std::string name) {
   if (!here.who->is_admin() && name != here.who->user_name) co_return error_response(no_such_user(name));
   const auto fields =
-      Fields::read(exchange.request().body, {"role", "disabled", "namespaces", "quotas", "password"});
+      Fields::read_some(exchange.request().body, {"role", "disabled", "namespaces", "quotas", "password"});
   if (!fields) co_return error_response(fields.error());
   const auto asked = read_change(*here.who, *fields);
   if (!asked) co_return error_response(asked.error());

@@ -104,6 +104,20 @@ TEST_F(Api, UsersAreMadeChangedAndRemoved) {
   EXPECT_EQ(live.request("DELETE", "/v1/users/eve", "", with(admin)).status, 404);
 }
 
+TEST_F(Api, NullMeansSomethingOrIsRefused) {
+  for (const char* bad :
+       {R"({"name":"eve","role":null})", R"({"name":"eve","namespaces":null})",
+        R"({"name":"eve","key":null})", R"({"name":"eve","quotas":null})", R"({"name":null})"}) {
+    EXPECT_EQ(live.post("/v1/users", bad, with(admin)).status, 400) << bad;
+  }
+  for (const char* bad : {R"({"user":null})", R"({"label":null})", R"({"expires":null})"}) {
+    EXPECT_EQ(live.post("/v1/keys", bad, with(bob)).status, 400) << bad;
+  }
+  EXPECT_EQ(live.request("PATCH", "/v1/users/bob", "", with(admin)).status, 400);
+  EXPECT_EQ(live.request("PATCH", "/v1/users/bob", "{}", with(admin)).status, 200);
+  EXPECT_EQ(live.request("PATCH", "/v1/users/bob", R"({"password":null})", with(admin)).status, 200);
+}
+
 TEST_F(Api, TheLastAdministratorStaysOne) {
   for (const char* change : {R"({"role":"developer"})", R"({"disabled":true})"}) {
     EXPECT_EQ(live.request("PATCH", "/v1/users/admin", change, with(admin)).status, 409) << change;
@@ -357,8 +371,9 @@ TEST_F(Api, OneUsersQuotaIsNotAnothers) {
 }
 
 TEST_F(Api, QuotasAreCheckedWhenTheyAreSet) {
-  for (const char* bad : {R"({"functions":-1})", R"({"functions":1.5})", R"({"functions":"2"})",
-                          R"({"cores":2})", R"({"functions":1e300})"}) {
+  for (const char* bad :
+       {R"({"functions":-1})", R"({"functions":1.5})", R"({"functions":"2"})", R"({"cores":2})",
+        R"({"functions":1e300})", R"({"functions":9007199254740992})", ""}) {
     EXPECT_EQ(quota(bad).status, 400) << bad;
   }
   EXPECT_EQ(live.request("PUT", "/v1/quotas/nil", "{}", with(admin)).status, 404);
@@ -410,7 +425,8 @@ TEST_F(Api, UsageCountsEveryCallUpToThisMoment) {
   live.post("/function/bob/echo", "12345", with(admin));
   EXPECT_TRUE(has(live.get("/v1/usage?function=bob/echo&by=day", with(bob)), R"("calls":8)"));
   EXPECT_TRUE(has(live.get("/v1/usage?user=bob", with(admin)), R"("calls":8)"));
-  for (const char* bad : {"?by=week", "?function=..", "?since=soon", "?x=1"}) {
+  for (const char* bad :
+       {"?by=week", "?function=..", "?since=soon", "?x=1", "?namespace=%C3%97", "?namespace="}) {
     EXPECT_EQ(live.get("/v1/usage" + std::string(bad), with(bob)).status, 400) << bad;
   }
 }

@@ -27,9 +27,9 @@
 namespace canopy::calls {
 
 struct CallbackOptions {
-  std::string secret;          // "": not signed.
-  bool allow_private = false;  // Addresses of the operator's own network too.
-  std::size_t thread_count = 4;
+  std::string secret;             // "": not signed.
+  bool allow_private = false;     // Addresses of the operator's own network too.
+  std::size_t thread_count = 16;  // As many as the log's callbacks_sent_max.
   std::uint32_t attempts_max = 10;
   Duration timeout = std::chrono::seconds(10);
   Duration first_delay = std::chrono::seconds(1);

@@ -54,16 +54,38 @@ std::optional<std::string> find_esbuild(const fs::path& source, const Environmen
   return std::nullopt;
 }
 
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
+}
+
+// The bundle with its map in its last line, from where stacks are shown in the lines of the sources
+// (js/engine/source_map.c). The map names them as seen from the bundle: here, as seen from the first of them.
+std::string with_map(std::string bundle, std::string map, const fs::path& source, const fs::path& out) {
+  std::string up;
+  fs::path place = source.parent_path().lexically_relative(out.parent_path());
+  for (; !place.empty() && place.filename() != ".."; place = place.parent_path()) {
+    replace_all(map, "\"" + place.string() + "/", "\"" + up);
+    up += "../";
+  }
+  replace_all(map, "\n", " ");
+  if (!bundle.ends_with('\n')) bundle += '\n';
+  return bundle + "//# sourceMappingURL=data:application/json," + map + "\n";
+}
+
 Result<std::string> bundle(const fs::path& source, const std::string& esbuild, const Builder& builder) {
   CANOPY_TRY(const TempFolder work, TempFolder::make(builder.environment));
   const fs::path out = work.path() / "function.js";
   const ProcessRequest request{
       .arguments = {esbuild, source.string(), "--bundle", "--format=esm", "--platform=neutral",
                     "--main-fields=module,main", "--conditions=import,module,default", "--target=es2023",
-                    "--log-level=warning", "--color=false", "--outfile=" + out.string()},
+                    "--sourcemap=external", "--sources-content=false", "--log-level=warning", "--color=false",
+                    "--outfile=" + out.string()},
       .folder = source.parent_path()};
   CANOPY_TRY_VOID(run_compiler(request, source.filename().string(), builder));
-  return read_file(out, source_bytes_max);
+  CANOPY_TRY(std::string text, read_file(out, source_bytes_max));
+  CANOPY_TRY(std::string map, read_file(out.string() + ".map", source_bytes_max));
+  return with_map(std::move(text), std::move(map), source, out);
 }
 
 // What package.json says is the beginning: "module" or "main".

@@ -157,6 +157,12 @@ Result<FetchResponse> fetch(FetchRequest request, const std::string& hosts, cons
                                  log_safe(request.url, 200));
 }
 
+bool Fetcher::hold(std::uint64_t bytes) {
+  if (held_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= options_.held_bytes_max) return true;
+  let_go(bytes);
+  return false;
+}
+
 bool Fetcher::start(FetchRequest request, std::string hosts, Time deadline, const Clock& clock,
                     std::function<void(Result<FetchResponse>)> done) {
   return pool_.post(

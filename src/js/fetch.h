@@ -8,6 +8,7 @@
 // Threads: start() from any; `done` is called on one of the pool's.
 // Life:    the destructor waits for requests under way, each of which ends by its deadline.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -22,18 +23,22 @@
 
 namespace canopy::js {
 
+// Beside the function's own memory: bodies to be sent, and answers that were not read.
+inline constexpr std::uint64_t fetch_bytes_max = 32 * MiB;
+
 struct FetchOptions {
   bool allow_private = false;  // Addresses of this machine and of private networks too.
   std::size_t thread_count = 16;
   std::size_t queue_max = 1000;
   std::uint64_t response_bytes_max = 16 * MiB;
   Duration timeout_max = std::chrono::seconds(30);
+  // Of bodies to be sent and answers that their calls have not read, for one call and for all.
+  std::uint64_t held_bytes_max_per_call = fetch_bytes_max;
+  std::uint64_t held_bytes_max = 512 * MiB;
 };
 
 inline constexpr int redirects_max = 10;
 inline constexpr std::size_t fetches_per_call_max = 100;
-// Beside the function's own memory: in requests that are under way, and in answers that were not read.
-inline constexpr std::uint64_t fetch_bytes_max = 32 * MiB;
 
 struct FetchRequest {
   std::string method;
@@ -88,9 +93,16 @@ class Fetcher {
   bool start(FetchRequest request, std::string hosts, Time deadline, const Clock& clock,
              std::function<void(Result<FetchResponse>)> done);
 
+  const FetchOptions& options() const { return options_; }
+  // Counts what is kept for calls; false where that would be too much.
+  bool hold(std::uint64_t bytes);
+  void hold_anyway(std::uint64_t bytes) { held_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  void let_go(std::uint64_t bytes) { held_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
  private:
   const FetchOptions options_;
   const Send send_;
+  std::atomic<std::uint64_t> held_bytes_ = 0;
   net::BlockingPool pool_;
 };
 

@@ -59,17 +59,36 @@ std::string write_fetch_answer(const Result<FetchResponse>& response) {
   return out + response->body;
 }
 
+bool FetchCalls::Mailbox::hold(std::uint64_t bytes) {
+  if (held_bytes + bytes > holder.options().held_bytes_max_per_call || !holder.hold(bytes)) return false;
+  held_bytes += bytes;
+  return true;
+}
+
+void FetchCalls::Mailbox::put_error(std::int32_t number, Error error) {
+  std::string text = write_fetch_answer(tl::unexpected(std::move(error)));
+  held_bytes += text.size();
+  holder.hold_anyway(text.size());
+  arrived.emplace(number, std::move(text));
+}
+
+void FetchCalls::Mailbox::let_go(std::uint64_t bytes) {
+  held_bytes -= bytes;
+  holder.let_go(bytes);
+}
+
 FetchCalls::~FetchCalls() {
   const std::lock_guard lock(mailbox_->mutex);
-  mailbox_->closed = true;  // What is still on its way is nobody's.
+  mailbox_->closed = true;  // What is still on its way is nobody's, but for the body of its request.
+  for (const auto* const kept : {&mailbox_->arrived, &answers_}) {
+    for (const auto& [number, text] : *kept) mailbox_->let_go(text.size());
+  }
   mailbox_->arrived.clear();
 }
 
 std::int32_t FetchCalls::refuse(std::int32_t number, Error error) {
-  std::string answer = write_fetch_answer(tl::unexpected(std::move(error)));
   const std::lock_guard lock(mailbox_->mutex);
-  mailbox_->kept_bytes += answer.size();
-  mailbox_->arrived.emplace(number, std::move(answer));
+  mailbox_->put_error(number, std::move(error));
   return number;
 }
 
@@ -82,32 +101,39 @@ std::int32_t FetchCalls::start(const Result<FetchRequest>& request, const std::s
         number,
         {Code::exhausted, "a call may fetch " + std::to_string(fetches_per_call_max) + " times", Stage::run});
   }
-  std::uint64_t sent_bytes = request->body.size();
-  for (const auto& [other, bytes] : sent_bytes_) sent_bytes += bytes;
-  if (sent_bytes > fetch_bytes_max) {
-    return refuse(
-        number,
-        {Code::limit, "a call may send " + size_text(fetch_bytes_max) + " at once; wait for an answer first",
-         Stage::run});
+  const std::uint64_t sent_bytes = request->body.size();
+  const auto too_much = [most = fetcher_->options().held_bytes_max_per_call](std::string_view what) {
+    return Error{Code::exhausted,
+                 std::string(what) + ": bodies to be sent and answers not read may have " + size_text(most) +
+                     " together; read some first",
+                 Stage::run};
+  };
+  {
+    std::unique_lock lock(mailbox_->mutex);
+    if (!mailbox_->hold(sent_bytes)) {
+      lock.unlock();
+      return refuse(number, too_much("too much is on its way"));
+    }
   }
-  const auto done = [mailbox = mailbox_, number,
+  const auto done = [mailbox = mailbox_, number, sent_bytes, too_much,
                      wake = std::move(wake)](const Result<FetchResponse>& response) {
-    std::string answer = write_fetch_answer(response);
+    std::string text = write_fetch_answer(response);
     {
       const std::lock_guard lock(mailbox->mutex);
+      mailbox->let_go(sent_bytes);
       if (mailbox->closed) return;
-      if (mailbox->kept_bytes + answer.size() > fetch_bytes_max) {
-        answer = write_fetch_answer(fail(
-            Code::limit, "the call has not read " + size_text(fetch_bytes_max) + " of other answers yet"));
+      if (mailbox->hold(text.size())) {
+        mailbox->arrived.emplace(number, std::move(text));
+      } else {
+        mailbox->put_error(number, too_much("its answer came while others lay there unread"));
       }
-      mailbox->kept_bytes += answer.size();
-      mailbox->arrived.emplace(number, std::move(answer));
     }
     if (wake) wake();
   };
-  if (fetcher_->start(*request, hosts, deadline, clock, done)) {
-    sent_bytes_.emplace(number, request->body.size());
-    return number;
+  if (fetcher_->start(*request, hosts, deadline, clock, done)) return number;
+  {
+    const std::lock_guard lock(mailbox_->mutex);
+    mailbox_->let_go(sent_bytes);
   }
   return refuse(number, {Code::exhausted, "too many functions fetch at once; try again shortly", Stage::run});
 }
@@ -118,21 +144,22 @@ std::int32_t FetchCalls::next_answered() {
   auto first = mailbox_->arrived.extract(mailbox_->arrived.begin());
   const std::int32_t number = first.key();
   answers_.insert(std::move(first));
-  sent_bytes_.erase(number);
   return number;
-}
-
-void FetchCalls::drop(std::int32_t number) {
-  const auto at = answers_.find(number);
-  if (at == answers_.end()) return;
-  const std::lock_guard lock(mailbox_->mutex);
-  mailbox_->kept_bytes -= at->second.size();
-  answers_.erase(at);
 }
 
 const std::string* FetchCalls::answer(std::int32_t number) const {
   const auto at = answers_.find(number);
   return at == answers_.end() ? nullptr : &at->second;
+}
+
+void FetchCalls::drop(std::int32_t number) {
+  const auto at = answers_.find(number);
+  if (at == answers_.end()) return;
+  {
+    const std::lock_guard lock(mailbox_->mutex);
+    mailbox_->let_go(at->second.size());
+  }
+  answers_.erase(at);
 }
 
 }  // namespace canopy::js

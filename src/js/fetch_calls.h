@@ -17,12 +17,12 @@ namespace canopy::js {
 
 class FetchCalls final : public wasm::GuestState {
  public:
-  explicit FetchCalls(std::shared_ptr<Fetcher> fetcher) : fetcher_(std::move(fetcher)) {}
+  explicit FetchCalls(std::shared_ptr<Fetcher> fetcher)
+      : fetcher_(std::move(fetcher)), mailbox_(std::make_shared<Mailbox>(*fetcher_)) {}
   ~FetchCalls() override;
 
   // Starts one and returns its number, from 1. `wake` is called once it has its answer; where it cannot be
-  // started (a call has fetches_per_call_max, and fetch_bytes_max in requests that are under way) that is its
-  // answer, at once. So it is where the call keeps more than fetch_bytes_max of answers.
+  // started (a call has fetches_per_call_max, and so many bytes on their way) that is its answer, at once.
   std::int32_t start(const Result<FetchRequest>& request, const std::string& hosts, Time deadline,
                      const Clock& clock, std::function<void()> wake);
   // The number of one that has its answer and was not named before; 0 for none.
@@ -35,19 +35,26 @@ class FetchCalls final : public wasm::GuestState {
   Time waiting_until = never;
 
  private:
+  // Outlives the call where a fetch of it does.
   struct Mailbox {
+    explicit Mailbox(Fetcher& fetcher) : holder(fetcher) {}
+
+    Fetcher& holder;  // Its threads are gone before it is.
     std::mutex mutex;
-    std::map<std::int32_t, std::string> arrived;  // Guarded by it, as all below.
-    std::uint64_t kept_bytes = 0;                 // Of answers, until they are dropped.
+    std::map<std::int32_t, std::string> arrived;  // Guarded by it, as is what follows.
+    std::uint64_t held_bytes = 0;
     bool closed = false;
+
+    bool hold(std::uint64_t bytes);
+    void put_error(std::int32_t number, Error error);  // Small, and always kept.
+    void let_go(std::uint64_t bytes);
   };
 
   std::int32_t refuse(std::int32_t number, Error error);
 
   const std::shared_ptr<Fetcher> fetcher_;
-  const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  const std::shared_ptr<Mailbox> mailbox_;
   std::map<std::int32_t, std::string> answers_;
-  std::map<std::int32_t, std::uint64_t> sent_bytes_;  // Of those without an answer.
   std::int32_t count_ = 0;
 };
 

@@ -217,34 +217,6 @@ TEST(FetchCalls, WakesItsCallOnceAndAnswersOnce) {
   EXPECT_NE(calls.answer(2)->find("no request"), std::string::npos);
 }
 
-TEST(FetchCalls, ACallKeepsOnlySoMuchBesideItsMemory) {
-  FakeNet net;
-  net.answers["https://a.org/"] = {.status = 200, .headers = {}, .body = std::string(20 * MiB, 'x')};
-  const auto fetcher = std::make_shared<Fetcher>(FetchOptions{.thread_count = 1}, net.send());
-  FetchCalls calls(fetcher);
-  const FakeClock clock;
-  const auto start = [&](const FetchRequest& request) {
-    std::promise<void> woken;
-    const auto number =
-        calls.start(request, "*", clock.now() + seconds(5), clock, [&] { woken.set_value(); });
-    woken.get_future().wait();
-    EXPECT_EQ(calls.next_answered(), number);
-    return number;
-  };
-  const auto first = start(get("https://a.org/"));
-  EXPECT_GT(calls.answer(first)->size(), 20 * MiB);
-  const auto second = start(get("https://a.org/"));
-  EXPECT_NE(calls.answer(second)->find("has not read 32MiB"), std::string::npos);
-  calls.drop(first);
-  EXPECT_GT(calls.answer(start(get("https://a.org/")))->size(), 20 * MiB);
-
-  FetchRequest large = get("https://a.org/");
-  large.body.assign(33 * MiB, 'x');
-  const auto third = calls.start(large, "*", clock.now() + seconds(5), clock, {});
-  EXPECT_EQ(calls.next_answered(), third);
-  EXPECT_NE(calls.answer(third)->find("may send 32MiB at once"), std::string::npos);
-}
-
 TEST(FetchCalls, ACallFetchesOnlySoOften) {
   FakeNet net;
   const auto fetcher = std::make_shared<Fetcher>(FetchOptions{.thread_count = 1}, net.send());
@@ -256,6 +228,52 @@ TEST(FetchCalls, ACallFetchesOnlySoOften) {
   }
   while (calls.answer(last) == nullptr) calls.next_answered();
   EXPECT_NE(calls.answer(last)->find("may fetch 100 times"), std::string::npos);
+}
+
+// The answers of a call that reads none are kept up to a bound; and what was kept is given back.
+TEST(FetchCalls, WhatNobodyReadsIsBounded) {
+  FakeNet net;
+  net.answers["https://a.org/"] = {.status = 200, .headers = {}, .body = std::string(4000, 'x')};
+  const FetchOptions options{
+      .thread_count = 1, .held_bytes_max_per_call = 10'000, .held_bytes_max = 1'000'000};
+  const auto fetcher = std::make_shared<Fetcher>(options, net.send());
+  const FakeClock clock;
+  const auto wait_for = [](FetchCalls& calls, std::int32_t last) {
+    while (calls.answer(last) == nullptr) calls.next_answered();
+  };
+  for (int round = 0; round < 3; ++round) {
+    FetchCalls calls(fetcher);
+    for (int i = 0; i < 4; ++i) calls.start(get("https://a.org/"), "*", clock.now() + seconds(5), clock, {});
+    wait_for(calls, 4);
+    EXPECT_TRUE(calls.answer(1)->starts_with("200"));
+    EXPECT_TRUE(calls.answer(2)->starts_with("200"));
+    EXPECT_NE(calls.answer(3)->find("unread"), std::string::npos);
+    for (int i = 1; i <= 4; ++i) calls.drop(i);
+    wait_for(calls, calls.start(get("https://a.org/"), "*", clock.now() + seconds(5), clock, {}));
+    EXPECT_TRUE(calls.answer(5)->starts_with("200")) << "there is room again";
+  }
+  ASSERT_TRUE(fetcher->hold(1'000'000)) << "everything was given back";
+  fetcher->let_go(1'000'000);
+}
+
+TEST(FetchCalls, BodiesOnTheirWayAreBounded) {
+  FakeNet net;
+  const FetchOptions options{.thread_count = 1, .held_bytes_max_per_call = 10'000, .held_bytes_max = 15'000};
+  const auto fetcher = std::make_shared<Fetcher>(options, net.send());
+  const FakeClock clock;
+  FetchCalls calls(fetcher);
+  FetchRequest large = get("https://a.org/");
+  large.method = "POST";
+  large.body = std::string(10'001, 'x');
+  const auto refused = calls.start(large, "*", clock.now() + seconds(5), clock, {});
+  EXPECT_EQ(calls.next_answered(), refused);
+  EXPECT_NE(calls.answer(refused)->find("too much is on its way"), std::string::npos);
+  EXPECT_TRUE(net.asked.empty());
+  ASSERT_TRUE(fetcher->hold(10'000)) << "of other calls";
+  large.body.resize(6'000);
+  const auto crowded = calls.start(large, "*", clock.now() + seconds(5), clock, {});
+  EXPECT_EQ(calls.next_answered(), crowded);
+  EXPECT_NE(calls.answer(crowded)->find("too much is on its way"), std::string::npos);
 }
 
 }  // namespace

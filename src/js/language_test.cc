@@ -193,6 +193,33 @@ TEST_F(JavaScript, ErrorsSayWhereInTheSourcesOwnLines) {
                   .starts_with("function_failed: RangeError: Maximum call stack"));
 }
 
+// What esbuild leaves in the last line of a bundle; without it a stack would be in lines that nobody wrote.
+TEST_F(JavaScript, AStackOfABundleIsInTheLinesOfItsFiles) {
+  const std::string map =
+      "//# "
+      "sourceMappingURL=data:application/"
+      "json;base64,"
+      "eyJ2ZXJzaW9uIjogMywgInNvdXJjZXMiOiBbInNyYy91c2VyLnRzIiwgIm90aGVyLnRzIl0sICJtYXBwaW5ncyI6ICI7QUFTSTtBQ1"
+      "RKIiwgIm5hbWVzIjogW119\n";
+  const std::string source =
+      "// A bundle.\n"
+      "function inner() { throw new TypeError('no'); }\n"
+      "export default (log) => { if (!log) inner(); try { inner(); } catch (e) { console.error(e); } }\n";
+  EXPECT_EQ(answer(source + map),
+            "function_failed: TypeError: no\n    at inner (src/user.ts:10:5)\n    at default (other.ts:1:1)");
+  EXPECT_EQ(answer(source + map, "1"), "");
+  EXPECT_NE(log_.find("[error] TypeError: no\n    at inner (src/user.ts:10:5)\n"), std::string::npos) << log_;
+  const std::string plain =
+      R"(//# sourceMappingURL=data:application/json,{"sources":["a.ts","b.ts"],"mappings":";AASI;ACTJ"})";
+  EXPECT_NE(answer(source + plain).find("at inner (a.ts:10:5)\n    at default (b.ts:1:1)"),
+            std::string::npos);
+  // A map that is none changes nothing.
+  for (const char* const odd : {"e30=", "bm8=", "eyJtYXBwaW5ncyI6MX0=", "%%%", ""}) {
+    const std::string bad = "//# sourceMappingURL=data:application/json;base64," + std::string(odd);
+    EXPECT_NE(answer(source + bad).find("at inner (function.js:2:"), std::string::npos) << odd;
+  }
+}
+
 TEST_F(JavaScript, RefusesWhatIsNoFunction) {
   EXPECT_TRUE(refusal("const x =\n  (=> 3").starts_with("refused: SyntaxError: "))
       << refusal("const x =\n  (=> 3");

@@ -151,22 +151,33 @@ class Errand {
                                      "public ones may be asked here");
   }
 
-  Result<void> connect() {
+  // Asked once for a request: a name that changes its mind later is not asked again.
+  std::vector<Tcp::endpoint> addresses_of_host() {
     ErrorCode error;
     std::vector<Tcp::endpoint> endpoints;
-    const auto address = asio::ip::make_address(url_.host, error);
-    if (!error) {
-      unsigned number = 0;
-      std::from_chars(url_.port.data(), url_.port.data() + url_.port.size(), number);
-      endpoints.emplace_back(address, static_cast<std::uint16_t>(number));
+    unsigned port = 0;
+    std::from_chars(url_.port.data(), url_.port.data() + url_.port.size(), port);
+    const auto add = [&](const asio::ip::address& address) {
+      endpoints.emplace_back(address, static_cast<std::uint16_t>(port));
+    };
+    if (const auto address = asio::ip::make_address(url_.host, error); !error) {
+      add(address);
+    } else if (request_.resolve) {
+      for (const std::string& text : request_.resolve(url_.host)) add(asio::ip::make_address(text));
     } else {
       Tcp::resolver resolver(io_);
       for (const auto& found : resolver.resolve(url_.host, url_.port, error))
         endpoints.push_back(found.endpoint());
-      if (error || endpoints.empty()) {
-        return fail(Code::unavailable, "cannot connect to " + url_.text + ": the host \"" + url_.host +
-                                           "\" is not known; is the URL right?");
-      }
+    }
+    return endpoints;
+  }
+
+  Result<void> connect() {
+    ErrorCode error;
+    std::vector<Tcp::endpoint> endpoints = addresses_of_host();
+    if (endpoints.empty()) {
+      return fail(Code::unavailable, "cannot connect to " + url_.text + ": the host \"" + url_.host +
+                                         "\" is not known; is the URL right?");
     }
     if (request_.public_only) CANOPY_TRY_VOID(keep_public(endpoints));
     for (const auto& endpoint : endpoints) {

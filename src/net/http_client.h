@@ -28,6 +28,8 @@ struct HttpClientRequest {
   std::string ca_file;                           // PEM, for https; "" trusts what the system trusts.
   bool is_verified = true;                       // False takes any certificate: for tests only.
   bool public_only = false;                      // Connects to addresses of the public network only.
+  // For tests, in place of the system's: the addresses of a host.
+  std::function<std::vector<std::string>(const std::string& host)> resolve{};
 };
 
 struct HttpClientResponse {

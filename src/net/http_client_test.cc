@@ -1,6 +1,7 @@
 #include "net/http_client.h"
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <string>
 #include <thread>
@@ -145,6 +146,41 @@ TEST(HttpClient, SaysThatTheHostIsUnknown) {
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Code::unavailable);
   EXPECT_NE(response.error().message.find("\"no-such-host.invalid\" is not known"), std::string::npos);
+}
+
+// A name that answers with a public address when it is judged, and with a private one when it is connected
+// to, finds nothing: there is one answer, and each of its addresses is judged.
+TEST(HttpClient, AsksANameOnceAndConnectsToTheVeryAddressThatWasJudged) {
+  std::atomic<int> reached = 0;
+  const ServerThread server([&reached](HttpExchange& exchange) {
+    ++reached;
+    return echo(exchange);
+  });
+  const std::string port = server.url().substr(server.url().rfind(':'));
+  int asked = 0;
+  std::vector<std::string> answer = {"127.0.0.1"};
+  auto request = to("http://rebinding.test" + port);
+  request.resolve = [&](const std::string& host) {
+    EXPECT_EQ(host, "rebinding.test");
+    return ++asked == 1 ? answer : std::vector<std::string>{"192.168.0.1"};
+  };
+  const auto allowed = send(request);
+  ASSERT_TRUE(allowed) << allowed.error().message;
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(reached, 1);
+  request.public_only = true;
+  const std::vector<std::vector<std::string>> hidden = {
+      {"127.0.0.1"},       {"::1"},     {"::ffff:127.0.0.1"},
+      {"10.0.0.1", "::1"}, {"0.0.0.0"}, {"169.254.169.254", "fe80::1", "64:ff9b::7f00:1"}};
+  for (const auto& addresses : hidden) {
+    asked = 0;
+    answer = addresses;
+    const auto refused = send(request);
+    ASSERT_FALSE(refused) << addresses.front();
+    EXPECT_EQ(refused.error().code, Code::forbidden) << refused.error().message;
+    EXPECT_EQ(asked, 1);
+  }
+  EXPECT_EQ(reached, 1);
 }
 
 TEST(HttpClient, GivesUpAtItsDeadline) {

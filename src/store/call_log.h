@@ -60,6 +60,7 @@ struct CallLogOptions {
   std::size_t unwritten_bytes_max = 256 * MiB;    // What is on its way to the disk.
   std::size_t cached_input_bytes_max = 64 * MiB;  // Of waiting calls, so that they need not be read again.
   std::size_t inline_bytes_max = 64 * KiB;        // Larger inputs and outputs have a file each.
+  std::size_t callbacks_sent_max = 16;            // On their way at once; nobody's take all of them.
   policy::RetryRule retry{};                      // Its retries_max is each call's own.
 };
 
@@ -250,7 +251,8 @@ class CallLog {
   //   conflict  it has not ended
   virtual void forget(CallId id, Done<void> done) = 0;
 
-  // Callbacks that are due, the longest first; they are not given out again before `until`.
+  // Callbacks that are due, the longest first, but for those of a user that has most of callbacks_sent_max on
+  // their way; they are not given out again before `until`.
   virtual std::vector<DueCallback> lease_callbacks(std::size_t count_max, WallTime until) = 0;
   virtual void complete_callback(CallId id, CallbackOutcome outcome) = 0;
 

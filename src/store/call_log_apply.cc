@@ -233,7 +233,7 @@ void LocalCallLog::show(RedriveOp& op) {
   queue_.add(op.head.call.owner, op.head.call.function,
              {.number = op.number, .queued = op.head.call.queued, .head = {}}, WallTime(), clock_.wall_now(),
              true);
-  drop_callback(op.number);
+  callbacks_.drop(op.number);
   --stats_.dead_count;
   made_ready_ = true;
 }
@@ -305,7 +305,7 @@ Result<void> LocalCallLog::apply(PurgeOp& op) {
 }
 
 void LocalCallLog::show(PurgeOp& op) {
-  for (const std::uint64_t number : op.numbers) drop_callback(number);
+  for (const std::uint64_t number : op.numbers) callbacks_.drop(number);
   stats_.purged += op.numbers.size();
   stats_.dead_count -= std::min(stats_.dead_count, op.dead_count);
 }

@@ -40,6 +40,7 @@ LocalCallLog::LocalCallLog(std::unique_ptr<CallShelf> shelf, std::unique_ptr<Cal
       marks_(std::move(marks)),
       state_(shelf_->state()),
       queue_(options_),
+      callbacks_(options_.callbacks_sent_max),
       random_(static_cast<std::uint64_t>(clock.wall_now().time_since_epoch().count())) {
   id_key_ = state_.id_key;
   next_number_ = state_.next_number;
@@ -54,7 +55,7 @@ void LocalCallLog::listen(CallLogListener& listener) {
     const std::lock_guard lock(mutex_);
     listener_ = &listener;
     ready = queue_.has_ready();
-    callbacks = !callbacks_.empty();
+    callbacks = callbacks_.size() > 0;
   }
   if (ready) listener.on_ready();
   if (callbacks) listener.on_callback();

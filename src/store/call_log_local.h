@@ -12,7 +12,6 @@
 #include <mutex>
 #include <optional>
 #include <random>
-#include <set>
 #include <thread>
 #include <unordered_map>
 #include <variant>
@@ -23,6 +22,7 @@
 #include "store/call_log_queue.h"
 #include "store/call_log_rows.h"
 #include "store/call_log_shelf.h"
+#include "store/callback_line.h"
 
 namespace canopy::store {
 
@@ -161,6 +161,8 @@ class LocalCallLog final : public CallLog {
 
   // Reading.
   Result<std::shared_ptr<CallHead>> read_head(std::uint64_t number);
+  std::optional<DueCallback> read_callback(std::uint64_t number, CallbackLine::Payer& payer, WallTime& since);
+  static CallbackLine::Payer payer_of(const DurableCall& call);
   Result<std::string> read_body(std::uint64_t number, const Body& body, std::string inline_bytes);
   Result<DurableRecord> make_record(std::uint64_t number, const ShelvedCall& call);
   DurableRecord ended_record(std::uint64_t number, const EndedRow& ended) const;
@@ -168,8 +170,6 @@ class LocalCallLog final : public CallLog {
   bool fits(const DurableFilter& filter, const DurableRecord& record) const;
   void count_damage(const Error& error);
   double random();
-  void plan_callback(std::uint64_t number, WallTime due);  // With mutex_ held.
-  void drop_callback(std::uint64_t number);                // The same.
 
   const CallLogOptions options_;
   const Clock& clock_;
@@ -185,9 +185,8 @@ class LocalCallLog final : public CallLog {
   bool made_callback_ = false;  // The same.
 
   mutable std::mutex mutex_;
-  CallQueue queue_;                                         // This and what follows: guarded by mutex_.
-  std::set<std::pair<WallTime, std::uint64_t>> callbacks_;  // By when they are due.
-  std::unordered_map<std::uint64_t, WallTime> callback_dues_;
+  CallQueue queue_;         // This and what follows: guarded by mutex_.
+  CallbackLine callbacks_;  // Those that wait.
   CallLogStats stats_;
   WallTime commit_max_since_{};
   std::mt19937_64 random_;

@@ -62,7 +62,7 @@ Result<void> LocalCallLog::load() {
   const auto take_callback = [&](std::uint64_t number, std::string_view row) {
     const auto callback = decode_callback(number, row);
     if (!callback) return count_damage(callback.error());
-    if (callback->state.kind == CallbackState::Kind::waiting) plan_callback(number, callback->state.due);
+    if (callback->state.kind == CallbackState::Kind::waiting) callbacks_.plan(number, callback->state.due);
   };
   CANOPY_TRY_VOID(shelf_->each_callback(take_callback));
   CANOPY_TRY(stats_.dead_count, shelf_->dead_count());

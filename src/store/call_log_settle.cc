@@ -165,7 +165,7 @@ void LocalCallLog::show_end(std::uint64_t number, const EndedRow& ended) {
       ++stats_.cancelled;
   }
   if (ended.head.call.callback_url.empty()) return;
-  plan_callback(number, ended.ending.outcome.ended);
+  callbacks_.plan(number, ended.ending.outcome.ended, payer_of(ended.head.call));
   made_callback_ = true;
 }
 

@@ -1,13 +1,14 @@
 // What only a log on a disk has to show: that it is there after the process is not, that damage is noticed,
 // and that a disk which fails for a while is no end.
 
-#include <fstream>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
 #include "store/call_log_fixture.h"
 #include "store/child.h"
+#include "store/faulty_disk.h"
 #include "store/sample.h"
 
 namespace canopy::store {
@@ -24,28 +25,29 @@ std::unique_ptr<CallLog> open_at(const fs::path& folder, const Clock& clock = sy
 
 TEST(SqliteCallLog, WhatWasAcknowledgedIsThereAfterAKill) {
   const TempFolder folder = quick_folder();
-  const fs::path ids = folder.path() / "ids";
+  const Report report;
   Child child([&] {
     const auto log = open_at(folder.path());
-    std::ofstream told(ids, std::ios::app);
     for (;;) {
       const auto accepted = append(*log, call_of("demo/hello"));
-      if (!accepted) return 1;
-      told << to_text(accepted->id) << std::endl;
+      if (!accepted || !report.tell(accepted->id.high) || !report.tell(accepted->id.low)) return 1;
     }
   });
-  for (int i = 0; i < 5'000'000 && (!fs::exists(ids) || fs::file_size(ids) < 33 * 200); ++i) sched_yield();
+  std::vector<CallId> told;
+  while (told.size() < 200) {
+    const auto high = report.hear();
+    const auto low = report.hear();
+    ASSERT_TRUE(high && low);
+    told.push_back({.high = *high, .low = *low});
+  }
   child.kill();
   const auto log = open_at(folder.path());
-  std::ifstream told(ids);
-  std::size_t count = 0;
-  for (std::string line; std::getline(told, line) && line.size() == 32; ++count) {
-    const auto record = log->find(*parse_call_id(line));
-    ASSERT_TRUE(record) << line;
+  for (const CallId id : told) {
+    const auto record = log->find(id);
+    ASSERT_TRUE(record) << to_text(id);
     EXPECT_EQ(record->record.state, State::queued);
   }
-  EXPECT_GE(count, 200U);
-  EXPECT_GE(log->stats().waiting_count, count);
+  EXPECT_GE(log->stats().waiting_count, told.size());
   EXPECT_EQ(log->stats().lost_batches, 0U);
 }
 
@@ -60,20 +62,17 @@ TEST(SqliteCallLog, WhatRanWhenItsProcessWasKilledRunsAgainAndThenFails) {
     id = append(*log, call_of("demo/hello", "the input"))->id;
   }
   const auto run_and_die = [&] {
+    const Report report;
     Child child([&]() -> int {
       const auto log = open_at(folder.path(), clock, options);
       log->sweep();
       const auto leased = lease_one(*log);
-      std::ofstream(folder.path() / "leased") << (leased ? leased->attempt : 0) << std::flush;
-      for (;;) sched_yield();
+      report.tell(leased ? leased->attempt : 0);
+      for (;;) pause();
     });
-    for (int i = 0; i < 5'000'000 && !fs::exists(folder.path() / "leased"); ++i) sched_yield();
-    for (int i = 0; i < 5'000'000 && fs::file_size(folder.path() / "leased") == 0; ++i) sched_yield();
+    const auto attempt = report.hear();
     child.kill();
-    std::uint32_t attempt = 0;
-    std::ifstream(folder.path() / "leased") >> attempt;
-    fs::remove(folder.path() / "leased");
-    return attempt;
+    return attempt.value_or(0);
   };
   EXPECT_EQ(run_and_die(), 1U);
   EXPECT_EQ(run_and_die(), 2U);
@@ -152,15 +151,16 @@ TEST(SqliteCallLog, ADamagedRowIsReportedAndNeitherServedNorRun) {
 
 TEST(SqliteCallLog, ACutEndIsReported) {
   const TempFolder folder = quick_folder();
+  const Report report;
   Child child([&]() -> int {
     const auto log = open_at(folder.path());
     for (int i = 0; i < 20; ++i) {
       if (!append(*log, call_of("demo/hello"))) return 1;
     }
-    std::ofstream(folder.path() / "ready") << "ready";
-    for (;;) sched_yield();
+    report.tell(1);
+    for (;;) pause();
   });
-  for (int i = 0; i < 5'000'000 && !fs::exists(folder.path() / "ready"); ++i) sched_yield();
+  ASSERT_TRUE(report.hear());
   child.kill();
   const fs::path wal = folder.path() / "calls.db-wal";
   fs::resize_file(wal, fs::file_size(wal) / 2);
@@ -195,104 +195,10 @@ TEST(SqliteCallLog, ALogThatIsGoneIsNotStartedEmpty) {
   EXPECT_NE(log.error().message.find("calls.db is gone"), std::string::npos) << log.error().message;
 }
 
-// A disk that can be told to fail: the system's own files beneath, with an end to what it takes.
-class FailingDisk {
- public:
-  FailingDisk() {
-    base_ = sqlite3_vfs_find(nullptr);
-    vfs_ = *base_;
-    vfs_.zName = "failing";
-    vfs_.szOsFile = static_cast<int>(sizeof(File)) + base_->szOsFile;
-    vfs_.pAppData = this;
-    vfs_.xOpen = open;
-    sqlite3_vfs_register(&vfs_, 1);
-  }
-  ~FailingDisk() {
-    sqlite3_vfs_register(base_, 1);
-    sqlite3_vfs_unregister(&vfs_);
-  }
-  FailingDisk(const FailingDisk&) = delete;
-  FailingDisk& operator=(const FailingDisk&) = delete;
-
-  std::atomic<int> sync_result = SQLITE_OK;
-  std::atomic<int> write_result = SQLITE_OK;
-
- private:
-  struct File {
-    sqlite3_file file;
-    sqlite3_io_methods methods;
-    FailingDisk* disk;
-    sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
-  };
-  static File* of(sqlite3_file* file) { return reinterpret_cast<File*>(file); }
-
-  static int open(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3_file* file, int flags, int* out_flags) {
-    auto* const disk = static_cast<FailingDisk*>(vfs->pAppData);
-    File* const own = of(file);
-    own->disk = disk;
-    own->file.pMethods = nullptr;
-    const int opened = disk->base_->xOpen(disk->base_, name, own->real(), flags, out_flags);
-    if (opened != SQLITE_OK) return opened;
-    own->methods = {};
-    own->methods.iVersion = 2;
-    own->methods.xClose = [](sqlite3_file* f) { return of(f)->real()->pMethods->xClose(of(f)->real()); };
-    own->methods.xRead = [](sqlite3_file* f, void* to, int size, sqlite3_int64 at) {
-      return of(f)->real()->pMethods->xRead(of(f)->real(), to, size, at);
-    };
-    own->methods.xWrite = [](sqlite3_file* f, const void* from, int size, sqlite3_int64 at) {
-      const int wanted = of(f)->disk->write_result;
-      return wanted != SQLITE_OK ? wanted : of(f)->real()->pMethods->xWrite(of(f)->real(), from, size, at);
-    };
-    own->methods.xTruncate = [](sqlite3_file* f, sqlite3_int64 size) {
-      return of(f)->real()->pMethods->xTruncate(of(f)->real(), size);
-    };
-    own->methods.xSync = [](sqlite3_file* f, int how) {
-      const int wanted = of(f)->disk->sync_result;
-      return wanted != SQLITE_OK ? wanted : of(f)->real()->pMethods->xSync(of(f)->real(), how);
-    };
-    own->methods.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) {
-      return of(f)->real()->pMethods->xFileSize(of(f)->real(), size);
-    };
-    own->methods.xLock = [](sqlite3_file* f, int how) {
-      return of(f)->real()->pMethods->xLock(of(f)->real(), how);
-    };
-    own->methods.xUnlock = [](sqlite3_file* f, int how) {
-      return of(f)->real()->pMethods->xUnlock(of(f)->real(), how);
-    };
-    own->methods.xCheckReservedLock = [](sqlite3_file* f, int* out) {
-      return of(f)->real()->pMethods->xCheckReservedLock(of(f)->real(), out);
-    };
-    own->methods.xFileControl = [](sqlite3_file* f, int what, void* with) {
-      return of(f)->real()->pMethods->xFileControl(of(f)->real(), what, with);
-    };
-    own->methods.xSectorSize = [](sqlite3_file* f) {
-      return of(f)->real()->pMethods->xSectorSize(of(f)->real());
-    };
-    own->methods.xDeviceCharacteristics = [](sqlite3_file* f) {
-      return of(f)->real()->pMethods->xDeviceCharacteristics(of(f)->real());
-    };
-    own->methods.xShmMap = [](sqlite3_file* f, int page, int size, int extend, void volatile** out) {
-      return of(f)->real()->pMethods->xShmMap(of(f)->real(), page, size, extend, out);
-    };
-    own->methods.xShmLock = [](sqlite3_file* f, int at, int count, int how) {
-      return of(f)->real()->pMethods->xShmLock(of(f)->real(), at, count, how);
-    };
-    own->methods.xShmBarrier = [](sqlite3_file* f) { of(f)->real()->pMethods->xShmBarrier(of(f)->real()); };
-    own->methods.xShmUnmap = [](sqlite3_file* f, int remove) {
-      return of(f)->real()->pMethods->xShmUnmap(of(f)->real(), remove);
-    };
-    own->file.pMethods = &own->methods;
-    return SQLITE_OK;
-  }
-
-  sqlite3_vfs* base_ = nullptr;
-  sqlite3_vfs vfs_{};
-};
-
 class OnAFailingDisk : public testing::TestWithParam<int> {};
 
 TEST_P(OnAFailingDisk, AppendsAreRefusedAndAllGoesOnWhenItWorksAgain) {
-  FailingDisk disk;
+  FaultyDisk disk;
   const TempFolder folder = quick_folder();
   const FakeClock clock;
   std::vector<CallId> acknowledged;

@@ -6,10 +6,15 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <functional>
+#include <optional>
 
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/check.h"
 
 namespace canopy::store {
 
@@ -43,6 +48,32 @@ class Child {
 
  private:
   pid_t id_;
+};
+
+// What a child tells its test, a number at a time. Made before the child.
+class Report {
+ public:
+  Report() { CANOPY_CHECK(pipe(ends_) == 0); }
+  ~Report() {
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+  Report(const Report&) = delete;
+  Report& operator=(const Report&) = delete;
+
+  bool tell(std::uint64_t number) const { return write(ends_[1], &number, sizeof number) == sizeof number; }
+  // Waits for the next; a minute at most, and then says nothing.
+  std::optional<std::uint64_t> hear() const {
+    constexpr int patience_ms = 60'000;
+    pollfd readable{ends_[0], POLLIN, 0};
+    std::uint64_t number = 0;
+    if (poll(&readable, 1, patience_ms) != 1 || read(ends_[0], &number, sizeof number) != sizeof number)
+      return std::nullopt;
+    return number;
+  }
+
+ private:
+  int ends_[2] = {-1, -1};
 };
 
 inline int run_in_child(const std::function<int()>& body) { return Child(body).wait(); }

@@ -190,7 +190,19 @@ void Database::set_checkpoint_on_close(bool on) {
   sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
 }
 
+// What an earlier process left in the write-ahead log may be in memory alone: Linux takes pages for clean
+// after an fsync of them failed. What is written behind them would be lost with them in a power cut. Moved
+// into the file they are written, and synced, anew.
+Result<void> Database::take_over_log() {
+  if (has_taken_over_log_) return {};
+  CANOPY_TRY(const std::int64_t is_busy, number("PRAGMA wal_checkpoint(RESTART)"));
+  if (is_busy != 0) return tl::unexpected(sqlite_error(connection_.get(), SQLITE_BUSY));
+  has_taken_over_log_ = true;
+  return {};
+}
+
 Result<Transaction> Transaction::begin(Database& database) {
+  CANOPY_TRY_VOID(database.take_over_log());
   // IMMEDIATE: what cannot be written shall fail here, not half way.
   CANOPY_TRY_VOID(database.execute("BEGIN IMMEDIATE"));
   return Transaction(database);

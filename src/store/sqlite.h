@@ -82,6 +82,10 @@ class Database {
   };
   explicit Database(sqlite3* connection) : connection_(connection) {}
 
+  // Before its first transaction.
+  Result<void> take_over_log();
+
+  bool has_taken_over_log_ = false;
   std::unique_ptr<std::uint64_t> wal_pages_;  // SQLite has its address.
   std::unique_ptr<sqlite3, Close> connection_;
 };

@@ -5,7 +5,8 @@
 
 Scenarios: storm (kill -9 at 1 to 5 Hz; a ledger of every answer is audited afterwards), poison (a call that
 does not let its server live ends among the dead), drain (SIGTERM gives back what runs), tail (the log cut and
-flipped at its end: never a wrong record), disk (full: 507, and recovery by itself), workers (the storm, with workers killed instead of the server),
+flipped at its end: never a wrong record), disk (full: 507, and recovery by itself), sync (fsync fails: the same),
+crowd (100 users, one of whom asks for ten times its quota), workers (the storm, with workers killed instead of the server),
 worker-poison, worker-stop (SIGSTOP of a worker; none outlives its server), resize (more and fewer workers under
 load, no call fails). All of them, if none is named; `--seconds=600 storm` and `--seconds=600
 --worker-seconds=600 workers` are the long ones.
@@ -15,9 +16,11 @@ import argparse
 import hashlib
 import http.client
 import json
+import multiprocessing
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -42,6 +45,7 @@ class Server:
 
     def __init__(self, canopy, folder, *flags):
         self.canopy, self.folder, self.flags = canopy, folder, flags
+        self.environment = {}
         self.port = free_port()
         self.process = None
         self.starts = []
@@ -51,7 +55,7 @@ class Server:
         began = time.monotonic()
         self.process = subprocess.Popen(
             [self.canopy, "up", f"--listen=127.0.0.1:{self.port}", f"--data={self.folder}/data", *self.flags],
-            stdout=self.log, stderr=subprocess.STDOUT)
+            stdout=self.log, stderr=subprocess.STDOUT, env=dict(os.environ, **self.environment))
         while True:
             if self.process.poll() is not None:
                 sys.exit(f"the server ended with {self.process.returncode}: see {self.folder}/server.log")
@@ -377,6 +381,175 @@ def disk(arguments, folder):
         subprocess.run(["umount", "-l", folder / "data"])
 
 
+def sync(arguments, folder):
+    """Every fsync fails for a while, of the log and of everything else; the server is killed meanwhile, too."""
+    library, fault = folder / "fault.so", folder / "fault"
+    built = subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, HERE / "fsync_fault.c"], capture_output=True, text=True)
+    check(built.returncode == 0, f"cannot compile fsync_fault.c: {built.stderr}")
+    server = Server(arguments.canopy, folder)
+    server.environment = {"LD_PRELOAD": str(library), "CANOPY_TEST_FSYNC_FAULT": str(fault)}
+    server.start()
+    server.deploy(EXAMPLES / "echo", "storm/echo")
+    kept = {}
+
+    def submit(size=100):
+        body = os.urandom(size).hex().encode()
+        status, answer = server.ask("POST", "/async-function/storm/echo", body=body)
+        if status == 202:
+            kept[json.loads(answer)["id"]] = body
+        return status
+
+    refused = 0
+    for round_ in range(3):
+        check(submit() == 202 and submit(100_000) == 202, "a call is not accepted while the disk works")
+        fault.touch()
+        statuses = [submit() for _ in range(5)] + [submit(100_000)]
+        refused += len(statuses)
+        check(set(statuses) == {507}, f"a failing fsync was answered {set(statuses)}")
+        check(server.ask("GET", "/healthz")[0] == 200, "the server did not live through a failing fsync")
+        check(server.ask("POST", "/function/storm/echo", body=b"direct")[1] == b"direct", "other calls do not go on")
+        for call in kept:
+            check(server.ask("GET", f"/v1/calls/{call}")[0] == 200, "a call cannot be read while fsync fails")
+        if round_ == 1:  # What the failed fsyncs left in memory is what the next process finds.
+            server.kill()
+            fault.unlink()
+            server.start()
+        else:
+            fault.unlink()
+        until = time.monotonic() + 20
+        while submit() != 202:
+            check(time.monotonic() < until, "no call is accepted though fsync works again")
+            time.sleep(0.05)
+    server.kill()
+    server.start()
+    for call, body in kept.items():
+        wait_for_state(server, call, ("COMPLETED",))
+        check(server.ask("GET", f"/v1/calls/{call}/result")[1] == body, f"a wrong result of {call}")
+    server.kill(signal.SIGTERM)
+    print(f"sync: {refused} calls refused with 507 while every fsync failed, {len(kept)} acknowledged, 0 of them lost")
+
+
+def first_key(server):
+    """What the first start prints, soon after it is ready."""
+    until = time.monotonic() + 30
+    while not (found := re.search(r"cnp_\w+", (server.folder / "server.log").read_text())):
+        check(time.monotonic() < until, "no administrator's key was printed")
+        time.sleep(0.02)
+    return found[0]
+
+
+class Crowd:
+    """Users with a function and a quota each, and what was answered to them."""
+
+    def __init__(self, server, count, calls_per_minute, queued_calls):
+        self.server = server
+        admin = first_key(server)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+
+        def ask(method, target, body, key, kind="application/json"):
+            connection.request(method, target, body=body, headers={"Authorization": f"Bearer {key}", "Content-Type": kind})
+            response = connection.getresponse()
+            answer = response.read()
+            check(response.status in (200, 201), f"{method} {target}: {response.status} {answer[:300]}")
+            return json.loads(answer)
+
+        self.keys = []
+        for number in range(count):
+            quotas = {"calls_per_minute": calls_per_minute, "queued_calls": queued_calls}
+            made = ask("POST", "/v1/users", json.dumps({"name": f"user-{number}", "quotas": quotas}), admin)
+            self.keys.append(made["key"]["key"])
+            ask("PUT", f"/v1/functions/user-{number}/f", b"export default (x) => x", self.keys[-1], "text/javascript")
+        connection.close()
+
+    def ask(self, connection, number, route="function"):
+        """(status, headers, milliseconds) of one call of that user's."""
+        began = time.perf_counter()
+        connection.request("POST", f"/{route}/user-{number}/f", body=b"1",
+                           headers={"Authorization": f"Bearer {self.keys[number]}", "Content-Type": "application/json"})
+        response = connection.getresponse()
+        body = response.read()
+        return response.status, response.headers, (time.perf_counter() - began) * 1000, body
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+
+
+def greed(crowd, rate, seconds, results):
+    """The greedy user, in a process of its own: asks at that rate, whatever is answered."""
+    connection = crowd.connect()
+    refused = accepted = 0
+    began = time.monotonic()
+    while (now := time.monotonic() - began) < seconds:
+        if (accepted + refused) > now * rate:
+            time.sleep(0.001)
+            continue
+        status, headers, _, _ = crowd.ask(connection, 0)
+        check(status in (200, 429), f"the greedy user was answered {status}")
+        check(status == 200 or int(headers["Retry-After"]) >= 1, "a 429 without Retry-After")
+        accepted += status == 200
+        refused += status == 429
+    results.put((accepted, refused, time.monotonic() - began))
+
+
+def percentile(values, part):
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
+
+
+def crowd(arguments, folder):
+    """100 users within their quotas, while one of them asks for ten times its own."""
+    quota, seconds = 1200, arguments.crowd_seconds
+    server = Server(arguments.canopy, folder, "--auth=on")
+    server.start()
+    people = Crowd(server, 100, calls_per_minute=quota, queued_calls=20)
+
+    def others(until):
+        """Each of the other 99 in turns, in a rhythm that leaves the machine room; all are answered."""
+        connection = people.connect()
+        times = []
+        while time.monotonic() < until or not times:
+            for number in range(1, 100):
+                status, _, milliseconds, body = people.ask(connection, number)
+                check(status == 200 and body == b"1", f"user {number}, within its quota, was answered {status} {body[:200]}")
+                times.append(milliseconds)
+                time.sleep(0.001)
+        return times
+
+    others(0)  # Everybody's function is loaded.
+    alone = others(time.monotonic() + seconds)
+    results = multiprocessing.Queue()
+    greedy = multiprocessing.Process(target=greed, args=(people, 10 * quota / 60, seconds, results))
+    greedy.start()
+    beside = others(time.monotonic() + seconds)
+    accepted, refused, took = results.get(timeout=120)
+    greedy.join()
+    check(greedy.exitcode == 0, "the greedy user's process failed")
+    bound = quota * (1 + took / 60) + 1
+    check(accepted <= bound, f"{accepted} calls of the greedy user ran in {took:.1f} s; with its quota {bound:.0f} may")
+    check(refused > 0, "nothing was refused")
+    # The same of what waits: the greedy one's line is full, the others' calls are accepted and end.
+    connection = people.connect()
+    seen = {}
+    ended = []
+    for turn in range(200):
+        status = people.ask(connection, 1, "async-function")[0]
+        seen[status] = seen.get(status, 0) + 1
+    check(set(seen) <= {202, 429}, f"durable calls of the greedy user were answered {seen}")
+    for number in range(2, 100):
+        status, _, _, body = people.ask(connection, number, "async-function")
+        check(status == 202, f"a durable call of user {number} was answered {status}")
+        ended.append((number, json.loads(body)["id"]))
+    for number, call in ended:
+        connection.request("GET", f"/v1/calls/{call}?wait=30s", headers={"Authorization": f"Bearer {people.keys[number]}"})
+        response = connection.getresponse()
+        record = json.loads(response.read())
+        check(record["state"] == "COMPLETED", f"the durable call of user {number}: {record}")
+    server.kill(signal.SIGTERM)
+    quiet, busy = percentile(alone, 0.99), percentile(beside, 0.99)
+    print(f"crowd: 99 users, {len(alone)} calls alone and {len(beside)} beside a user that asked {accepted + refused} times with a quota of "
+          f"{quota} a minute ({refused} refused with 429): their p99 {busy:.2f} ms, {busy / quiet:.2f} times the {quiet:.2f} ms without it; "
+          f"p50 {percentile(beside, 0.5):.2f} and {percentile(alone, 0.5):.2f} ms")
+
+
 def nodes(server):
     return [node for node in server.json("GET", "/v1/nodes")[1]["nodes"] if node["role"] == "worker"]
 
@@ -534,12 +707,13 @@ def main():
     parser.add_argument("--tails", type=int, default=12)
     parser.add_argument("--worker-seconds", type=float, default=6, help="at most so long of the storm over workers")
     parser.add_argument("--waves", type=int, default=1, help="of load, for the scaler")
+    parser.add_argument("--crowd-seconds", type=float, default=10, help="how long the others are watched, without the greedy one and with it")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("scenarios", nargs="*")
     arguments = parser.parse_args()
     arguments.canopy = str(pathlib.Path(arguments.canopy).resolve())
-    known = {"storm": storm, "poison": poison, "drain": drain, "tail": tail, "disk": disk, "workers": workers_storm,
-             "worker-poison": worker_poison, "worker-stop": worker_stop, "resize": resize}
+    known = {"storm": storm, "poison": poison, "drain": drain, "tail": tail, "disk": disk, "sync": sync, "crowd": crowd,
+             "workers": workers_storm, "worker-poison": worker_poison, "worker-stop": worker_stop, "resize": resize}
     print(f"seed {arguments.seed}", flush=True)
     for name in arguments.scenarios or known:
         if name not in known:

@@ -35,6 +35,14 @@ extern JSValue source_handler;       // A function.
 extern JSValue source_handler_this;  // What it is a method of; undefined for a plain function.
 extern bool source_is_web;           // It takes a Request and answers a Response.
 
+// -- source_map.c
+typedef void source_map_add(const char* bytes, size_t size);
+// Keeps the map in the last line of a bundle, where it has one.
+void source_map_read(const char* text, size_t size);
+// Adds `text` with each place in the bundle as the place in the file that it came from.
+void source_map_show(const char* text, size_t size, source_map_add* add);
+void source_map_add_natives(JSValueConst natives);
+
 // -- loop.c
 void loop_start(void);  // Once, before the image is taken.
 // Runs jobs, timers and fetches until `promise` is settled; consumes it and returns its value.

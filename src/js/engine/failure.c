@@ -1,5 +1,6 @@
 // How a call ends that does not end well: one message, with the stack in the function's own lines.
 
+#include <errno.h>
 #include <string.h>
 
 #include "engine.h"
@@ -29,7 +30,7 @@ static void add_stack(const char* stack, size_t size) {
     }
     if (!hidden) {
       add("\n", 1);
-      add(stack, (size_t)(line_end - stack));
+      source_map_show(stack, (size_t)(line_end - stack), add);
     }
     stack = line_end + 1;
   }
@@ -70,7 +71,9 @@ static bool is_out_of_memory(void) {
 _Noreturn void engine_fail_with(JSValue reason, enum host_failure failure) {
   text_size = 0;
   describe(reason);
-  if (is_out_of_memory() || JS_IsNull(reason)) host_fail(HOST_OUT_OF_MEMORY, text, 0);
+  // Where there is no memory even for the error, QuickJS throws null. So may the function, without that.
+  const bool no_memory_for_words = JS_IsNull(reason) && errno == ENOMEM;
+  if (is_out_of_memory() || no_memory_for_words) host_fail(HOST_OUT_OF_MEMORY, text, 0);
   host_fail(failure, text, text_size);
 }
 

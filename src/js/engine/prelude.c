@@ -56,6 +56,7 @@ void prelude_load(void) {
   if (JS_IsException(natives)) engine_fail_thrown();
   natives_add(natives);
   text_add_natives(natives);
+  source_map_add_natives(natives);
   loop_add_natives(natives);
   request_add_natives(natives);
   run(core_js, "canopy:core", natives);

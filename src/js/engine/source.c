@@ -218,6 +218,7 @@ void source_load(enum source_mode mode) {
   JSPropertyEnum* names = NULL;
   globals_before = collect_globals(&names);
   free_names(names, globals_before);
+  source_map_read(text, size);
   parse_source(text, size);
   js_free(js, text);
   if (mode == SOURCE_PARSE) return;

@@ -31,7 +31,7 @@
   const inspectError = (error) => {
     const stack = typeof error.stack === 'string' ? error.stack : '';
     const lines = stack.split('\n').filter((line) => line && !line.includes('canopy:'));
-    return [String(error), ...lines].join('\n');
+    return [String(error), ...lines.map((line) => native.ownLines(line))].join('\n');
   };
 
   const members = (object, next) =>

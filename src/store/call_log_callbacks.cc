@@ -1,5 +1,7 @@
 // The callbacks of calls that have ended: which are due, and what became of them.
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "store/call_log_local.h"

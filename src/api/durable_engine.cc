@@ -13,9 +13,13 @@ namespace {
 
 constexpr std::size_t purge_step = 500;
 
+// No more than all workers can run: who waits for one has left the log's fair turns, and its time runs.
 calls::DispatcherOptions dispatcher_options(const Options& options) {
-  return {.in_flight_max = static_cast<std::size_t>(options.calls_running_max),
-          .run_time_max = options.call_timeout_max};
+  std::uint64_t in_flight_max = options.calls_running_max;
+  const auto workers = parse_workers(options.workers);
+  if (workers && workers->max > 0)
+    in_flight_max = std::min(in_flight_max, workers->max * options.worker_slots);
+  return {.in_flight_max = static_cast<std::size_t>(in_flight_max), .run_time_max = options.call_timeout_max};
 }
 
 calls::CallbackOptions callback_options(const Options& options) {

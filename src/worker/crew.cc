@@ -322,6 +322,7 @@ void Crew::expire(RemoteCall& call) {
   const std::string waited = duration_text(
       std::chrono::duration_cast<std::chrono::milliseconds>(core_.clock().now() - call.call_->queued));
   if (call.peer_ == nullptr) {
+    call.reply_.unbegun = true;  // A durable call goes back to its queue: its function had no part in this.
     return fail(call, {Code::deadline,
                        "the deadline passed after " + waited +
                            ", while all workers were busy; raise 'workers' or 'worker-slots'",

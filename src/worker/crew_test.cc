@@ -350,6 +350,7 @@ TEST_F(CrewTest, ADeadlineInTheLineSaysSo) {
   const Reply reply = finished(one);
   EXPECT_EQ(reply.error->code, Code::deadline);
   EXPECT_EQ(reply.error->stage, Stage::queue);
+  EXPECT_TRUE(reply.unbegun);  // So that a durable call may wait on.
   EXPECT_EQ(crew_.waiting_count(), 0U);
 }
 

@@ -16,12 +16,12 @@ TEST(Nodes, AreShownWithWhatIsKnown) {
             .last_end = "was ended by signal 9 (SIGKILL)"};
   EXPECT_EQ(node_json(node),
             R"({"name":"worker-1","role":"worker","state":"draining","pid":42,"running":3,"restarts":2,)"
-            R"("resident_bytes":4096,"since":"1970-01-01T00:00:01.000Z","last_end":"was ended by signal 9 (SIGKILL)"
-})");
+            R"("resident_bytes":4096,"since":"1970-01-01T00:00:01.000Z",)"
+            R"-("last_end":"was ended by signal 9 (SIGKILL)"})-");
   node.process = 0;
-node.last_end.clear();
-EXPECT_NE(node_json(node).find(R"("pid":null)"), std::string::npos);
-EXPECT_EQ(node_json(node).find("last_end"), std::string::npos);
+  node.last_end.clear();
+  EXPECT_NE(node_json(node).find(R"("pid":null)"), std::string::npos);
+  EXPECT_EQ(node_json(node).find("last_end"), std::string::npos);
 }
 
 }  // namespace

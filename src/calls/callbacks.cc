@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "calls/signature.h"
+#include "net/header_text.h"
 #include "policy/retry.h"
 
 namespace canopy::calls {
@@ -55,8 +56,7 @@ net::HttpClientRequest callback_request(const store::DueCallback& due, const Cal
   } else {
     request.body = due.result.output;
     for (const Header& header : due.result.headers) {
-      if (header.name.size() == 12 && (header.name[0] == 'C' || header.name[0] == 'c') &&
-          (header.name[8] == 'T' || header.name[8] == 't')) {
+      if (net::same_text(header.name, "Content-Type")) {
         request.headers.push_back({"Content-Type", header.value});
       }
     }

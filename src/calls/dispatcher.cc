@@ -106,13 +106,16 @@ std::size_t Dispatcher::Impl::hand_out() {
       ++lane_loads[lane];
       const Duration allowed =
           call.call->timeout > Duration::zero() ? call.call->timeout : options.run_time_max;
-      flights[call.call->id] = {.lease = call.lease(), .lane = lane, .let_go_at = now + allowed + grace};
+      const auto [at, is_new] = flights.try_emplace(call.call->id);
+      if (!is_new) --lane_loads[at->second.lane];  // An attempt that was lost; its end counts for nothing.
+      at->second = {.lease = call.lease(), .lane = lane, .let_go_at = now + allowed + grace};
       by_lane[lane].push_back({.call = call.call, .attempt = call.attempt});
     }
   }
   for (std::size_t lane = 0; lane < by_lane.size(); ++lane) {
     if (by_lane[lane].empty()) continue;
-    const auto done = [self = shared_from_this()](const Work& work, RunEnd end) {
+    // lock() rather than shared_from_this(), which raises an exception where this thread may have none.
+    const auto done = [self = weak_from_this().lock()](const Work& work, RunEnd end) {
       self->ended(work, std::move(end));
     };
     runner.run(lane, std::move(by_lane[lane]), done);
@@ -132,7 +135,7 @@ void Dispatcher::Impl::ended(const Work& work, RunEnd end) {
     log.release(lease, clock.wall_now() + std::max(end.busy_for, options.busy_delay));
     return recorded(lease.id);
   }
-  const auto done = [self = shared_from_this(), id = lease.id](const Result<void>& result) {
+  const auto done = [self = weak_from_this().lock(), id = lease.id](const Result<void>& result) {
     if (!result && result.error().code != Code::conflict) {
       log::warn("the end of call {} was not recorded: {}", to_text(id), result.error().message);
     }

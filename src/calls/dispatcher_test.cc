@@ -100,6 +100,23 @@ TEST_F(DispatcherTest, SpreadsCallsOverTheLanes) {
   EXPECT_EQ(on_first, 5U);
 }
 
+// The load of a lane once grew for ever by what was leased again while its lost attempt still ran.
+TEST_F(DispatcherTest, WhatIsLeasedAgainLoadsOneLaneOnly) {
+  start();
+  const CallId id = append_one();
+  ASSERT_TRUE(eventually([&] { return runner_.count() == 1; }));
+  const auto lost = runner_.take();
+  EXPECT_EQ(lost.front().lane, 0U);
+  ASSERT_TRUE(log_->release({id, lost.front().work.attempt}, {}));
+  dispatcher_->wake();
+  ASSERT_TRUE(eventually([&] { return runner_.count() == 1; }));
+  for (const auto& held : runner_.take()) held.done(held.work, good_end());
+  ASSERT_TRUE(eventually([&] { return dispatcher_->in_flight_count() == 0; }));
+  append_one();
+  ASSERT_TRUE(eventually([&] { return runner_.count() == 1; }));
+  EXPECT_EQ(runner_.take().front().lane, 0U);
+}
+
 TEST_F(DispatcherTest, NoMoreRunThanMay) {
   for (int i = 0; i < 10; ++i) append_one();
   start({.in_flight_max = 4});

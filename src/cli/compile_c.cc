@@ -38,7 +38,7 @@ Result<std::vector<std::string>> read_flags(const fs::path& sysroot, const std::
 
 // The headers of the SDK, where the compiler can read them.
 Result<fs::path> write_sdk(const fs::path& work) {
-  const fs::path folder = work / "sdk";
+  fs::path folder = work / "sdk";
   for (const EmbeddedFile& file : embedded_files()) {
     if (!file.path.starts_with("c/")) continue;
     CANOPY_TRY_VOID(write_file(folder / file.path.substr(2), file.content));
@@ -117,6 +117,7 @@ Result<std::vector<std::string>> compile_objects(const std::vector<fs::path>& so
     const std::size_t count =
         std::min<std::size_t>(sources.size(), std::max(1U, std::thread::hardware_concurrency()));
     std::vector<std::jthread> threads;
+    threads.reserve(count);
     for (std::size_t i = 0; i < count; ++i) threads.emplace_back(work);
   }
   std::size_t failed = 0;
@@ -144,7 +145,7 @@ Result<fs::path> compile_c(const CompileStep& step, const Builder& builder) {
                 "install the packages clang-22, lld-22 and libclang-rt-22-dev-wasm32");
   }
   CANOPY_TRY(const Plan plan, make_plan(step, sources, builder));
-  const fs::path module = step.work / "module.wasm";
+  fs::path module = step.work / "module.wasm";
   const bool all_c = std::ranges::all_of(sources, is_c);
   std::vector<std::string> arguments = command(all_c, plan);
   if (sources.size() == 1) {

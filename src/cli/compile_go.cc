@@ -27,7 +27,7 @@ Result<std::filesystem::path> compile_go(const CompileStep& step, const Builder&
     CANOPY_TRY(const std::string text, read_file(source, 64 * MiB));
     reactor = reactor || is_go_reactor(text);
   }
-  const fs::path module = step.work / "module.wasm";
+  fs::path module = step.work / "module.wasm";
   ProcessRequest request{.arguments = {"go", "build", "-trimpath", "-ldflags=-s -w", "-o", module.string()},
                          .folder = folder,
                          .variables = {"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}};

@@ -63,7 +63,7 @@ Result<fs::path> compile_rust(const CompileStep& step, const Builder& builder) {
   const std::string what = step.source.filename().string();
   std::error_code error;
   if (!fs::is_directory(step.source, error)) {
-    const fs::path module = step.work / "module.wasm";
+    fs::path module = step.work / "module.wasm";
     const ProcessRequest request{.arguments = {compiler(builder), "--edition=2021", "--target",
                                                std::string(target), "-O", "-C", "strip=debuginfo",
                                                step.source.string(), "-o", module.string()}};

@@ -81,6 +81,7 @@ Result<std::string> quotas_json(const std::vector<std::string>& words) {
     const QuotaField* const field = find_quota(name);
     if (field == nullptr || equals == std::string::npos) {
       std::vector<std::string_view> names;
+      names.reserve(std::size(quota_fields));
       for (const QuotaField& known : quota_fields) names.push_back(known.name);
       std::string list;
       for (const std::string_view known : names) list += (list.empty() ? "" : ", ") + std::string(known);

@@ -386,6 +386,7 @@ Result<FoundVerb> find_verb(std::span<const std::string_view> words) {
                                    "there is");
   }
   std::vector<std::string_view> names;
+  names.reserve(table.size());
   for (const Verb& verb : table) names.push_back(verb.name);
   return fail(Code::invalid, "there is no verb " + wire::in_quotes(words[0]) + did_you_mean(words[0], names) +
                                  (nearest_name(words[0], names) ? "" : "; canopy help lists them"));

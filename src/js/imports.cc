@@ -106,7 +106,9 @@ Error Js::error_of(Failure failure, std::string words) {
 wasm::After Js::end(u32 failure, u32 text, u32 size) {
   const auto from = memory().part(text, std::min<std::size_t>(size, words_max));
   if (!from) return bad_pointer("fail", text, size);
-  caller().fail(error_of(static_cast<Failure>(std::min<u32>(failure, 4)), printable(guest::as_text(*from))));
+  std::string words = printable(guest::as_text(*from));
+  if (words.empty()) words = "the function failed, and said nothing";  // An empty text can be thrown.
+  caller().fail(error_of(static_cast<Failure>(std::min<u32>(failure, 4)), std::move(words)));
   return wasm::After::fail;
 }
 

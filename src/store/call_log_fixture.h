@@ -43,17 +43,17 @@ inline DurableCall call_of(std::string_view function, std::string input = "input
 }
 
 inline Result<Accepted> append(CallLog& log, DurableCall call) {
-  return wait_for<Accepted>([&](auto done) { log.append(std::move(call), done); });
+  return wait_for<Accepted>([&](const auto& done) { log.append(std::move(call), done); });
 }
 inline Result<void> complete(CallLog& log, const Lease& lease, Outcome outcome) {
-  return wait_for<void>([&](auto done) { log.complete(lease, std::move(outcome), done); });
+  return wait_for<void>([&](const auto& done) { log.complete(lease, std::move(outcome), done); });
 }
 inline Result<Cancelled> cancel(CallLog& log, CallId id) {
-  return wait_for<Cancelled>([&](auto done) { log.cancel(id, done); });
+  return wait_for<Cancelled>([&](const auto& done) { log.cancel(id, done); });
 }
 inline Result<FunctionName> redrive(CallLog& log, CallId id,
                                     std::optional<std::uint64_t> owner_waiting_max = {}) {
-  return wait_for<FunctionName>([&](auto done) { log.redrive(id, owner_waiting_max, done); });
+  return wait_for<FunctionName>([&](const auto& done) { log.redrive(id, owner_waiting_max, done); });
 }
 
 inline std::vector<LeasedCall> lease(CallLog& log, std::size_t count, Time until = never) {

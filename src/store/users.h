@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "model/user.h"
 
 namespace canopy::store {
@@ -32,7 +33,7 @@ inline constexpr std::size_t user_count_max = 100'000;
 inline constexpr std::size_t keys_per_user_max = 1000;
 inline constexpr std::size_t spaces_per_user_max = 1000;
 inline constexpr std::size_t secrets_per_space_max = 1000;
-inline constexpr std::size_t secret_size_max = 64 * 1024;
+inline constexpr std::size_t secret_size_max = 64 * KiB;
 inline constexpr std::uint64_t audit_count_max = 100'000;
 inline constexpr std::int64_t usage_days_max = 400;
 

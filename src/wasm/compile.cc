@@ -21,7 +21,7 @@
 namespace canopy::wasm {
 namespace {
 
-constexpr std::size_t answer_bytes_max = 64 * 1024;
+constexpr std::size_t answer_bytes_max = 64 * KiB;
 
 struct Child {
   pid_t pid;

@@ -49,9 +49,9 @@ TEST(ModulePlan, RefusesOneInWhichABitFlipped) {
   std::string text = write_plan(plan);
   for (std::size_t bit = 0; bit < text.size() * 8; ++bit) {
     const auto mask = static_cast<char>(1 << bit % 8);
-    text[bit / 8] ^= mask;
+    text[bit / 8] = static_cast<char>(text[bit / 8] ^ mask);
     EXPECT_FALSE(parse_plan(text)) << text;
-    text[bit / 8] ^= mask;
+    text[bit / 8] = static_cast<char>(text[bit / 8] ^ mask);
   }
   EXPECT_TRUE(parse_plan(text));
 }

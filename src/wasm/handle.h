@@ -46,7 +46,7 @@ class ByteVec {
   std::size_t size() const { return bytes_.size; }
 
  private:
-  wasm_byte_vec_t bytes_;
+  wasm_byte_vec_t bytes_{};
 };
 
 inline std::string message(const wasmtime_error_t& error) {

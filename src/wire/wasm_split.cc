@@ -1,9 +1,9 @@
 #include "wire/wasm_split.h"
 
 #include <algorithm>
-#include <optional>
 #include <vector>
 
+#include "wire/wasm_inspect.h"
 #include "wire/wasm_reader.h"
 #include "wire/wasm_write.h"
 
@@ -62,6 +62,25 @@ tl::unexpected<Error> cannot(std::string_view why) {
   return fail(Code::refused, "the module's code cannot be parted from its memory: " + std::string(why));
 }
 
+// Each segment is put at a constant. Of others (a passive one, say) the code would not find its own.
+Result<void> check_data(const Section& section) {
+  constexpr std::uint8_t i32_const = 0x41;
+  constexpr std::uint8_t end = 0x0b;
+  WasmReader reader(section.body, section.offset, "the data section");
+  for (std::uint32_t left = reader.u32(); left > 0 && reader.good(); --left) {
+    const bool active = reader.u32() == 0 && reader.byte() == i32_const;
+    while (active && (reader.byte() & 0x80U) != 0) {  // What it is does not matter.
+    }
+    if (!active || reader.byte() != end) {
+      if (!reader.good()) break;
+      return cannot("a segment of its data is not put at a constant");
+    }
+    reader.take(reader.u32());
+  }
+  if (!reader.good()) return reader.error();
+  return {};
+}
+
 // Where the import section stands among the others, whose numbers are in order up to there.
 bool comes_after_imports(std::uint8_t id) { return id > import_section; }
 
@@ -69,46 +88,50 @@ bool comes_after_imports(std::uint8_t id) { return id > import_section; }
 
 Result<SplitModule> split_memory(std::string_view wasm) {
   if (!wasm.starts_with(header)) return cannot("it is no WebAssembly module of version 1");
+  CANOPY_TRY(const WasmModule module, inspect_wasm(wasm));
+  if (module.start_function) return cannot("it has a start function");
+  if (module.memories.size() > 1) return cannot("it has not one memory, but more");
+  if (module.memories.empty() || module.memories.front().imported)
+    return cannot("it has no memory of its own");
+
   WasmReader reader(wasm.substr(header.size()), header.size(), "the module");
   std::vector<Section> sections;
-  std::optional<std::string_view> limits;
+  std::string_view limits;
   std::string_view data;
   while (reader.good() && !reader.at_end()) {
     Section section{.id = reader.byte(), .body = {}, .offset = 0};
     const std::uint32_t size = reader.u32();
     section.offset = reader.offset();
     section.body = reader.take(size);
-    if (!reader.good()) break;
-    if (section.id == start_section) return cannot("it has a start function");
     if (section.id == memory_section) {
       WasmReader memories(section.body, section.offset, "the memory section");
-      if (memories.u32() != 1) return cannot("it has not one memory");
+      memories.u32();
       limits = section.body.substr(section.body.size() - memories.left());
     } else if (section.id == data_section) {
       data = section.body;
+      CANOPY_TRY_VOID(check_data(section));
     } else if (section.id != data_count_section) {
       sections.push_back(section);
     }
   }
   if (!reader.good()) return reader.error();
-  if (!limits) return cannot("it has no memory of its own");
 
   SplitModule split{.code = std::string(header), .image = std::string(header)};
   bool imported = false;
   for (const Section& section : sections) {
     if (!imported && section.id != 0 && comes_after_imports(section.id)) {
-      add_section(import_section, with_memory_import({}, *limits, {{}, 0, ""}), split.code);
+      add_section(import_section, with_memory_import({}, limits, {{}, 0, ""}), split.code);
       imported = true;
     }
     if (section.id == import_section) {
       const WasmReader imports(section.body, section.offset, "the import section");
-      add_section(import_section, with_memory_import(section.body, *limits, imports), split.code);
+      add_section(import_section, with_memory_import(section.body, limits, imports), split.code);
       imported = true;
       continue;
     }
     add_section(static_cast<SectionId>(section.id), section.body, split.code);
   }
-  add_section(memory_section, "\1" + std::string(*limits), split.image);
+  add_section(memory_section, "\1" + std::string(limits), split.image);
   add_section(export_section, memory_export(), split.image);
   if (!data.empty()) add_section(data_section, data, split.image);
   return split;

@@ -26,7 +26,7 @@ struct SplitModule {
   std::string image;
 };
 
-// Splits `wasm`, which has one memory of its own, active data segments only and no start function.
+// Splits `wasm`, which has one memory, its own, data that is put at constants and no start function.
 //   refused  malformed; or it has not, and which
 Result<SplitModule> split_memory(std::string_view wasm);
 

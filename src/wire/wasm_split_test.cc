@@ -78,6 +78,14 @@ TEST(WasmSplit, RefusesWhatItCannotPart) {
   EXPECT_NE(why(module("")).find("no memory of its own"), std::string::npos);
   EXPECT_NE(why(module("\2\0\1\0\1"sv)).find("not one memory"), std::string::npos);
   EXPECT_NE(why(module(memory_of_two, section(8, "\1"))).find("start function"), std::string::npos);
+  const auto imports_one = section(2, "\1\1a\1m\2\0\1"sv);
+  EXPECT_NE(why(std::string(header) + imports_one).find("no memory of its own"), std::string::npos);
+  EXPECT_NE(why(std::string(header) + imports_one + section(5, memory_of_two)).find("not one memory"),
+            std::string::npos);
+  const std::string bare = std::string(header) + section(5, memory_of_two);
+  EXPECT_EQ(why(bare + section(11, data)), "split");
+  EXPECT_NE(why(bare + section(11, "\1\1\3abc"sv)).find("at a constant"), std::string::npos);  // Passive.
+  EXPECT_NE(why(bare + section(11, "\1\0\x23\0\x0b\3abc"sv)).find("at a constant"), std::string::npos);
   const std::string whole = module();
   for (std::size_t size = header.size(); size < whole.size(); ++size) {
     (void)split_memory(std::string_view(whole).substr(0, size));  // Whatever it answers, it ends.

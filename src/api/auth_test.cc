@@ -169,7 +169,8 @@ TEST_F(Access, WhatIsAnothersIsAsIfItWereNotThere) {
   const auto durable = live.request("POST", "/async-function/bob/echo", "x", with(bob));
   ASSERT_EQ(durable.status, 202);
   const std::string kept(durable.header("X-Call-Id"));
-  ASSERT_EQ(live.get("/v1/calls/" + kept + "?wait=30s", with(bob)).status, 200);
+  const auto ended = live.get("/v1/calls/" + kept + "?wait=30s", with(bob));
+  ASSERT_EQ(ended.status, 200) << ended.body;
   const std::string call(called.header("X-Call-Id"));
   const std::string key = bob.substr(4, 16);
   for (const Door& door : all_doors()) {
@@ -343,6 +344,7 @@ constexpr auto all_asked = std::to_array<Asked>({
     {"GET /readyz", for_everybody},
     {"GET /metrics", admins},
     {"GET /debug/state", admins},
+    {"GET /v1/nodes", admins},
     {"GET /openapi.json", for_everybody},
     {"GET /docs", for_everybody},
     {"GET /", for_everybody},

@@ -28,7 +28,7 @@ TEST(Server, IsHealthyAndReady) {
 TEST(Server, AnswersUnknownPathsAndWrongMethods) {
   const LiveServer live;
   for (const char* const path :
-       {"/nothing", "/v1", "/v1/users/a/b", "/v1/functions/a/b/c", "/function", "/v1/nodes"}) {
+       {"/nothing", "/v1", "/v1/users/a/b", "/v1/functions/a/b/c", "/function", "/v1/nothing"}) {
     const auto response = live.get(path);
     EXPECT_EQ(response.status, 404) << path;
     EXPECT_TRUE(has(response, R"("code":"not_found")")) << path;

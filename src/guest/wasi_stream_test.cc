@@ -129,7 +129,7 @@ TEST_F(WasiStream, ManyWideVectorsAreBounded) {
   EXPECT_EQ(caller.error->code, Code::limit);
   EXPECT_LE(caller.reply().output.size(), 6 * MiB);
   EXPECT_EQ(caller.wasi("fd_write", {2, 0, 1024, out}), Errno::success);
-  EXPECT_EQ(caller.at<std::uint32_t>(out), 64U * 1024 * 1024);
+  EXPECT_EQ(caller.at<std::uint32_t>(out), 8U * 1024 * 1024) << "as many as one call moves";
 }
 
 TEST_F(WasiStream, BadVectorsMoveNothing) {

@@ -221,10 +221,10 @@ Result<void> LocalCallLog::apply(RedriveOp& op) {
   }
   op.number = *number;
   op.result = op.head.call.function;
-  CANOPY_TRY_VOID(shelf_->erase_ended(*number, expiry_minute(ended->ending.expires)));
-  CANOPY_TRY_VOID(shelf_->erase_callback(*number));
   CANOPY_TRY_VOID(shelf_->put_live(*number, encode_head(*number, op.head), row->body));
-  return shelf_->put_progress(*number, encode_progress(*number, op.progress));
+  CANOPY_TRY_VOID(shelf_->put_progress(*number, encode_progress(*number, op.progress)));
+  CANOPY_TRY_VOID(shelf_->erase_ended(*number, expiry_minute(ended->ending.expires)));
+  return shelf_->erase_callback(*number);
 }
 
 void LocalCallLog::show(RedriveOp& op) {

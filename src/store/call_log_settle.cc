@@ -44,7 +44,6 @@ Result<void> LocalCallLog::end_call(std::uint64_t number, const EndedRow& ended,
   const auto inline_part = [](const Body& body, std::string_view bytes) {
     return body.file.empty() ? bytes : std::string_view();
   };
-  CANOPY_TRY_VOID(shelf_->erase_live(number));
   const std::string row = encode_ended(number, ended.head, ended.progress, ended.ending);
   const Outcome& outcome = ended.ending.outcome;
   CANOPY_TRY_VOID(shelf_->put_ended({.number = number,
@@ -54,6 +53,7 @@ Result<void> LocalCallLog::end_call(std::uint64_t number, const EndedRow& ended,
                                      .input = is_dead ? inline_part(ended.head.input, input) : "",
                                      .expires_minute = expiry_minute(ended.ending.expires),
                                      .is_dead = is_dead}));
+  CANOPY_TRY_VOID(shelf_->erase_live(number));
   if (ended.head.call.callback_url.empty()) return {};
   const CallbackState waiting{.kind = CallbackState::Kind::waiting, .due = outcome.ended, .error = {}};
   return shelf_->put_callback(number, encode_callback(number, waiting, outcome.ended));

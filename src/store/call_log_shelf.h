@@ -62,6 +62,8 @@ class CallShelf {
   virtual Result<void> commit(const ShelfState& state) = 0;
   virtual void rollback() = 0;
 
+  // A call that moves is put in its new place before it is erased in the old one: the shelf in memory lets
+  // readers see what is not yet committed, and there must always be one of the two.
   virtual Result<void> put_live(std::uint64_t number, std::string_view head, std::string_view input) = 0;
   virtual Result<void> put_progress(std::uint64_t number, std::string_view progress) = 0;
   // False where there is none.

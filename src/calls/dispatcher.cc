@@ -65,6 +65,7 @@ void Dispatcher::Impl::run() {
   renew_at = clock.now() + options.lease_time / 3;
   for (;;) {
     const Time next = std::min(log.sweep(), renew_at);
+    bool is_draining = false;
     {
       std::unique_lock lock(mutex);
       if (!woken && !stopped) {
@@ -73,9 +74,10 @@ void Dispatcher::Impl::run() {
       }
       if (stopped) return;
       woken = false;
-      if (draining) continue;
+      is_draining = draining;
     }
     if (clock.now() >= renew_at) renew_leases();
+    if (is_draining) continue;
     while (hand_out() == options.batch_max) {
     }
   }

@@ -67,6 +67,33 @@ TEST_F(CoreEngineTest, GivesBackAtOnceWhatACrowdLeft) {
   EXPECT_EQ(*slot_, '\0');
 }
 
+TEST_F(CoreEngineTest, GivesBackWhatACrowdLeavesWhileSomeOfItStays) {
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(engine_->enter());
+  const Remains left{.memory = reinterpret_cast<std::byte*>(slot_), .memory_bytes = 64 * KiB};
+  *slot_ = 'x';
+  for (int i = 0; i < 256; ++i) engine_->leave(left);
+  EXPECT_EQ(*slot_, 'x') << "so many slots stay warm";
+  engine_->leave(left);
+  EXPECT_EQ(*slot_, '\0');
+  // Whoever comes takes a warm one, and leaves one.
+  ASSERT_TRUE(engine_->enter());
+  *slot_ = 'x';
+  engine_->leave(left);
+  EXPECT_EQ(*slot_, 'x');
+}
+
+TEST_F(CoreEngineTest, GivesBackOfAStackNoMoreThanItsOwn) {
+  constexpr std::size_t page = 4096;
+  char* const stack = slot_ + fiber_stack_bytes - wasm_stack_bytes;  // As deep as a guest may be.
+  slot_[0] = stack[0] = stack[-1] = stack[page] = 'x';
+  for (int i = 0; i < 257; ++i) ASSERT_TRUE(engine_->enter());
+  for (int i = 0; i < 257; ++i) engine_->leave({.stack = stack + 100});
+  EXPECT_EQ(stack[0], '\0');
+  EXPECT_EQ(stack[-1], '\0');
+  EXPECT_EQ(stack[page], 'x');
+  EXPECT_EQ(slot_[0], 'x');
+}
+
 TEST_F(CoreEngineTest, LeavesTheSlotsOfTheLivingAlone) {
   crowd(300);
   ASSERT_TRUE(engine_->enter());

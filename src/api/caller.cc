@@ -17,6 +17,7 @@ namespace {
 // default.
 constexpr std::size_t loaded_modules_max = 4096;
 constexpr Duration unwatched_time = std::chrono::milliseconds(5);
+constexpr std::size_t ended_count_max = 64;  // Then they are settled before the next begins.
 
 // Headers that belong to the connection and not to the call.
 bool is_hop_by_hop(std::string_view name) {
@@ -53,6 +54,12 @@ State end_state(const std::optional<Error>& error) {
   return error->code == Code::canceled ? State::canceled : State::failed;
 }
 
+net::HttpResponse failure_response(const Reply& reply, CallId id) {
+  net::HttpResponse response = error_response(*reply.error, id);
+  add_usage(reply.usage, id, response);
+  return response;
+}
+
 Duration mean_run_time(const CallCounters& counters) {
   const auto count = static_cast<Duration::rep>(counters.run_time.count());
   return count == 0 ? Duration::zero() : counters.run_time.sum() / count;
@@ -68,7 +75,10 @@ Caller::Caller(Platform& platform, exec::Core& core)
       room_{.bytes_max = platform.options.templates_bytes_max / platform.cores.size(),
             .count_max = std::max<std::size_t>(loaded_modules_max / platform.cores.size(), 1)} {}
 
+Caller::~Caller() { settle(); }
+
 net::Task<net::HttpResponse> Caller::call(net::HttpExchange& exchange, wire::Route route) {
+  if (ended_.size() >= ended_count_max) settle();
   Duration retry_after = std::chrono::seconds(1);
   const auto admitted = admit(exchange, route, retry_after);
   if (!admitted) co_return error_response(admitted.error(), std::nullopt, retry_after);
@@ -215,6 +225,7 @@ net::Task<void> Caller::make_ready(Running& running) {
   }
 }
 
+// What the client waits for; the rest is for settle().
 net::HttpResponse Caller::finish(Running& running, Reply& reply) {
   const CallId id = running.call.id;
   if (running.stopped && (!reply.error || reply.error->code == Code::canceled)) {
@@ -225,47 +236,70 @@ net::HttpResponse Caller::finish(Running& running, Reply& reply) {
     reply.usage.queue_time = core_.clock().now() - running.call.queued;
   }
   if (running.watched) running.exchange->on_client_gone(nullptr);
-
-  Entry& entry = running.version->entry;
-  count(running, reply, entry);
-  const bool cold = reply.usage.cold;
-  const std::size_t output_bytes = reply.error ? 0 : reply.output.size();
-  const std::size_t log_bytes = running.log.text().size();
-  measure(running, reply, output_bytes);
-  Record record = make_record(running, reply, output_bytes);
-  net::HttpResponse response;
-  if (reply.error) {
-    response = error_response(*reply.error, id);
-    add_usage(reply.usage, id, response);
-    record.error = std::move(reply.error);
-  } else {
-    response = call_response(reply, id);
+  running.exchange = nullptr;
+  if (!running.trace.empty()) {
+    running.own_trace = running.trace;  // It lay in the request.
+    running.trace = running.own_trace;
   }
-  record.status = response.status;
-  if (platform_.feed.is_followed()) {
-    platform_.feed.publish(
-        {.kind = Happening::Kind::call_ended, .function = record.function, .call = id, .text = {}},
-        [&record] { return wire::to_json(record); });
+  running.output_bytes = reply.error ? 0 : reply.output.size();
+  const Version& version = *running.version;
+  version.entry.places->give(core_.index());
+  if (version.owner != nullptr) {
+    version.owner->leave(core_.index(), core_.clock().now(), running.log.text().size(), running.output_bytes);
   }
-  platform_.records.add(core_.index(), std::move(record));
-
-  entry.places->give(core_.index());
-  Version& version = *running.version;
-  const Time now = core_.clock().now();
-  if (version.owner != nullptr) version.owner->leave(core_.index(), now, log_bytes, output_bytes);
-  running_.end(running);
-  table_.end_call(version);
-  if (cold) table_.unload_beyond(room_);
+  net::HttpResponse response = reply.error ? failure_response(reply, id) : call_response(reply, id);
+  running.reply = std::move(reply);
+  running.reply.status = response.status;
+  settle_soon(running);
   return response;
 }
 
-void Caller::count(const Running& running, const Reply& reply, Entry& entry) const {
-  CallCounters& counters = entry.counters;
+void Caller::settle_soon(Running& running) {
+  ended_.push_back(&running);
+  if (std::exchange(settle_planned_, true)) return;
+  // Twice round the loop's queue: so behind the answers, which go there after this.
+  core_.post([this] {
+    core_.post([this] {
+      settle_planned_ = false;
+      settle();
+    });
+  });
+}
+
+void Caller::settle() {
+  if (ended_.empty()) return;
+  std::swap(ended_, settling_);
+  for (Running* const running : settling_) settle(*running);
+  settling_.clear();
+}
+
+void Caller::settle(Running& running) {
+  Version& version = *running.version;
+  Reply& reply = running.reply;
+  const bool cold = reply.usage.cold;
+  count(running, reply, running.output_bytes);
+  measure(running, reply, running.output_bytes);
+  Record record = make_record(running, reply, running.output_bytes);
+  record.status = reply.status;
+  record.error = std::move(reply.error);
+  if (platform_.feed.is_followed()) {
+    platform_.feed.publish(
+        {.kind = Happening::Kind::call_ended, .function = record.function, .call = record.id, .text = {}},
+        [&record] { return wire::to_json(record); });
+  }
+  platform_.records.add(core_.index(), std::move(record));
+  running_.end(running);
+  table_.end_call(version);
+  if (cold) table_.unload_beyond(room_);
+}
+
+void Caller::count(const Running& running, const Reply& reply, std::size_t output_bytes) {
+  CallCounters& counters = running.version->entry.counters;
   if (reply.error) {
     ++counters.failed_counts[static_cast<std::size_t>(reply.error->code)];
   } else {
     ++counters.ok_count;
-    counters.output_bytes += reply.output.size();
+    counters.output_bytes += output_bytes;
   }
   if (reply.usage.cold) ++counters.cold_count;
   counters.input_bytes += running.call.input.size();
@@ -348,12 +382,14 @@ void Caller::stop(Running& running, std::string_view why) {
 }
 
 bool Caller::cancel(CallId id) {
+  settle();
   Running* const running = running_.find(id);
   if (running != nullptr) stop(*running, "the call was cancelled");
   return running != nullptr;
 }
 
 void Caller::cancel_all() {
+  settle();
   running_.for_each([this](Running& running) {
     stop(running, "the server stopped before the call had ended");
     return true;
@@ -361,7 +397,8 @@ void Caller::cancel_all() {
 }
 
 std::vector<Record> Caller::running(const std::optional<FunctionName>& function,
-                                    std::uint64_t log_bytes_max) const {
+                                    std::uint64_t log_bytes_max) {
+  settle();
   std::vector<Record> records;
   const Time now = core_.clock().now();
   running_.for_each([&](const Running& running) {
@@ -375,7 +412,8 @@ std::vector<Record> Caller::running(const std::optional<FunctionName>& function,
   return records;
 }
 
-std::optional<Record> Caller::find_running(CallId id) const {
+std::optional<Record> Caller::find_running(CallId id) {
+  settle();
   const Running* const running = running_.find(id);
   if (running == nullptr) return std::nullopt;
   return record_of(*running, core_.clock().now(), true);

@@ -8,6 +8,9 @@
 // A call of a function whose template is ready touches no lock and no memory that other cores write; what it
 // costs beyond its instance is well below a microsecond.
 //
+// A call is answered first and noted after: its record, its counters and its slot are seen to when the
+// answers of the round are sent (settle()).
+//
 // A client that leaves ends its call: it is looked after from a few milliseconds on, since watching a client
 // costs a system call.
 //
@@ -35,6 +38,9 @@ namespace canopy::api {
 class Caller {
  public:
   Caller(Platform& platform, exec::Core& core);
+  ~Caller();
+  Caller(const Caller&) = delete;
+  Caller& operator=(const Caller&) = delete;
 
   // Runs the call that the request is, and answers it.
   //   not_found  no such function
@@ -48,16 +54,26 @@ class Caller {
 
   // What runs here now, newest first; with what it logged so far, as long as that is no more than
   // `log_bytes_max` in all.
-  std::vector<Record> running(const std::optional<FunctionName>& function, std::uint64_t log_bytes_max) const;
-  std::optional<Record> find_running(CallId id) const;
-  std::size_t running_count() const { return running_.size(); }
+  std::vector<Record> running(const std::optional<FunctionName>& function, std::uint64_t log_bytes_max);
+  std::optional<Record> find_running(CallId id);
+  std::size_t running_count() const { return running_.size() - ended_.size(); }
 
   // Ends that call, or all; false where it does not run here.
   bool cancel(CallId id);
   void cancel_all();
 
-  const FunctionTable& table() const { return table_; }
-  Meter& meter() { return meter_; }
+  // Notes the end of calls that were answered in this round of the loop, and gives back what they held. The
+  // answers need not wait for that; whoever asks for records, counters or sums sees it done.
+  void settle();
+
+  const FunctionTable& table() {
+    settle();
+    return table_;
+  }
+  Meter& meter() {
+    settle();
+    return meter_;
+  }
 
  private:
   Result<Running*> admit(net::HttpExchange& exchange, const wire::Route& route, Duration& retry_after);
@@ -68,7 +84,9 @@ class Caller {
   net::Task<void> make_ready(Running& running);
   void stop(Running& running, std::string_view why);
   net::HttpResponse finish(Running& running, Reply& reply);
-  void count(const Running& running, const Reply& reply, Entry& entry) const;
+  void settle_soon(Running& running);
+  void settle(Running& running);
+  static void count(const Running& running, const Reply& reply, std::size_t output_bytes);
   void measure(const Running& running, const Reply& reply, std::size_t output_bytes);
   Record make_record(Running& running, const Reply& reply, std::size_t output_bytes);
   void watch_clients();
@@ -81,6 +99,9 @@ class Caller {
   IdSource ids_;
   Alarm watch_alarm_;
   bool watch_planned_ = false;
+  std::vector<Running*> ended_;  // Which are still to be settled.
+  std::vector<Running*> settling_;
+  bool settle_planned_ = false;
   const policy::Room room_;  // For loaded modules.
 };
 

@@ -97,7 +97,6 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
   if (!reply.error) reply.error = check_reply(reply);
   Entry& entry = running.version->entry;
   Version& version = *running.version;
-  if (!end.busy) count(running, reply, entry);
   const bool cold = reply.usage.cold;
   Outcome& outcome = end.outcome;
   outcome.version = version.function->version;
@@ -108,7 +107,10 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
   outcome.log = running.log.text();
   const std::size_t output_bytes = reply.error ? 0 : reply.output.size();
   const std::size_t log_bytes = outcome.log.size();
-  if (!end.busy) measure(running, reply, output_bytes);
+  if (!end.busy) {
+    count(running, reply, output_bytes);
+    measure(running, reply, output_bytes);
+  }
   Record record = make_record(running, reply, output_bytes);
   outcome.usage = reply.usage;
   outcome.usage.queue_time = std::max(outcome.started - work.call->queued, Duration::zero());

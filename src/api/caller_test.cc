@@ -141,6 +141,18 @@ TEST(Caller, RefusesACallTooManyAndSaysWhenToComeBack) {
   EXPECT_EQ(again.get().status, 200);
 }
 
+// What is noted of a call is noted after its answer was sent, but before anybody can ask.
+TEST(Caller, WhoHasTheAnswerFindsTheRecordAndThePlaceFree) {
+  const LiveServer live;
+  ASSERT_EQ(live.deploy("demo/one", "echo", "?concurrency=1").status, 201);
+  for (int i = 0; i < 50; ++i) {
+    const auto response = live.post("/function/demo/one", "in");
+    ASSERT_EQ(response.status, 200) << response.body;
+    const auto record = live.get("/v1/calls/" + std::string(response.header("X-Call-Id")));
+    ASSERT_TRUE(has(record, R"("state":"COMPLETED")")) << record.body;
+  }
+}
+
 TEST(Caller, EndsACallAtTheSoonerOfItsDeadlines) {
   const LiveServer live;
   ASSERT_EQ(live.deploy("demo/wait", "wait").status, 201);

@@ -274,7 +274,7 @@ Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) {
   return small_body_bytes;
 }
 
-CoreReport Gateway::report() const {
+CoreReport Gateway::report() {
   CoreReport report;
   report.index = core_.index();
   report.running_count = caller_.running_count();

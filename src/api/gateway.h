@@ -31,7 +31,7 @@ class Gateway {
   Result<std::uint64_t> body_limit(const net::HttpRequest& head);
 
   Caller& caller() { return caller_; }
-  CoreReport report() const;
+  CoreReport report();
 
   // Whose connections the report counts; null for none.
   void set_server(const net::HttpServer* server) { server_ = server; }

@@ -50,6 +50,7 @@ void RunningCalls::end(Running& running) {
   running.instance = nullptr;
   running.waits_for_template = nullptr;
   running.watched = false;
+  running.reply = Reply();
   spare_.push_back(std::move(owned));
 }
 

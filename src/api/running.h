@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "api/function_table.h"
@@ -33,6 +34,11 @@ struct Running {
   exec::Instance* instance = nullptr;
   net::Event* waits_for_template = nullptr;
   bool watched = false;  // Its client is.
+
+  // Once it has ended, until that is noted.
+  Reply reply;  // Less what went to the client.
+  std::uint64_t output_bytes = 0;
+  std::string own_trace;
 
  private:
   friend class RunningCalls;

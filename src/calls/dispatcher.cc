@@ -22,6 +22,8 @@ constexpr Duration grace = std::chrono::seconds(30);  // What an attempt may tak
 struct Dispatcher::Impl : std::enable_shared_from_this<Impl> {
   struct Flight {
     store::Lease lease;
+    std::uint64_t number =
+        0;  // Of all flights: the log may hand a call out again before its last one is over.
     std::size_t lane = 0;
     Time let_go_at{};
     bool recording = false;  // It has ended, and its end is being written.
@@ -48,6 +50,7 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Impl> {
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::unordered_map<CallId, Flight> flights;  // This and what follows: guarded by mutex.
+  std::uint64_t flight_count = 0;              // Since the start.
   std::vector<std::size_t> lane_loads;
   bool woken = true;
   bool waits_for_room = false;
@@ -65,6 +68,7 @@ void Dispatcher::Impl::run() {
   renew_at = clock.now() + options.lease_time / 3;
   for (;;) {
     const Time next = std::min(log.sweep(), renew_at);
+    bool is_draining = false;
     {
       std::unique_lock lock(mutex);
       if (!woken && !stopped) {
@@ -73,9 +77,10 @@ void Dispatcher::Impl::run() {
       }
       if (stopped) return;
       woken = false;
-      if (draining) continue;
+      is_draining = draining;
     }
     if (clock.now() >= renew_at) renew_leases();
+    if (is_draining) continue;
     while (hand_out() == options.batch_max) {
     }
   }
@@ -108,7 +113,8 @@ std::size_t Dispatcher::Impl::hand_out() {
           call.call->timeout > Duration::zero() ? call.call->timeout : options.run_time_max;
       const auto [at, is_new] = flights.try_emplace(call.call->id);
       if (!is_new) --lane_loads[at->second.lane];  // An attempt that was lost; its end counts for nothing.
-      at->second = {.lease = call.lease(), .lane = lane, .let_go_at = now + allowed + grace};
+      at->second = {
+          .lease = call.lease(), .number = ++flight_count, .lane = lane, .let_go_at = now + allowed + grace};
       by_lane[lane].push_back({.call = call.call, .attempt = call.attempt});
     }
   }

@@ -164,6 +164,27 @@ TEST_F(DispatcherTest, DrainingWaitsForWhatRunsAndLeavesWhatWaits) {
   EXPECT_EQ(state_of(second), State::queued);
 }
 
+// It once did not, and asked again and again what there was to do, without a rest.
+TEST_F(DispatcherTest, DrainingStillRenewsTheLeasesOfWhatRuns) {
+  FakeClock clock;
+  const DispatcherOptions options;
+  log_ = store::make_memory_call_log({}, clock);
+  dispatcher_.emplace(*log_, runner_, options, clock);
+  dispatcher_->start();
+  log_->listen(*this);
+  append_one();
+  ASSERT_TRUE(eventually([&] { return runner_.count() == 1; }));
+  EXPECT_FALSE(dispatcher_->drain(std::chrono::milliseconds(1)));
+  const Time lost_at = log_->sweep();
+  clock.advance(options.lease_time / 2);
+  EXPECT_TRUE(eventually([&] {
+    dispatcher_->wake();
+    return log_->sweep() > lost_at;
+  }));
+  for (const auto& held : runner_.take()) held.done(held.work, good_end());
+  EXPECT_TRUE(eventually([&] { return dispatcher_->in_flight_count() == 0; }));
+}
+
 TEST_F(DispatcherTest, StoppingGivesBackWhatRunsAndItsLateEndIsNotHeard) {
   start();
   const CallId id = append_one();

@@ -30,7 +30,8 @@ class Instance {
   virtual ~Instance() = default;
 
   // Runs `call` to its end, its deadline, or cancel(). A failed call is a Reply with an error, because its
-  // usage counts and its log is kept. Nothing of the call stays behind. Once per instance.
+  // usage counts and its log is kept. Nothing of the call stays behind for longer
+  // than this round of the core's loop. Once per instance.
   //   died             it trapped; the message says what, and where by function name and offset
   //   function_failed  it ended with a code other than 0
   //   limit            it went past a limit; the message names the limit and its value

@@ -21,7 +21,8 @@ constexpr std::size_t body_piece_bytes = KiB;            // Less than this puts 
 constexpr std::size_t kept_output_bytes_max = 16 * KiB;
 constexpr std::size_t kept_headers_max = 64;
 constexpr std::size_t linger_bytes_max = 64 * MiB;
-constexpr std::size_t gathered_count_max = 16;  // Of responses: with more, the clients would stand idle.
+constexpr std::size_t gathered_count_max = 64;  // Of responses: each waits for those behind it,
+constexpr Duration gathered_time_max = std::chrono::microseconds(500);  // and no longer than that.
 constexpr Duration linger_time = std::chrono::seconds(2);
 
 bool wants_close(const HttpResponse& response) {
@@ -355,7 +356,9 @@ void Connection::abort() {
 void Outbox::put(Connection& connection) {
   if (connection.outbox_hook.is_linked()) return;
   connections_.push_back(connection);
-  if (++count_ >= gathered_count_max) return send_all();
+  const Time now = core_.clock.now();
+  if (++count_ == 1) first_put_ = now;
+  if (count_ >= gathered_count_max || now - first_put_ >= gathered_time_max) return send_all();
   if (send_posted_) return;
   send_posted_ = true;
   asio::post(core_.io, [core = core_.shared_from_this()] {

@@ -186,6 +186,7 @@ class Outbox {
   ServerCore& core_;
   bool send_posted_ = false;
   std::size_t count_ = 0;
+  Time first_put_{};
   boost::intrusive::list<Connection,
                          boost::intrusive::member_hook<Connection, OutboxHook, &Connection::outbox_hook>,
                          boost::intrusive::constant_time_size<false>>

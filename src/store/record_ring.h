@@ -50,6 +50,7 @@ class RecordRing {
   Slot& slot(std::uint64_t number) const;
   std::uint64_t number_at(std::size_t place) const;
   void drop(std::uint64_t number);
+  void fetch_ahead() const;
   std::size_t after(std::size_t entry) const { return (entry + 1) & (entries_.size() - 1); }
   std::optional<std::size_t> find_place(CallId id) const;
   void insert_entry(CallId id, std::size_t place);

@@ -1,17 +1,31 @@
 #include "wasm/core_engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/units.h"
 
 namespace canopy::wasm {
 namespace {
 
+// Each call that ended holds its slot until its store is dropped.
+constexpr std::size_t store_calls_max = 16;
+constexpr std::uint64_t store_bytes_max = 1 * MiB;  // Of memories; large ones are worth no sharing.
+constexpr std::size_t ended_count_max = 32;
+
 constexpr Duration idle_before_trim = std::chrono::seconds(1);
 constexpr std::uint32_t crowd = 256;  // So many slots are worth trimming as soon as they are free.
+
+// Of a stack from where it was seen, so that it surely is all of that stack: a guest has half of it, and what
+// host functions use below is less than this.
+constexpr std::uintptr_t stack_bytes_below = 128 * KiB;
+static_assert(wasm_stack_bytes + 2 * stack_bytes_below < fiber_stack_bytes);
+
+std::uintptr_t page_bytes() { return static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE)); }
 
 }  // namespace
 
@@ -23,7 +37,11 @@ Result<std::unique_ptr<CoreEngine>> CoreEngine::make(exec::Core& core, const Poo
   return made;
 }
 
-CoreEngine::~CoreEngine() { core_.leave(*this); }
+CoreEngine::~CoreEngine() {
+  if (drop_planned_) *drop_planned_ = nullptr;
+  drop_stores();
+  core_.leave(*this);
+}
 
 Result<std::shared_ptr<LoadedModule>> CoreEngine::load_module(const std::filesystem::path& compiled,
                                                               const std::vector<std::string>& entry_names) {
@@ -85,26 +103,19 @@ Result<std::shared_ptr<LoadedModule>> CoreEngine::load_image(const std::filesyst
 }
 
 bool CoreEngine::enter() {
+  if (live_count_ >= options_.instances_max) drop_stores();  // Of calls that have ended.
   if (live_count_ >= options_.instances_max) return false;
   live_count_peak_ = std::max(live_count_peak_, ++live_count_);
+  if (warm_count_ > 0) --warm_count_;
   return true;
 }
 
-void CoreEngine::leave(StoreHandle store, std::shared_ptr<LoadedModule> module, std::span<std::byte> memory) {
-  if (memory.size() >= Remains::memory_bytes_min) {
-    remains_.push_back(std::make_unique<Remains>(*this, std::move(store), std::move(module), memory));
-    return;
+void CoreEngine::leave(const Remains& remains) {
+  if (warm_count_ < crowd) {
+    ++warm_count_;
+  } else {
+    give_back(remains);
   }
-  store.reset();
-  count_out();
-}
-
-void CoreEngine::bury(const Remains& remains) {
-  std::erase_if(remains_, [&remains](const auto& each) { return each.get() == &remains; });
-  count_out();
-}
-
-void CoreEngine::count_out() {
   if (--live_count_ > 0 || memories_.last == 0) return;
   const bool at_once = live_count_peak_ >= crowd;
   if (trim_planned_ && !at_once) return;
@@ -112,15 +123,78 @@ void CoreEngine::count_out() {
   core_.suspend(*this, core_.clock().now() + (at_once ? Duration::zero() : idle_before_trim), never);
 }
 
+std::unique_ptr<CallStore> CoreEngine::take_store(const std::shared_ptr<LoadedModule>& module) {
+  if (ended_count_ >= ended_count_max || ended_bytes_ >= store_bytes_max) drop_stores();
+  const bool alone = module->alone_count > 0;
+  if (alone) --module->alone_count;
+  if (!alone && spare_ && spare_->module == module) {
+    ended_count_ -= spare_->remains.size();
+    ended_bytes_ -= spare_->memory_bytes;
+    return std::move(spare_);
+  }
+  auto made = std::make_unique<CallStore>();
+  made->store.reset(wasmtime_store_new(engine_.get(), nullptr, nullptr));
+  made->module = module;
+  wasmtime_context_epoch_deadline_async_yield_and_update(wasmtime_store_context(made->store.get()), 1);
+  return made;
+}
+
+void CoreEngine::put_store(std::unique_ptr<CallStore> store, const Remains& remains, bool good) {
+  if (remains.memory_bytes >= Burial::memory_bytes_min) return drop_store(std::move(store), remains);
+  store->remains.push_back(remains);
+  store->memory_bytes += remains.memory_bytes;
+  ended_count_ += store->remains.size();
+  ended_bytes_ += store->memory_bytes;
+  const bool has_room = store->remains.size() < store_calls_max && store->memory_bytes < store_bytes_max;
+  if (good && has_room && store->module->alone_count == 0) std::swap(spare_, store);
+  if (store) used_up_.push_back(std::move(store));
+  if (drop_planned_) return;
+  // Twice round the loop's queue: so behind the answers, which go there after this.
+  drop_planned_ = std::make_shared<CoreEngine*>(this);
+  core_.post([&core = core_, engine = drop_planned_] {
+    core.post([engine] {
+      if (*engine == nullptr) return;
+      (*engine)->drop_planned_.reset();
+      (*engine)->drop_stores();
+    });
+  });
+}
+
+void CoreEngine::drop_store(std::unique_ptr<CallStore> store, const Remains& last) {
+  store->remains.push_back(last);
+  if (last.memory_bytes < Burial::memory_bytes_min) return drop_store(std::move(store));
+  burials_.push_back(
+      std::make_unique<Burial>(*this, std::move(store), std::span(last.memory, last.memory_bytes)));
+}
+
+void CoreEngine::end_burial(Burial& burial) {
+  drop_store(burial.take_store());
+  std::erase_if(burials_, [&burial](const auto& each) { return each.get() == &burial; });
+}
+
+void CoreEngine::drop_store(std::unique_ptr<CallStore> store) {
+  store->store.reset();
+  for (const Remains& remains : store->remains) leave(remains);
+}
+
+void CoreEngine::drop_stores() {
+  if (spare_) drop_store(std::move(spare_));
+  for (auto& store : used_up_) drop_store(std::move(store));
+  used_up_.clear();
+  ended_count_ = 0;
+  ended_bytes_ = 0;
+}
+
 // A call in the meantime puts it off by another second, and costs nothing itself.
 void CoreEngine::take() {
   trim_planned_ = false;
-  if (live_count_ > 0) return;  // count_out() plans the next.
+  if (live_count_ > 0) return;  // leave() plans the next.
   give_back(memories_, 4 * GiB);
   give_back(stacks_, 0);  // Between two stacks there is nothing but stacks; past the last there may be.
   memories_ = {};
   stacks_ = {};
   live_count_peak_ = 0;
+  warm_count_ = 0;
   ++trim_count_;
 }
 
@@ -128,9 +202,16 @@ void CoreEngine::take() {
 // dropping the pages changes nothing but their cost.
 void CoreEngine::give_back(const Range& range, std::uint64_t last_bytes) {
   if (range.last == 0) return;
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const std::uintptr_t first = range.first & ~(page - 1);
+  const std::uintptr_t first = range.first & ~(page_bytes() - 1);
   madvise(reinterpret_cast<void*>(first), range.last - first + last_bytes, MADV_DONTNEED);  // NOLINT
+}
+
+void CoreEngine::give_back(const Remains& remains) {
+  if (remains.memory_bytes > 0) madvise(remains.memory, remains.memory_bytes, MADV_DONTNEED);
+  if (remains.stack == nullptr) return;
+  const std::uintptr_t page = page_bytes();
+  const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(remains.stack) & ~(page - 1)) + page;
+  madvise(reinterpret_cast<void*>(end - stack_bytes_below), stack_bytes_below, MADV_DONTNEED);  // NOLINT
 }
 
 void CoreEngine::Range::add(std::uintptr_t address) {

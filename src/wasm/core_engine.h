@@ -7,6 +7,7 @@
 // Threads: all on the core's thread, but load_module() and load_image(), which any thread may call.
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -17,8 +18,8 @@
 #include <vector>
 
 #include "exec/core.h"
+#include "wasm/burial.h"
 #include "wasm/engine.h"
-#include "wasm/remains.h"
 
 namespace canopy::wasm {
 
@@ -32,6 +33,25 @@ struct LoadedModule {
   std::uint64_t image_bytes = 0;
   std::shared_ptr<const void> files;                             // What its calls read; see Host::warm_up.
   std::uint32_t instance_count() const { return code ? 2 : 1; }  // Of one call.
+  // A call that waits or takes long holds what the calls before it left in its store. So after one that did,
+  // as many calls as this have a store for themselves. On the core's thread.
+  std::uint32_t alone_count = 0;
+};
+
+// What an instance that is gone kept resident; null for what is not known.
+struct Remains {
+  std::byte* memory = nullptr;
+  std::uint64_t memory_bytes = 0;
+  const void* stack = nullptr;  // Somewhere on its fiber's.
+};
+
+// A store, for some calls of one module, one after the other. Each has instances of its own, which share
+// nothing; they are gone when the store is. To make and drop a store costs about as much as an instance.
+struct CallStore {
+  std::shared_ptr<LoadedModule> module;  // Outlives the store.
+  StoreHandle store;
+  std::uint64_t memory_bytes = 0;
+  std::vector<Remains> remains;  // Of each call that ended.
 };
 
 class CoreEngine final : public exec::Turn {
@@ -56,11 +76,23 @@ class CoreEngine final : public exec::Turn {
 
   // One more instance lives; false where there is no slot for it.
   bool enter();
-  // It is gone, or goes bit by bit where its memory is large: a later instance finds nothing of it.
-  void leave(StoreHandle store, std::shared_ptr<LoadedModule> module, std::span<std::byte> memory);
-  // The last bit of it is.
-  void bury(const Remains& remains);
+  // One is gone. A few hundred slots stay warm for those that come; what more of them keep is given back as
+  // they become free, and the rest when the last has left for a while, or at once after a crowd.
+  void leave(const Remains& remains = {});
   std::uint32_t live_count() const { return live_count_; }
+
+  // A store for one call of `module`, for which enter() made room.
+  std::unique_ptr<CallStore> take_store(const std::shared_ptr<LoadedModule>& module);
+  // That call has ended by itself, and `good` says whether the store may serve another. It is dropped, and
+  // the call's slot free, by the end of this round of the loop: behind the answers.
+  void put_store(std::unique_ptr<CallStore> store, const Remains& remains, bool good);
+  // That call was ended, or trapped: nothing of it can be reached when this returns. What its memory held
+  // goes bit by bit where it is large, and its slot is free then.
+  void drop_store(std::unique_ptr<CallStore> store, const Remains& last);
+  // The last bit of it is gone.
+  void end_burial(Burial& burial);
+  // Drops all that no call uses.
+  void drop_stores();
 
   // Where a memory or a fiber's stack lies: learned as they are used, to know what to give back.
   void saw_memory(const void* base);
@@ -78,11 +110,10 @@ class CoreEngine final : public exec::Turn {
   CoreEngine(exec::Core& core, const PoolOptions& options) : core_(core), options_(options) {}
   void take() override;
   void expire() override {}
-  // An instance is gone. When the last has left for a while, or at once after a crowd, what the slots kept
-  // resident is given back.
-  void count_out();
+  void drop_store(std::unique_ptr<CallStore> store);
   Result<std::shared_ptr<const ModuleHandle>> load_code(const std::filesystem::path& code);
   static void give_back(const Range& range, std::uint64_t last_bytes);
+  static void give_back(const Remains& remains);
 
   exec::Core& core_;
   const PoolOptions options_;
@@ -90,10 +121,16 @@ class CoreEngine final : public exec::Turn {
   LinkerHandle linker_;
   std::mutex codes_mutex_;
   std::map<std::string, std::weak_ptr<const ModuleHandle>> codes_;  // Guarded by it; by path.
-  std::vector<std::unique_ptr<Remains>> remains_;                   // Before the engine goes, these do.
+  std::vector<std::unique_ptr<Burial>> burials_;                    // Before the engine goes, these do.
   std::uint32_t live_count_ = 0;
   std::uint32_t live_count_peak_ = 0;  // Since the last time all were gone and the slots were trimmed.
+  std::uint32_t warm_count_ = 0;       // Of free slots that keep something.
   bool trim_planned_ = false;
+  std::unique_ptr<CallStore> spare_;                 // For the next call.
+  std::vector<std::unique_ptr<CallStore>> used_up_;  // To be dropped.
+  std::size_t ended_count_ = 0;                      // Calls whose slots these stores hold,
+  std::uint64_t ended_bytes_ = 0;                    // and their memory.
+  std::shared_ptr<CoreEngine*> drop_planned_;        // Null where it is not.
   Range memories_;
   Range stacks_;
   std::uint64_t trim_count_ = 0;

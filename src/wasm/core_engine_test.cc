@@ -31,7 +31,7 @@ class CoreEngineTest : public testing::Test {
     for (std::uint32_t i = 0; i < count; ++i) ASSERT_TRUE(engine_->enter());
     *slot_ = 'x';
     engine_->saw_memory(slot_);
-    for (std::uint32_t i = 0; i < count; ++i) engine_->leave({}, {}, {});
+    for (std::uint32_t i = 0; i < count; ++i) engine_->leave();
   }
 
   FakeClock clock_;
@@ -43,7 +43,7 @@ class CoreEngineTest : public testing::Test {
 TEST_F(CoreEngineTest, HasRoomForAsManyInstancesAsSaid) {
   for (int i = 0; i < 300; ++i) EXPECT_TRUE(engine_->enter());
   EXPECT_FALSE(engine_->enter());
-  engine_->leave({}, {}, {});
+  engine_->leave();
   EXPECT_TRUE(engine_->enter());
 }
 
@@ -67,13 +67,40 @@ TEST_F(CoreEngineTest, GivesBackAtOnceWhatACrowdLeft) {
   EXPECT_EQ(*slot_, '\0');
 }
 
+TEST_F(CoreEngineTest, GivesBackWhatACrowdLeavesWhileSomeOfItStays) {
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(engine_->enter());
+  const Remains left{.memory = reinterpret_cast<std::byte*>(slot_), .memory_bytes = 64 * KiB};
+  *slot_ = 'x';
+  for (int i = 0; i < 256; ++i) engine_->leave(left);
+  EXPECT_EQ(*slot_, 'x') << "so many slots stay warm";
+  engine_->leave(left);
+  EXPECT_EQ(*slot_, '\0');
+  // Whoever comes takes a warm one, and leaves one.
+  ASSERT_TRUE(engine_->enter());
+  *slot_ = 'x';
+  engine_->leave(left);
+  EXPECT_EQ(*slot_, 'x');
+}
+
+TEST_F(CoreEngineTest, GivesBackOfAStackNoMoreThanItsOwn) {
+  constexpr std::size_t page = 4096;
+  char* const stack = slot_ + fiber_stack_bytes - wasm_stack_bytes;  // As deep as a guest may be.
+  slot_[0] = stack[0] = stack[-1] = stack[page] = 'x';
+  for (int i = 0; i < 257; ++i) ASSERT_TRUE(engine_->enter());
+  for (int i = 0; i < 257; ++i) engine_->leave({.stack = stack + 100});
+  EXPECT_EQ(stack[0], '\0');
+  EXPECT_EQ(stack[-1], '\0');
+  EXPECT_EQ(stack[page], 'x');
+  EXPECT_EQ(slot_[0], 'x');
+}
+
 TEST_F(CoreEngineTest, LeavesTheSlotsOfTheLivingAlone) {
   crowd(300);
   ASSERT_TRUE(engine_->enter());
   core_.poll();
   EXPECT_EQ(engine_->trim_count(), 0);
   EXPECT_EQ(*slot_, 'x');
-  engine_->leave({}, {}, {});
+  engine_->leave();
   core_.poll();
   EXPECT_EQ(engine_->trim_count(), 1);
 }

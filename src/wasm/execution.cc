@@ -13,6 +13,9 @@ namespace {
 constexpr std::array<Duration, exec::Core::level_count - 1> level_ends = {
     std::chrono::milliseconds(2), std::chrono::milliseconds(20), std::chrono::milliseconds(200)};
 
+constexpr Duration short_time = std::chrono::milliseconds(1);
+constexpr std::uint32_t alone_after_pause = 256;
+
 std::size_t level(Duration used) {
   std::size_t index = 0;
   while (index < level_ends.size() && used > level_ends.at(index)) ++index;
@@ -62,17 +65,19 @@ void Execution::begin() {
                      "every instance slot of this core is in use; try again, or raise 'instances'",
                      Stage::start});
   }
-  entered_ = true;
   state_ = template_->host().make_state(*call_->function, *call_);
-  store_.reset(wasmtime_store_new(&engine_.engine(), static_cast<GuestCall*>(this), nullptr));
-  context_ = wasmtime_store_context(store_.get());
+  store_ = engine_.take_store(module_);
+  wasmtime_store_t* const store = store_->store.get();
+  context_ = wasmtime_store_context(store);
+  wasmtime_context_set_data(context_, static_cast<GuestCall*>(this));
   const Limits& limits = call_->function->limits;
-  wasmtime_store_limiter(store_.get(), static_cast<std::int64_t>(limits.memory_bytes),
-                         static_cast<std::int64_t>(limits.table_elements), module_->instance_count(), -1, 1);
+  const auto calls = static_cast<std::int64_t>(store_->remains.size()) + 1;  // It counts from its beginning.
+  wasmtime_store_limiter(store, static_cast<std::int64_t>(limits.memory_bytes),
+                         static_cast<std::int64_t>(limits.table_elements), calls * module_->instance_count(),
+                         -1, calls);
   wasmtime_context_set_epoch_deadline(context_, 1);
-  wasmtime_context_epoch_deadline_async_yield_and_update(context_, 1);
   start_entry();
-  slice();
+  slice(began_);
 }
 
 void Execution::start_entry() {
@@ -96,22 +101,24 @@ void Execution::start_entry() {
 
 void Execution::take() {
   waiting_ = false;
-  slice();
+  slice(clock_.now());
 }
 
-void Execution::slice() {
-  const Time before = clock_.now();
+// `since`: when it was let onto the core.
+void Execution::slice(Time since) {
   const bool ended = wasmtime_call_future_poll(future_.get());
-  const Time after = clock_.now();
-  reply_.usage.cpu_time += after - before;
+  seen_ = clock_.now();
+  reply_.usage.cpu_time += seen_ - since;
   if (ended) {
     entry_ended();
   } else {
-    wait_for_turn(after);
+    wait_for_turn(seen_);
   }
 }
 
 void Execution::wait_for_turn(Time now) {
+  // A tick may fall into the shortest call; that is no pause.
+  if (waiting_ || reply_.usage.cpu_time > short_time) module_->alone_count = alone_after_pause;
   if (now >= call_->deadline) return expire();
   if (waiting_) {
     core_.suspend(*this, wake_time_, call_->deadline);
@@ -126,7 +133,7 @@ void Execution::entry_ended() {
   const bool clean = trap_ == nullptr && engine_error_ == nullptr;
   if (clean && result_ == 0 && ++entry_index_ < module_->entry_names.size()) {
     start_entry();
-    return slice();
+    return slice(seen_);
   }
   read_memory_size();
   const TrapHandle trap(std::exchange(trap_, nullptr));
@@ -145,7 +152,7 @@ void Execution::entry_ended() {
     return end_with({Code::function_failed,
                      "the function ended with code " + std::to_string(reply_.exit_code), Stage::run});
   }
-  end();
+  end_by_itself(clean);
 }
 
 void Execution::expire() {
@@ -176,24 +183,40 @@ void Execution::end_with(Error error) {
   end();
 }
 
-// Nothing of the call can be reached any more when anybody hears of its end.
+// Its answer need not wait until its memory is what it was before: whoever drops the store sees to that.
+void Execution::end_by_itself(bool good) {
+  ended_ = true;
+  if (alive_) alive_->execution = nullptr;
+  core_.leave(*this);
+  reply_.usage.run_time = seen_ - began_;
+  engine_.put_store(std::move(store_), remains(), good);
+  state_.reset();
+  module_.reset();
+  done_.set();
+}
+
+// Ended from outside, or by an error: nothing of the call can be reached any more when anybody hears of its
+// end.
 void Execution::end() {
   ended_ = true;
   if (alive_) alive_->execution = nullptr;
   core_.leave(*this);
-  if (entered_) {
+  if (store_) {
     if (future_) read_memory_size();
     future_.reset();  // Unwinds the fiber where it still stands.
     const TrapHandle trap(std::exchange(trap_, nullptr));
     const ErrorHandle error(std::exchange(engine_error_, nullptr));
-    if (stack_seen() != nullptr) engine_.saw_stack(stack_seen());
-    const auto left = memory();
-    engine_.leave(std::move(store_), std::move(module_), left);
+    engine_.drop_store(std::move(store_), remains());
     reply_.usage.run_time = clock_.now() - began_;
   }
   state_.reset();
   module_.reset();
   done_.set();
+}
+
+Remains Execution::remains() {
+  if (stack_seen() != nullptr) engine_.saw_stack(stack_seen());
+  return {.memory = memory_left_.data(), .memory_bytes = memory_left_.size(), .stack = stack_seen()};
 }
 
 void Execution::read_memory_size() {
@@ -202,6 +225,7 @@ void Execution::read_memory_size() {
   if (bytes.data() == nullptr) return;
   reply_.usage.memory_bytes = bytes.size() / page_bytes * page_bytes;
   engine_.saw_memory(bytes.data());
+  memory_left_ = bytes;
 }
 
 }  // namespace canopy::wasm

@@ -9,8 +9,10 @@
 // Threads: its core's.
 // Life:    the call, its function and its log outlive run().
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "exec/core.h"
 #include "exec/runtime.h"
@@ -37,18 +39,20 @@ class Execution final : public exec::Instance, public exec::Turn, public GuestCa
 
   void begin();
   void start_entry();
-  void slice();
+  void slice(Time since);
   void entry_ended();
   void wait_for_turn(Time now);
+  void end_by_itself(bool good);
   void end();
   void end_with(Error error);
   void read_memory_size();
+  Remains remains();
 
   const std::shared_ptr<WasmTemplate> template_;
   exec::Core& core_;
   CoreEngine& engine_;
   std::shared_ptr<LoadedModule> module_;
-  StoreHandle store_;
+  std::unique_ptr<CallStore> store_;
   FutureHandle future_;
   wasmtime_func_t entry_function_{};  // Of an entry after the first.
   wasmtime_val_t entry_value_{};
@@ -57,12 +61,13 @@ class Execution final : public exec::Instance, public exec::Turn, public GuestCa
   wasm_trap_t* trap_ = nullptr;
   wasmtime_error_t* engine_error_ = nullptr;
   Time began_{};
+  Time seen_{};  // When it was last left.
+  std::span<std::byte> memory_left_;
   // Who may wake this call holds it too; the pointer is null once the call has ended, and the core's.
   struct Alive {
     Execution* execution;
   };
   std::shared_ptr<Alive> alive_;
-  bool entered_ = false;
   bool ended_ = false;
   net::Event done_;
 };

@@ -93,6 +93,7 @@ class WasmRuntimeTest : public testing::Test {
       if (core_.poll(100) == 0) core_.io().run_one_for(milliseconds(1));
     }
     ASSERT_TRUE(run.reply) << "no reply within 30 s";
+    core_.poll();  // To the end of the round, when the store is dropped.
   }
 
   Reply call(const Function& function, const std::string& input = "") {
@@ -452,6 +453,62 @@ TEST_F(WasmRuntimeTest, RefusesOneInstanceMoreThanThereAreSlots) {
   EXPECT_EQ(refused, 1);
   clock_.advance(seconds(1));
   for (Run& run : runs) finish(run);
+}
+
+// Their stores are dropped when the answers of a round are sent, or when somebody needs the slots.
+TEST_F(WasmRuntimeTest, CallsThatEndedInThisRoundHoldNobodyUp) {
+  const Function one = function(R"((func (export "_start")))");
+  const auto made = prepare(one);
+  call(one);  // Loads it.
+  std::array<Run, 100> runs;
+  for (Run& run : runs) start(run, one, made);
+  while (core_.poll(1) > 0) continue;
+  for (Run& run : runs) {
+    ASSERT_TRUE(run.reply);
+    EXPECT_FALSE(run.reply->error) << run.reply->error->message;
+  }
+}
+
+// Calls may share a store, and nothing else.
+TEST_F(WasmRuntimeTest, CallsOfOneRoundShareNeitherMemoryNorGlobalsNorTables) {
+  const Function marks = function(R"((memory (export "memory") 1) (global $g (mut i32) (i32.const 0))
+      (table $t 4 funcref) (elem declare func $mark) (func $mark)
+      (func (export "_start")
+        (if (i32.load (i32.const 64)) (then (call $exit (i32.const 3))))
+        (if (i32.load (i32.const 60000)) (then (call $exit (i32.const 4))))
+        (if (global.get $g) (then (call $exit (i32.const 5))))
+        (if (i32.eqz (ref.is_null (table.get $t (i32.const 1)))) (then (call $exit (i32.const 6))))
+        (i32.store (i32.const 64) (i32.const 7)) (i32.store (i32.const 60000) (i32.const 7))
+        (global.set $g (i32.const 7)) (table.set $t (i32.const 1) (ref.func $mark))
+        (call $output (i32.const 64) (i32.const 4))))");
+  const auto made = prepare(marks);
+  call(marks);
+  for (int round = 0; round < 20; ++round) {
+    std::array<Run, 50> runs;
+    for (Run& run : runs) start(run, marks, made);
+    while (core_.poll(1) > 0) continue;
+    for (Run& run : runs) {
+      ASSERT_TRUE(run.reply);
+      ASSERT_FALSE(run.reply->error) << run.reply->error->message;
+      EXPECT_EQ(run.reply->output, std::string_view("\7\0\0\0", 4));
+    }
+  }
+}
+
+// The limits of a call are its own, whatever those before it in the store took.
+TEST_F(WasmRuntimeTest, EachCallOfARoundHasItsOwnLimits) {
+  Function grows = function(R"((memory (export "memory") 1)
+      (func (export "_start")
+        (if (i32.ne (memory.grow (i32.const 1)) (i32.const 1)) (then (call $exit (i32.const 3))))
+        (if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then (call $exit (i32.const 4))))))");
+  grows.limits.memory_bytes = 128 * KiB;
+  const auto made = prepare(grows);
+  std::array<Run, 20> runs;
+  for (Run& run : runs) start(run, grows, made);
+  for (Run& run : runs) {
+    finish(run);
+    EXPECT_FALSE(run.reply->error) << run.reply->error->message;
+  }
 }
 
 TEST_F(WasmRuntimeTest, EndsACompilationThatTakesTooLong) {

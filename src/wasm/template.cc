@@ -16,6 +16,7 @@ std::uint64_t WasmTemplate::resident_bytes(const exec::Core& core) const {
 }
 
 void WasmTemplate::unload(exec::Core& core) {
+  engine(core).drop_stores();
   auto& module = cores_.at(core.index()).module;
   if (!module || module.use_count() > 1) return;  // A call of it runs here.
   resident_bytes_ -= module->image_bytes;

@@ -38,7 +38,7 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Impl> {
   void run();
   std::size_t hand_out();
   void ended(const Work& work, RunEnd end);
-  void recorded(CallId id);
+  void recorded(CallId id, std::uint64_t number);
   void renew_leases();
   std::size_t least_loaded() const;
 
@@ -131,31 +131,33 @@ std::size_t Dispatcher::Impl::hand_out() {
 
 void Dispatcher::Impl::ended(const Work& work, RunEnd end) {
   const store::Lease lease{work.call->id, work.attempt};
+  std::uint64_t number = 0;
   {
     const std::lock_guard lock(mutex);
     const auto at = flights.find(lease.id);
     if (at == flights.end() || at->second.lease.attempt != lease.attempt || stopped) return;
     at->second.recording = true;
+    number = at->second.number;
   }
   if (end.busy) {
     log.release(lease, clock.wall_now() + std::max(end.busy_for, options.busy_delay));
-    return recorded(lease.id);
+    return recorded(lease.id, number);
   }
-  const auto done = [self = weak_from_this().lock(), id = lease.id](const Result<void>& result) {
+  const auto done = [self = weak_from_this().lock(), id = lease.id, number](const Result<void>& result) {
     if (!result && result.error().code != Code::conflict) {
       log::warn("the end of call {} was not recorded: {}", to_text(id), result.error().message);
     }
-    self->recorded(id);
+    self->recorded(id, number);
   };
   log.complete(lease, std::move(end.outcome), done);
 }
 
-void Dispatcher::Impl::recorded(CallId id) {
+void Dispatcher::Impl::recorded(CallId id, std::uint64_t number) {
   bool tell = false;
   {
     const std::lock_guard lock(mutex);
     const auto at = flights.find(id);
-    if (at == flights.end()) return;
+    if (at == flights.end() || at->second.number != number) return;
     --lane_loads[at->second.lane];
     flights.erase(at);
     // Not for each: what comes next is leased many at a time.

@@ -62,7 +62,10 @@ class DispatcherTest : public testing::Test, public store::CallLogListener {
     if (dispatcher_) dispatcher_->stop();
     log_->stop();
   }
-  void on_ready() override { dispatcher_->wake(); }
+  void on_ready() override {
+    dispatcher_->wake();
+    if (after_ready_) after_ready_();
+  }
   void on_callback() override {}
   void on_ended(CallId, const FunctionName&, State, const std::function<DurableRecord()>&) override {}
 
@@ -72,6 +75,7 @@ class DispatcherTest : public testing::Test, public store::CallLogListener {
   std::unique_ptr<store::CallLog> log_ = store::make_memory_call_log({}, system_clock());
   HeldRunner runner_;
   std::optional<Dispatcher> dispatcher_;
+  std::function<void()> after_ready_;  // On the log's thread, before it tells of the batch.
 };
 
 RunEnd good_end() {
@@ -115,6 +119,27 @@ TEST_F(DispatcherTest, WhatIsLeasedAgainLoadsOneLaneOnly) {
   append_one();
   ASSERT_TRUE(eventually([&] { return runner_.count() == 1; }));
   EXPECT_EQ(runner_.take().front().lane, 0U);
+}
+
+// The log hands a lost call out again before it has told that the loss is recorded. Once the flight of the
+// next attempt was struck off with it: nobody renewed its lease then, and nobody heard of its end.
+TEST_F(DispatcherTest, TheNextAttemptIsNotStruckOffWithTheLostOne) {
+  start();
+  const CallId id = append_one();
+  ASSERT_TRUE(eventually([&] { return runner_.count() == 1; }));
+  const auto lost = runner_.take();
+  after_ready_ = [this] { EXPECT_TRUE(eventually([&] { return runner_.count() == 1; })); };
+  RunEnd end;
+  end.outcome = store::good_outcome(system_clock());
+  end.outcome.error = Error{Code::died, "its worker was killed", Stage::run};
+  end.outcome.lost = true;
+  lost.front().done(lost.front().work, end);
+  ASSERT_TRUE(eventually([&] { return runner_.count() == 1; }));
+  append_one();  // When it is kept, all that was told before it has been told.
+  ASSERT_TRUE(eventually([&] { return runner_.count() == 2; }));
+  EXPECT_EQ(dispatcher_->in_flight_count(), 2U);
+  for (const auto& held : runner_.take()) held.done(held.work, good_end());
+  EXPECT_TRUE(eventually([&] { return state_of(id) == State::completed; }));
 }
 
 TEST_F(DispatcherTest, NoMoreRunThanMay) {

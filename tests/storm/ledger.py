@@ -1,0 +1,103 @@
+"""What was promised to clients, and the audit of it."""
+import json
+import random
+import threading
+import time
+
+from server import check
+
+
+class Ledger:
+    """Every key that was used, what was sent under it, and every id that was ever answered."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.ids = {}
+        self.bodies = {}
+        self.replayed = self.errors = 0
+
+    def note(self, key, body, call):
+        with self.lock:
+            self.bodies[key] = body
+            self.ids.setdefault(key, set()).add(call)
+
+
+def submit_until(stop, server, ledger, number, seed):
+    """One client: numbered calls, each asked for until it is acknowledged; one in ten is asked for twice."""
+    chance = random.Random(seed * 1000 + number)
+    count = 0
+    while not stop.is_set():
+        count += 1
+        key = f"client-{number}-call-{count}"
+        body = f"{key} {chance.random()}".encode()
+        again = chance.random() < 0.1
+        while True:
+            try:
+                status, answer = server.ask("POST", "/async-function/storm/echo", body=body, patience=10,
+                                            headers={"Idempotency-Key": key, "X-Canopy-Retry": "20"})
+            except OSError:
+                ledger.errors += 1
+                time.sleep(0.01)
+                continue
+            if status == 202:
+                ledger.note(key, body, json.loads(answer)["id"])
+                if not again:
+                    break
+                again = False
+                ledger.replayed += 1
+                continue
+            check(status in (429, 503, 507), f"a call was answered {status}: {answer[:300]}")
+            time.sleep(0.01)
+
+
+def audit(server, ledger, patience):
+    for key, ids in ledger.ids.items():
+        check(len(ids) == 1, f"key {key} names {len(ids)} calls: {ids}")
+    key_of = {next(iter(ids)): key for key, ids in ledger.ids.items()}
+    check(len(key_of) == len(ledger.ids), "two keys name one call")
+    until = time.monotonic() + patience
+    lost = stuck = wrong = failed = 0
+    retried = 0
+    for call, key in key_of.items():
+        while True:
+            status, record = server.json("GET", f"/v1/calls/{call}?wait=20s")
+            if status != 200 or record["state"] not in ("QUEUED", "RUNNING") or time.monotonic() > until:
+                break
+        if status != 200:
+            lost += 1
+            print(f"lost: {key} {call}: {status} {record}")
+            continue
+        if record["state"] in ("QUEUED", "RUNNING"):
+            stuck += 1
+            print(f"stuck: {key} {record}")
+            continue
+        retried += record["attempt"] > 1
+        if record["state"] != "COMPLETED":
+            failed += 1
+            print(f"failed: {key} {record}")
+            continue
+        status, output = server.ask("GET", f"/v1/calls/{call}/result")
+        if status != 200 or output != ledger.bodies[key]:
+            wrong += 1
+            print(f"wrong: {key} {status} {output[:200]}")
+    # And the other way round: no call that nobody was told of ran under a key twice.
+    seen, after, listed = {}, "", 0
+    while True:
+        status, page = server.json("GET", f"/v1/calls?function=storm/echo&limit=1000{after}")
+        check(status == 200, f"the list was answered {status}")
+        for record in page["calls"]:
+            listed += 1
+            if record.get("idempotency_key"):
+                seen.setdefault(record["idempotency_key"], set()).add(record["id"])
+        if not page["next"]:
+            break
+        after = f"&after={page['next']}"
+    double = sum(len(ids) > 1 for ids in seen.values())
+    starts = sorted(server.starts)
+    print(f"storm: {len(ledger.ids)} calls acknowledged, {ledger.replayed} asked twice, {ledger.errors} broken "
+          f"connections, {len(starts) - 1} kills, {retried} calls ran more than once; ready again in at most "
+          f"{starts[-1]:.2f} s")
+    print(f"  acknowledged and lost {lost}, more than one call for a key {double}, stuck {stuck}, "
+          f"wrong result {wrong}, failed {failed}")
+    check(lost + double + stuck + wrong + failed == 0, "the ledger does not add up")
+    check(len(ledger.ids) > 0 and listed >= len(ledger.ids), "nothing was audited")

@@ -128,7 +128,7 @@ TEST_F(DispatcherTest, TheNextAttemptIsNotStruckOffWithTheLostOne) {
   const CallId id = append_one();
   ASSERT_TRUE(eventually([&] { return runner_.count() == 1; }));
   const auto lost = runner_.take();
-  after_ready_ = [this] { EXPECT_TRUE(eventually([&] { return runner_.count() == 1; })); };
+  after_ready_ = [this] { EXPECT_TRUE(eventually([&] { return runner_.count() >= 1; })); };
   RunEnd end;
   end.outcome = store::good_outcome(system_clock());
   end.outcome.error = Error{Code::died, "its worker was killed", Stage::run};

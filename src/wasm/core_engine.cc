@@ -12,8 +12,11 @@
 namespace canopy::wasm {
 namespace {
 
-// Each call that ended holds its slot until its store is dropped.
-constexpr std::size_t store_calls_max = 16;
+// Each call that ended holds its slot until its store is dropped; so no more than a small part of all slots
+// may be behind one call, which a tick may stop at any time.
+std::size_t store_calls(std::uint32_t instances_max) {
+  return std::clamp<std::size_t>(instances_max / 64, 1, 16);
+}
 constexpr std::uint64_t store_bytes_max = 1 * MiB;  // Of memories; large ones are worth no sharing.
 constexpr std::size_t ended_count_max = 32;
 
@@ -36,6 +39,9 @@ Result<std::unique_ptr<CoreEngine>> CoreEngine::make(exec::Core& core, const Poo
   CANOPY_TRY(made->linker_, make_linker(*made->engine_, imports, true));
   return made;
 }
+
+CoreEngine::CoreEngine(exec::Core& core, const PoolOptions& options)
+    : core_(core), options_(options), store_calls_max_(store_calls(options.instances_max)) {}
 
 CoreEngine::~CoreEngine() {
   if (drop_planned_) *drop_planned_ = nullptr;
@@ -145,7 +151,7 @@ void CoreEngine::put_store(std::unique_ptr<CallStore> store, const Remains& rema
   store->memory_bytes += remains.memory_bytes;
   ended_count_ += store->remains.size();
   ended_bytes_ += store->memory_bytes;
-  const bool has_room = store->remains.size() < store_calls_max && store->memory_bytes < store_bytes_max;
+  const bool has_room = store->remains.size() < store_calls_max_ && store->memory_bytes < store_bytes_max;
   if (good && has_room && store->module->alone_count == 0) std::swap(spare_, store);
   if (store) used_up_.push_back(std::move(store));
   if (drop_planned_) return;

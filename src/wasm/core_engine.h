@@ -107,7 +107,7 @@ class CoreEngine final : public exec::Turn {
     void add(std::uintptr_t address);
   };
 
-  CoreEngine(exec::Core& core, const PoolOptions& options) : core_(core), options_(options) {}
+  CoreEngine(exec::Core& core, const PoolOptions& options);
   void take() override;
   void expire() override {}
   void drop_store(std::unique_ptr<CallStore> store);
@@ -117,6 +117,7 @@ class CoreEngine final : public exec::Turn {
 
   exec::Core& core_;
   const PoolOptions options_;
+  const std::size_t store_calls_max_;
   EngineHandle engine_;
   LinkerHandle linker_;
   std::mutex codes_mutex_;

@@ -33,7 +33,7 @@ class WasmRuntimeTest : public testing::Test {
                testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::create_directories(folder_);
     RuntimeOptions options;
-    options.pool.instances_max = 16;
+    options.pool.instances_max = instances_max_;
     options.compile.code_folder = folder_;
     options.compile.timeout = seconds(60);
     options.compiled_folder = folder_ / "compiled";
@@ -93,7 +93,7 @@ class WasmRuntimeTest : public testing::Test {
       if (core_.poll(100) == 0) core_.io().run_one_for(milliseconds(1));
     }
     ASSERT_TRUE(run.reply) << "no reply within 30 s";
-    core_.poll();  // To the end of the round, when the store is dropped.
+    core_.poll(10);  // To the end of the round, when the store is dropped.
   }
 
   Reply call(const Function& function, const std::string& input = "") {
@@ -107,6 +107,7 @@ class WasmRuntimeTest : public testing::Test {
     return *std::move(run.reply);
   }
 
+  std::uint32_t instances_max_ = 16;
   std::filesystem::path folder_;
   FakeClock clock_;
   exec::Core core_{0, clock_};
@@ -455,6 +456,12 @@ TEST_F(WasmRuntimeTest, RefusesOneInstanceMoreThanThereAreSlots) {
   for (Run& run : runs) finish(run);
 }
 
+// With slots enough for calls to share stores.
+class WasmSharedStoreTest : public WasmRuntimeTest {
+ protected:
+  WasmSharedStoreTest() { instances_max_ = 1024; }
+};
+
 // Their stores are dropped when the answers of a round are sent, or when somebody needs the slots.
 TEST_F(WasmRuntimeTest, CallsThatEndedInThisRoundHoldNobodyUp) {
   const Function one = function(R"((func (export "_start")))");
@@ -470,7 +477,7 @@ TEST_F(WasmRuntimeTest, CallsThatEndedInThisRoundHoldNobodyUp) {
 }
 
 // Calls may share a store, and nothing else.
-TEST_F(WasmRuntimeTest, CallsOfOneRoundShareNeitherMemoryNorGlobalsNorTables) {
+TEST_F(WasmSharedStoreTest, CallsOfOneRoundShareNeitherMemoryNorGlobalsNorTables) {
   const Function marks = function(R"((memory (export "memory") 1) (global $g (mut i32) (i32.const 0))
       (table $t 4 funcref) (elem declare func $mark) (func $mark)
       (func (export "_start")
@@ -496,7 +503,7 @@ TEST_F(WasmRuntimeTest, CallsOfOneRoundShareNeitherMemoryNorGlobalsNorTables) {
 }
 
 // The limits of a call are its own, whatever those before it in the store took.
-TEST_F(WasmRuntimeTest, EachCallOfARoundHasItsOwnLimits) {
+TEST_F(WasmSharedStoreTest, EachCallOfARoundHasItsOwnLimits) {
   Function grows = function(R"((memory (export "memory") 1)
       (func (export "_start")
         (if (i32.ne (memory.grow (i32.const 1)) (i32.const 1)) (then (call $exit (i32.const 3))))

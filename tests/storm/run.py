@@ -33,7 +33,7 @@ def main():
     parser.add_argument("--tails", type=int, default=12)
     parser.add_argument("--worker-seconds", type=float, default=6, help="at most so long of the storm over workers")
     parser.add_argument("--waves", type=int, default=1, help="of load, for the scaler")
-    parser.add_argument("--crowd-seconds", type=float, default=5, help="how long the others are watched, without the greedy one and with it")
+    parser.add_argument("--crowd-seconds", type=float, default=10, help="how long the others are watched, without the greedy one and with it")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("scenarios", nargs="*")
     arguments = parser.parse_args()

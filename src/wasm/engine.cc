@@ -44,6 +44,11 @@ ConfigHandle make_config() {
   wasmtime_config_wasm_simd_set(config.get(), true);
   wasmtime_config_wasm_relaxed_simd_set(config.get(), true);
   wasmtime_config_wasm_tail_call_set(config.get(), true);
+#if __has_feature(thread_sanitizer)
+  // The compiler's threads hand functions to each other by atomics that ThreadSanitizer cannot see, as the
+  // engine is not built for it, and what they allocate and free it does see: it would call each a race.
+  wasmtime_config_parallel_compilation_set(config.get(), false);
+#endif
   return config;
 }
 

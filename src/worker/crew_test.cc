@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -394,6 +395,34 @@ TEST_F(CrewTest, SecretsThatChangeAreSeenByTheNextCall) {
   template_->unload(core_);
   EXPECT_EQ(template_->resident_bytes(core_), 0U);
   EXPECT_EQ(finished(begin()).output, "c");
+}
+
+// What was made of a version lies where the wrapped runtime keeps it.
+class SweptRuntime final : public exec::Runtime {
+ public:
+  explicit SweptRuntime(std::set<std::string>& kept) : kept_(kept) {}
+  std::string_view name() const override { return "wasm"; }
+  Result<void> check(const Function& /*function*/, std::string_view /*code*/) override { return {}; }
+  std::shared_ptr<exec::Template> find(const Function& /*function*/) override { return nullptr; }
+  Result<std::shared_ptr<exec::Template>> prepare(const Function& /*function*/) override {
+    return fail(Code::refused, "a runtime that keeps files and runs nothing");
+  }
+  std::string made_name(const Function& function) const override { return "made-" + function.digest; }
+  Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration /*age*/) override {
+    kept_ = names;
+    return 4096;
+  }
+
+ private:
+  std::set<std::string>& kept_;
+};
+
+TEST_F(CrewTest, WhatWasCompiledIsSweptAsWithoutWorkers) {
+  std::set<std::string> kept;
+  const auto remote = make_remote_runtime(std::make_unique<SweptRuntime>(kept), {&crew_});
+  EXPECT_EQ(remote->made_name(function_), "made-d");
+  EXPECT_EQ(remote->sweep({"made-d"}, seconds(1)).value(), 4096U);
+  EXPECT_EQ(kept, std::set<std::string>{"made-d"});
 }
 
 }  // namespace

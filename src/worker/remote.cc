@@ -95,6 +95,10 @@ class RemoteRuntime final : public exec::Runtime {
     CANOPY_TRY(auto made, local_->prepare(function));
     return std::make_shared<RemoteTemplate>(std::move(made), crews_);
   }
+  std::string made_name(const Function& function) const override { return local_->made_name(function); }
+  Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration age) override {
+    return local_->sweep(names, age);
+  }
 
  private:
   const std::unique_ptr<exec::Runtime> local_;

@@ -48,7 +48,7 @@ struct Peer final : net::FrameListener {
   std::unordered_map<std::uint32_t, bool> functions;     // Those it knows; true: and has loaded.
 };
 
-RemoteCall::~RemoteCall() {
+void RemoteCall::abandon() {
   if (call_ == nullptr || ended_) return;
   crew_.give_up(*this);
   crew_.finish(*this);
@@ -107,11 +107,10 @@ void Crew::bury(Peer& peer) {
     const std::uint64_t number = peer.calls.begin()->first;
     RemoteCall* const call = take_off(peer, number);
     if (call == nullptr) continue;
-    if (call->canceled_) {
-      fail(*call, {Code::canceled, "the call was cancelled", Stage::run});
-    } else if (call->place_ >= sent) {
-      call->reply_ = Reply();
+    if (call->place_ >= sent) {
       unsent.push_back(call);
+    } else if (call->canceled_) {
+      fail(*call, {Code::canceled, "the call was cancelled", Stage::run});
     } else {
       call->reply_.lost = true;
       fail(*call, {Code::died, "the worker process that ran it " + *peer.how, Stage::run});
@@ -119,8 +118,14 @@ void Crew::bury(Peer& peer) {
   }
   std::erase_if(peers_, [&peer](const auto& one) { return one.get() == &peer; });
   std::ranges::sort(unsent, [](const RemoteCall* a, const RemoteCall* b) { return a->number_ > b->number_; });
-  for (RemoteCall* const call : unsent) wait(*call, true);
+  for (RemoteCall* const call : unsent) try_elsewhere(*call);
   serve_waiting();
+}
+
+// It was certainly not begun.
+void Crew::try_elsewhere(RemoteCall& call) {
+  if (call.canceled_) return fail(call, {Code::canceled, "the call was cancelled", Stage::queue});
+  wait(call, true);
 }
 
 bool Crew::has_ready() const {
@@ -234,7 +239,7 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
     case FrameKind::end:
       return on_end(peer, frame);
     case FrameKind::refuse:
-      if (RemoteCall* const call = take_off(peer, frame.head.call)) wait(*call, true);
+      if (RemoteCall* const call = take_off(peer, frame.head.call)) try_elsewhere(*call);
       close_if_done(peer);
       return serve_waiting();
     case FrameKind::goaway:

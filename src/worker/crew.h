@@ -51,7 +51,9 @@ struct Definition {
 class RemoteCall : public exec::Turn {
  protected:
   explicit RemoteCall(Crew& crew) : crew_(crew) {}
-  ~RemoteCall() override;
+
+  // Whoever asked is gone: its crew forgets it. Before what it refers to goes.
+  void abandon();
 
   Crew& crew_;
   Call* call_ = nullptr;
@@ -117,6 +119,7 @@ class Crew {
   bool has_ready() const;
   void serve_waiting();
   void wait(RemoteCall& call, bool in_front);
+  void try_elsewhere(RemoteCall& call);
   void leave_line(RemoteCall& call);
   void on_frame(Peer& peer, const wire::Frame& frame);
   void on_closed(Peer& peer, const std::string& why);

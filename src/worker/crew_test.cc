@@ -299,6 +299,20 @@ TEST_F(CrewTest, AWorkerThatDrainsHandsBackWhatItHasNotBegun) {
   EXPECT_TRUE(drained);
 }
 
+TEST_F(CrewTest, ACancelledCallThatIsHandedBackGoesToNobody) {
+  bool begun = false;
+  deploy({.begin = [&begun](Call&) { begun = true; }, .end = {}});
+  Colleagues& first = hire();
+  first.worker->drain([] {});
+  OneCall& one = begin();  // On its way to one that takes no more.
+  one.instance->cancel();
+  hire();
+  const Reply reply = finished(one);
+  EXPECT_EQ(reply.error->code, Code::canceled);
+  EXPECT_EQ(crew_.waiting_count(), 0U);
+  EXPECT_FALSE(begun);
+}
+
 TEST_F(CrewTest, AReleasedWorkerEndsWhatItHasAndGetsNoMore) {
   deploy({.begin = {}, .waits = true, .end = {}});
   Colleagues& worker = hire();

@@ -18,6 +18,9 @@ class RemoteInstance final : public exec::Instance, public RemoteCall {
   RemoteInstance(std::shared_ptr<exec::Template> from, Crew& crew,
                  std::vector<std::unique_ptr<Definition>>& definitions)
       : RemoteCall(crew), from_(std::move(from)), definitions_(definitions) {}
+  ~RemoteInstance() override { abandon(); }
+  RemoteInstance(const RemoteInstance&) = delete;
+  RemoteInstance& operator=(const RemoteInstance&) = delete;
 
   net::Task<Reply> run(Call& call) override {
     CANOPY_CHECK(call_ == nullptr);

@@ -110,14 +110,18 @@ void Worker::on_frame(Line& line, const wire::Frame& frame) {
 }
 
 void Worker::open(Line& line, const wire::Frame& frame) {
-  auto opened = wire::read_open(frame.body);
-  const auto served = opened ? line.functions.find(opened->function) : line.functions.end();
-  if (draining_ || served == line.functions.end() || line.calls.contains(frame.head.call)) {
-    if (!draining_)
-      log::warn("a call came that cannot be begun: {}", to_text(opened ? opened->id : CallId()));
+  if (draining_) {
     line.link->send({.kind = FrameKind::refuse, .call = frame.head.call}, {});
     return;
   }
+  auto opened = wire::read_open(frame.body);
+  if (!opened) return reject(line, frame.head.call, opened.error().message);
+  const auto served = line.functions.find(opened->function);
+  if (served == line.functions.end()) {
+    return reject(line, frame.head.call,
+                  "no function came under the number " + std::to_string(opened->function));
+  }
+  if (line.calls.contains(frame.head.call)) return log::warn("a call came under a number that is in use");
   auto running = std::make_shared<Running>();
   running->line = line.shared_from_this();
   running->number = frame.head.call;
@@ -148,6 +152,15 @@ void Worker::open(Line& line, const wire::Frame& frame) {
   ++running_count_;
   line.calls.emplace(running->number, running);
   if (from.input.size() == from.input_bytes) begin(running);
+}
+
+// A mistake of ours on one of the two sides: another worker would find the same, so it is an answer.
+void Worker::reject(Line& line, std::uint64_t call, const std::string& why) {
+  log::warn("a call came that cannot be begun: {}", why);
+  Reply reply;
+  reply.error = Error{Code::internal, "its worker cannot begin it: " + why, Stage::start};
+  wire::write_end(reply, {}, 0, body_);
+  line.link->send({.kind = FrameKind::end, .call = call}, body_);
 }
 
 void Worker::add_input(Line& line, const wire::Frame& frame) {

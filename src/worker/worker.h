@@ -51,6 +51,7 @@ class Worker {
   void on_frame(Line& line, const wire::Frame& frame);
   void on_closed(Line& line);
   void open(Line& line, const wire::Frame& frame);
+  void reject(Line& line, std::uint64_t call, const std::string& why);
   void add_input(Line& line, const wire::Frame& frame);
   void begin(const std::shared_ptr<Running>& running);
   net::Task<void> run(std::shared_ptr<Running> running);

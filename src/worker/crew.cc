@@ -56,7 +56,8 @@ void RemoteCall::abandon() {
 void RemoteCall::take() { crew_.turn(*this); }
 void RemoteCall::expire() { crew_.expire(*this); }
 
-Crew::Crew(exec::Core& core, const CrewOptions& options) : core_(core), options_(options) {}
+Crew::Crew(exec::Core& core, const CrewOptions& options, OnBroken on_broken)
+    : core_(core), options_(options), on_broken_(std::move(on_broken)) {}
 
 Crew::~Crew() {
   CANOPY_CHECK(waiting_.empty());
@@ -96,7 +97,8 @@ void Crew::on_closed(Peer& peer, const std::string& why) {
   peer.closed = true;
   if (!peer.leaving) log::debug("worker {}: {}", peer.colleague->number, why);
   // How it ended is known when its parent has seen it.
-  if (peer.how) bury(peer);
+  if (peer.how) return bury(peer);
+  if (!peer.leaving) on_broken_(peer.colleague->number);
 }
 
 // It is gone for good, and `peer` with it.

@@ -14,7 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <map>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -81,7 +81,11 @@ struct CrewOptions {
 
 class Crew {
  public:
-  Crew(exec::Core& core, const CrewOptions& options);
+  // Told, on the core's thread, of a worker whose connection ended though nobody released it: its calls here
+  // wait for ended().
+  using OnBroken = std::function<void(WorkerNumber worker)>;
+
+  Crew(exec::Core& core, const CrewOptions& options, OnBroken on_broken);
   ~Crew();
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
@@ -136,6 +140,7 @@ class Crew {
 
   exec::Core& core_;
   const CrewOptions options_;
+  const OnBroken on_broken_;
   std::vector<std::unique_ptr<Peer>> peers_;
   std::vector<policy::Candidate> candidates_;  // Kept for its room.
   std::deque<RemoteCall*> waiting_;

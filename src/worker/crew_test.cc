@@ -142,7 +142,10 @@ class CrewTest : public testing::Test {
 
   FakeClock clock_;
   exec::Core core_{0, clock_};
-  Crew crew_{core_, {.running_max = 100, .waiting_max = 3}};
+  std::vector<WorkerNumber> broken_;
+  Crew crew_{core_, {.running_max = 100, .waiting_max = 3}, [this](WorkerNumber worker) {
+               broken_.push_back(worker);
+             }};
   std::string code_path_;
   Function function_;
   exec::FakeFunction fake_;
@@ -256,6 +259,7 @@ TEST_F(CrewTest, WhatADeadWorkerHadBegunIsLost) {
   worker.line.cut();
   core_.poll();
   EXPECT_FALSE(one.reply);  // Until it is known how it ended.
+  EXPECT_EQ(broken_, std::vector<WorkerNumber>{1});
   crew_.ended(1, "was ended by signal 9 (SIGKILL)");
   const Reply reply = finished(one);
   EXPECT_TRUE(reply.lost);
@@ -297,6 +301,7 @@ TEST_F(CrewTest, AWorkerThatDrainsHandsBackWhatItHasNotBegun) {
   EXPECT_EQ(finished(one).output, "elsewhere");
   settle([&drained] { return drained; });
   EXPECT_TRUE(drained);
+  EXPECT_TRUE(broken_.empty());  // Its connection is closed, as it was to be.
 }
 
 TEST_F(CrewTest, ACancelledCallThatIsHandedBackGoesToNobody) {

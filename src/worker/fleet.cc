@@ -41,7 +41,6 @@ struct Place final : net::FrameListener {
   std::optional<Time> closed_at;
   std::uint32_t unanswered_count = 0;
   wire::WorkerLoad load;
-  Duration counted_cpu_time{};
   std::string killed_for;  // Why we killed it; "" if we did not.
 
   Time start_at{};  // While there is none.
@@ -62,7 +61,10 @@ struct Fleet::Impl final : exec::Turn {
         clock(the_clock),
         loop(cores.size(), clock),
         wanted(options.worker_count) {
-    for (exec::Core* const core : cores) crews.push_back(std::make_unique<Crew>(*core, options.crew));
+    const Crew::OnBroken tell = [this](WorkerNumber worker) {
+      loop.post([this, worker] { broken(worker); });
+    };
+    for (exec::Core* const core : cores) crews.push_back(std::make_unique<Crew>(*core, options.crew, tell));
   }
 
   void take() override { beat(); }
@@ -75,6 +77,8 @@ struct Fleet::Impl final : exec::Turn {
   void attend(Place& place, Time now);
   void ended(Place& place, const std::string& how);
   void dismiss(Place& place);
+  void count_early_death(const std::string& how);
+  void broken(WorkerNumber worker);
   void changed(const Place& place);
   void show();
   void stop();
@@ -103,7 +107,7 @@ struct Fleet::Impl final : exec::Turn {
   WorkerNumber number = 0;
   Time ping_at{};
   std::uint32_t early_deaths = 0;
-  bool was_ready = false;
+  bool all_were_ready = false;  // All of the first, at once.
   bool stopping = false;
   std::string body;
   Duration ended_cpu_time{};  // Of processes that are gone.
@@ -188,7 +192,9 @@ void Fleet::Impl::launch(Place& place) {
   auto launched = launcher->launch(loop, cores);
   if (!launched) {
     log::warn("{}: {}", place.name(), launched.error().message);
+    place.last_end = "was not started: " + launched.error().message;
     place.start_at = clock.now() + place.restarts.ended(Duration::zero());
+    count_early_death(place.last_end);
     return;
   }
   place.state = NodeState::starting;
@@ -201,7 +207,6 @@ void Fleet::Impl::launch(Place& place) {
   place.closed_at.reset();
   place.unanswered_count = 0;
   place.load = {};
-  place.counted_cpu_time = {};
   place.killed_for.clear();
   wire::WorkerSetup setup = options.setup;
   setup.worker = place.index;
@@ -214,13 +219,29 @@ void Fleet::Impl::launch(Place& place) {
   changed(place);
 }
 
+// Until all of the first were ready, start() waits: it hears of what keeps them from it.
+void Fleet::Impl::count_early_death(const std::string& how) {
+  if (all_were_ready || ++early_deaths < deaths_at_start_max) return;
+  const std::lock_guard lock(mutex);
+  failure = how;
+  settled.notify_all();
+}
+
+// A core's connection to it broke, so calls that it has there come to no end.
+void Fleet::Impl::broken(WorkerNumber worker) {
+  for (const auto& place : places) {
+    if (place->process == 0 || place->leaving || place->colleague->number != worker) continue;
+    place->closed_at = place->closed_at.value_or(clock.now());
+    loop.suspend(*this, clock.now(), never);
+  }
+}
+
 void Fleet::Impl::heard(Place& place, const wire::Frame& frame) {
   place.unanswered_count = 0;
   switch (frame.head.kind) {
     case FrameKind::hello:
       if (place.state == NodeState::starting) {
         place.state = NodeState::ready;
-        was_ready = true;
         const std::lock_guard lock(mutex);
         start_time = clock.now() - place.started;
       }
@@ -273,11 +294,7 @@ void Fleet::Impl::ended(Place& place, const std::string& how) {
     log::info("{} (process {}) {}, having drained", place.name(), place.process, told);
   } else {
     log::warn("{} (process {}) {}", place.name(), place.process, told);
-    if (!was_ready && ++early_deaths >= deaths_at_start_max) {
-      const std::lock_guard lock(mutex);
-      failure = told;
-      settled.notify_all();
-    }
+    count_early_death(told);
     place.start_at = now + place.restarts.ended(now - place.started);
   }
   place.process = 0;
@@ -331,6 +348,7 @@ void Fleet::Impl::show() {
     active += place->leaving ? 0 : 1;
     cpu += place->load.cpu_time;
   }
+  all_were_ready = all_were_ready || ready >= options.worker_count;
   std::ranges::sort(now, {}, [](const Node& node) { return std::pair(node.name.size(), node.name); });
   const std::lock_guard lock(mutex);
   shown = std::move(now);

@@ -28,11 +28,11 @@
 namespace canopy::worker {
 
 struct FleetOptions {
-  std::uint32_t worker_count = 1;  // At first.
-  wire::WorkerSetup setup;         // All but the worker's number.
-  std::uint32_t slots = 1;         // Calls at once on one worker.
-  Duration silence_max = std::chrono::seconds(5);
-  Duration start_time_max = std::chrono::seconds(30);
+  std::uint32_t worker_count = 1;                      // At first; at least 1.
+  wire::WorkerSetup setup;                             // All but the worker's number.
+  std::uint32_t slots = 1;                             // Calls at once on one worker.
+  Duration silence_max = std::chrono::seconds(5);      // Without an answer to a ping; then it is killed.
+  Duration start_time_max = std::chrono::seconds(30);  // From its start to its hello; likewise.
   CrewOptions crew;
   policy::RestartRule restart;
 };
@@ -43,8 +43,9 @@ class Fleet final : public scale::Fleet {
         const Clock& clock);
   ~Fleet() override;
 
-  // Returns when all of the first are ready. The cores need not run yet.
-  //   unavailable  one after the other ended before it was
+  // Returns when all of the first are ready. The cores need not run yet. Waits for little more
+  // than three times `start_time_max`.
+  //   unavailable  one after the other could not be started, or ended before all were ready
   Result<void> start();
   // The same without a thread, for tests on a fake clock: whoever calls runs the loop, round by round.
   void begin();

@@ -40,6 +40,7 @@ class FakeLauncher final : public Launcher {
   explicit FakeLauncher(std::map<pid_t, std::unique_ptr<FakeProcess>>& to) : processes(to) {}
 
   Result<Launched> launch(exec::Core& /*own*/, const std::vector<exec::Core*>& /*cores*/) override {
+    if (processes.size() >= process_count_max) return fail(Code::unavailable, "no process is left");
     const pid_t id = next_++;
     auto& process = processes[id] = std::make_unique<FakeProcess>();
     process->link = process->control.right();
@@ -57,6 +58,7 @@ class FakeLauncher final : public Launcher {
   std::optional<std::string> reap(pid_t id, bool /*wait*/) override { return processes.at(id)->how; }
 
   std::map<pid_t, std::unique_ptr<FakeProcess>>& processes;
+  std::size_t process_count_max = 1000;
 
  private:
   pid_t next_ = 100;
@@ -197,6 +199,30 @@ TEST_F(FleetTest, OneThatNeverGetsReadyIsKilled) {
   start(1);
   pass(seconds(31), milliseconds(500));
   EXPECT_TRUE(processes.at(100)->killed);
+}
+
+TEST_F(FleetTest, OneWhoseConnectionToACoreBrokeIsKilledAndReplaced) {
+  start(1);
+  processes.at(100)->say(FrameKind::hello);
+  processes.at(100)->line.cut();
+  pass(seconds(2));
+  EXPECT_TRUE(processes.at(100)->killed);
+  EXPECT_EQ(shown(), "worker-1 starting 101\n");
+}
+
+// On its own thread, but nothing is waited for: no process is ever there.
+TEST(FleetStart, FailsWhereNoProcessCanBeStarted) {
+  exec::Core core(0, system_clock());
+  std::map<pid_t, std::unique_ptr<FakeProcess>> processes;
+  auto launcher = std::make_unique<FakeLauncher>(processes);
+  launcher->process_count_max = 0;
+  FleetOptions options;
+  options.restart.first_delay = options.restart.delay_max = Duration::zero();
+  Fleet fleet(std::move(options), {&core}, std::move(launcher), system_clock());
+  const auto started = fleet.start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, Code::unavailable);
+  EXPECT_NE(started.error().message.find("no process is left"), std::string::npos);
 }
 
 TEST_F(FleetTest, ItsEndIsTheirs) {

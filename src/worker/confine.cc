@@ -22,8 +22,8 @@ constexpr std::uint32_t architecture = AUDIT_ARCH_X86_64;
 constexpr std::uint32_t architecture = AUDIT_ARCH_AARCH64;
 #endif
 
-// What a worker never does: start programs and processes, look into or change other processes, mount, load
-// code into the kernel, change its identity, its namespaces or the machine.
+// What a worker never does: start programs and processes, look into, end or slow down other processes, mount,
+// make devices, load code into the kernel, change its identity, its namespaces or the machine.
 constexpr std::array denied = {
     SYS_execve,
     SYS_execveat,
@@ -33,7 +33,30 @@ constexpr std::array denied = {
     SYS_pidfd_open,
     SYS_pidfd_getfd,
     SYS_kcmp,
+    SYS_process_madvise,
+    SYS_userfaultfd,
+    SYS_kill,  // To end itself, abort() takes tgkill(): see make_filter().
+    SYS_tkill,
+    SYS_rt_sigqueueinfo,
+    SYS_rt_tgsigqueueinfo,
+    SYS_pidfd_send_signal,
+    SYS_sched_setaffinity,
+    SYS_sched_setscheduler,
+    SYS_sched_setparam,
+    SYS_sched_setattr,
+    SYS_setpriority,
+    SYS_ioprio_set,
+    SYS_move_pages,
+    SYS_migrate_pages,
+    SYS_mknodat,
     SYS_mount,
+    SYS_open_tree,
+    SYS_move_mount,
+    SYS_fsopen,
+    SYS_fsconfig,
+    SYS_fsmount,
+    SYS_fspick,
+    SYS_mount_setattr,
     SYS_umount2,
     SYS_pivot_root,
     SYS_chroot,
@@ -55,6 +78,8 @@ constexpr std::array denied = {
     SYS_setresuid,
     SYS_setresgid,
     SYS_setgroups,
+    SYS_setfsuid,
+    SYS_setfsgid,
     SYS_capset,
     SYS_add_key,
     SYS_request_key,
@@ -88,6 +113,19 @@ sock_filter if_equal(std::uint32_t value, std::uint8_t skipped) {
   return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skipped);
 }
 
+// The lower half of a call's first argument, which holds all of what is compared here.
+sock_filter load_first_argument() { return load(offsetof(seccomp_data, args)); }
+
+// `number` only where its first argument is one of `first` and `second`: this process.
+void allow_for(long number, std::uint32_t first, std::uint32_t second, std::vector<sock_filter>& filter) {
+  filter.push_back(if_equal(static_cast<std::uint32_t>(number), 5));
+  filter.push_back(load_first_argument());
+  filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, first, 1, 0));
+  filter.push_back(if_equal(second, 1));
+  filter.push_back(end(SECCOMP_RET_ALLOW));
+  filter.push_back(end(refuse_with(EPERM)));
+}
+
 std::vector<sock_filter> make_filter() {
   std::vector<sock_filter> filter;
   filter.push_back(load(offsetof(seccomp_data, arch)));
@@ -103,6 +141,13 @@ std::vector<sock_filter> make_filter() {
     filter.push_back(if_equal(static_cast<std::uint32_t>(number), 1));
     filter.push_back(end(refuse_with(EPERM)));
   }
+#ifdef SYS_mknod
+  filter.push_back(if_equal(SYS_mknod, 1));
+  filter.push_back(end(refuse_with(EPERM)));
+#endif
+  const auto own = static_cast<std::uint32_t>(getpid());
+  allow_for(SYS_tgkill, own, own, filter);
+  allow_for(SYS_prlimit64, 0, own, filter);
   // The C library then asks for a thread by clone(), whose flags can be seen.
   filter.push_back(if_equal(SYS_clone3, 1));
   filter.push_back(end(refuse_with(ENOSYS)));
@@ -113,7 +158,7 @@ std::vector<sock_filter> make_filter() {
   filter.push_back(end(refuse_with(EPERM)));
 #endif
   filter.push_back(if_equal(SYS_clone, 3));
-  filter.push_back(load(offsetof(seccomp_data, args)));
+  filter.push_back(load_first_argument());
   filter.push_back(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0));
   filter.push_back(end(refuse_with(EPERM)));
   filter.push_back(end(SECCOMP_RET_ALLOW));

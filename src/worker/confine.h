@@ -8,7 +8,8 @@
 
 namespace canopy::worker {
 
-// No new privileges, and a filter on system calls: see confine.cc for the list.
+// No new privileges, and a filter on system calls for all threads: see confine.cc for the list. What is
+// refused fails with EPERM. Cannot be taken back.
 //   unavailable  the kernel has no such filters; the rest holds
 Result<void> confine();
 

@@ -149,6 +149,14 @@ TEST(NodeFrames, AReplyGoesOnBehindItsOutput) {
   EXPECT_EQ(read.error->stage, Stage::run);
 }
 
+TEST(NodeFrames, AReplyThatTookLessThanNoTimeIsRefused) {
+  Reply reply;
+  reply.usage.run_time = Duration(-1);
+  std::string body;
+  write_end(reply, {}, 0, body);
+  EXPECT_EQ(read_end(body, reply).error().code, Code::invalid);
+}
+
 TEST(NodeFrames, SetupHelloAndLoadComeOutAsTheyWentIn) {
   std::string body;
   write_setup({.worker = 2,

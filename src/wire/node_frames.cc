@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "frames.pb.h"
+#include "wire/frame.h"
 
 namespace canopy::wire {
 namespace {
@@ -63,7 +64,7 @@ Result<Error> take_error(frames::Error& from) {
 
 void write_setup(const WorkerSetup& setup, std::string& out) {
   auto& message = cleared<frames::Setup>();
-  message.set_version(1);
+  message.set_version(frame_version);
   message.set_worker(setup.worker);
   message.set_data(setup.data);
   message.set_instances(setup.instances_max);
@@ -77,9 +78,10 @@ void write_setup(const WorkerSetup& setup, std::string& out) {
 
 Result<WorkerSetup> read_setup(std::string_view body) {
   CANOPY_TRY(auto* const message, parse<frames::Setup>(body, "setup"));
-  if (message->version() != 1) {
+  if (message->version() != frame_version) {
     return fail(Code::invalid, "a setup of the version " + std::to_string(message->version()) +
-                                   ", and this program speaks 1; start the same program on both sides");
+                                   ", and this program speaks " + std::to_string(frame_version) +
+                                   "; start the same program on both sides");
   }
   WorkerSetup setup;
   setup.worker = message->worker();
@@ -222,6 +224,9 @@ void write_end(const Reply& reply, std::string_view piece, std::uint64_t log_dro
 
 Result<std::uint64_t> read_end(std::string_view body, Reply& reply) {
   CANOPY_TRY(auto* const message, parse<frames::End>(body, "reply"));
+  if (std::min({message->queue_ns(), message->run_ns(), message->cpu_ns()}) < 0) {
+    return fail(Code::invalid, "a frame's body has a reply that took less than no time");
+  }
   reply.status = message->status();
   reply.exit_code = message->exit_code();
   reply.headers = take_headers(*message->mutable_headers());

@@ -20,10 +20,10 @@ namespace canopy::wire {
 
 // What a worker is to be.
 struct WorkerSetup {
-  std::uint32_t worker = 0;
-  std::string data;  // The folder, absolute.
-  std::uint64_t instances_max = 1;
-  std::uint32_t slots = 1;  // Calls at once on each connection.
+  std::uint32_t worker = 0;         // Which of its parent's.
+  std::string data;                 // The folder, absolute.
+  std::uint64_t instances_max = 1;  // At once.
+  std::uint32_t slots = 1;          // Calls at once on each connection.
   Duration slice{};
   std::uint64_t templates_bytes_max = 0;
   bool fetch_private = false;
@@ -31,9 +31,9 @@ struct WorkerSetup {
 };
 
 struct Hello {
-  std::uint32_t version = 0;
-  std::uint32_t credit = 0;
-  std::uint64_t process = 0;
+  std::uint32_t version = 0;  // frame_version
+  std::uint32_t credit = 0;   // Calls at once on this connection.
+  std::uint64_t process = 0;  // Its id.
 };
 
 // What one worker has to do.
@@ -49,14 +49,14 @@ struct OpenedCall {
   CallId id;
   std::uint32_t function = 0;
   std::uint32_t attempt = 1;
-  Duration waited{};
+  Duration waited{};             // Since it came in.
   std::optional<Duration> left;  // To its deadline.
   std::string method;
   std::string path;
   std::string query;
   std::vector<Header> headers;
-  std::string input;  // As much as came with it.
-  std::uint64_t input_bytes = 0;
+  std::string input;              // As much as came with it.
+  std::uint64_t input_bytes = 0;  // Of all of it; at least what came.
 };
 
 inline constexpr std::size_t piece_bytes_max = 64 << 10;  // Of an input or output in one frame.
@@ -75,7 +75,8 @@ Result<WorkerSetup> read_setup(std::string_view body);
 Result<Hello> read_hello(std::string_view body);
 Result<Function> read_function(std::string_view body);
 Result<OpenedCall> read_open(std::string_view body);
-// Into `reply`, behind the output that is there already; returns what the log dropped.
+// Into `reply`, behind the output that is there already; returns how many bytes the log dropped. What the
+// function said itself (status, headers) is as it said it; nobody has looked at it.
 Result<std::uint64_t> read_end(std::string_view body, Reply& reply);
 Result<WorkerLoad> read_load(std::string_view body);
 

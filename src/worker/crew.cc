@@ -224,8 +224,12 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
   switch (frame.head.kind) {
     case FrameKind::hello: {
       const auto hello = wire::read_hello(frame.body);
-      peer.ready = hello && hello->version == wire::frame_version;
-      if (hello) peer.credit = hello->credit;
+      if (!hello || hello->version != wire::frame_version) {
+        return log::warn("worker {} speaks another version than this program; it gets no calls",
+                         peer.colleague->number);
+      }
+      peer.ready = true;
+      peer.credit = hello->credit;
       return serve_waiting();
     }
     case FrameKind::log:
@@ -235,7 +239,7 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
       return;
     case FrameKind::data:
       if (const auto at = peer.calls.find(frame.head.call); at != peer.calls.end() && at->second != nullptr) {
-        at->second->reply_.output += frame.body;
+        add_output(*at->second, frame.body);
       }
       return;
     case FrameKind::end:
@@ -250,6 +254,20 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
     default:
       return log::warn("worker {} sent a frame that is not for us", peer.colleague->number);
   }
+}
+
+// A worker that keeps to the limits sends no more than that; one that does not is not to use up our memory.
+void Crew::add_output(RemoteCall& call, std::string_view piece) {
+  std::string& output = call.reply_.output;
+  const std::uint64_t limit = call.definition_->function.limits.output_bytes;
+  output += piece;
+  if (output.size() <= limit) return;
+  output.clear();
+  call.peer_->link->send({.kind = FrameKind::cancel, .call = call.number_}, {});
+  give_up(call);
+  fail(call, {Code::internal,
+              "its worker sent more output than the " + size_text(limit) + " that the function may have",
+              Stage::reply});
 }
 
 RemoteCall* Crew::take_off(Peer& peer, std::uint64_t number) {

@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -128,6 +129,7 @@ class Crew {
   void on_frame(Peer& peer, const wire::Frame& frame);
   void on_closed(Peer& peer, const std::string& why);
   void on_end(Peer& peer, const wire::Frame& frame);
+  void add_output(RemoteCall& call, std::string_view piece);
   // Takes the call off its peer; null where nobody waits for it any more.
   RemoteCall* take_off(Peer& peer, std::uint64_t number);
   void bury(Peer& peer);

@@ -61,7 +61,7 @@ class CrewTest : public testing::Test {
     function_.env = {{"A", "b"}};
     function_.limits.log_bytes = 1000;
   }
-  ~CrewTest() override {
+  void TearDown() override {
     settle([this] { return crew_.running_count() == 0; });
     for (const auto& one : calls_) one->instance.reset();
     for (const auto& one : workers_) {
@@ -372,6 +372,16 @@ TEST_F(CrewTest, ADeadlineInTheLineSaysSo) {
   EXPECT_EQ(reply.error->stage, Stage::queue);
   EXPECT_TRUE(reply.unbegun);  // So that a durable call may wait on.
   EXPECT_EQ(crew_.waiting_count(), 0U);
+}
+
+TEST_F(CrewTest, AWorkerThatSendsTooMuchIsNotListenedTo) {
+  function_.limits.output_bytes = 100'000;
+  deploy({.begin = {}, .end = [](Call&, Reply& reply) { reply.output.assign(300'000, 'o'); }});
+  hire();
+  const Reply reply = finished(begin());
+  EXPECT_EQ(reply.error->code, Code::internal);
+  EXPECT_TRUE(reply.output.empty());
+  EXPECT_TRUE(settle([this] { return crew_.running_count() == 0; }));
 }
 
 TEST_F(CrewTest, WithoutAnyWorkerACallIsGivenBackBeforeItsDeadline) {

@@ -18,10 +18,11 @@ TEST(Checksum, FindsEveryFlippedBit) {
   std::string bytes = sample(200);
   const std::uint64_t sound = checksum(bytes);
   for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
-    const auto mask = static_cast<char>(1 << bit % 8);
-    bytes[bit / 8] ^= mask;
+    char& byte = bytes[bit / 8];
+    const char whole = byte;
+    byte = static_cast<char>(whole ^ 1 << bit % 8);
     EXPECT_NE(checksum(bytes), sound) << "bit " << bit;
-    bytes[bit / 8] ^= mask;
+    byte = whole;
   }
   EXPECT_EQ(checksum(bytes), sound);
 }

@@ -12,7 +12,7 @@ TEST(Hex, WritesEveryByteAndReadsItBack) {
   EXPECT_EQ(text.substr(0, 6), "000102");
   EXPECT_EQ(text.substr(506), "fdfeff");
   EXPECT_TRUE(is_hex(text));
-  for (unsigned byte = 0; byte < 256; ++byte) {
+  for (std::size_t byte = 0; byte < 256; ++byte) {
     EXPECT_EQ(*hex_value(text[2 * byte]) * 16 + *hex_value(text[2 * byte + 1]), byte);
   }
 }

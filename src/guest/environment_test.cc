@@ -111,6 +111,7 @@ TEST_F(EnvironmentOf, AFloodOfHeadersStaysWithinTheLimit) {
   const std::string value(1000, 'v');
   std::vector<std::string> names;
   for (int i = 0; i < 1000; ++i) names.push_back("X-" + std::to_string(i));
+  call.headers.reserve(names.size());
   for (const std::string& name : names) call.headers.push_back({name, value});
   const auto variables = make();
   std::size_t size = 0;

@@ -30,7 +30,7 @@ class HostFolder : public testing::Test {
     caller = std::make_unique<FakeCaller>(Function{}, options);
     guest = std::make_unique<FakeGuest>(*caller);
   }
-  ~HostFolder() override { fs::remove_all(base); }
+  void TearDown() override { fs::remove_all(base); }
 
   std::string on_disk(const std::string& path) {
     std::ifstream file(base / "shown" / path);

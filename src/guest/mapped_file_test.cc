@@ -28,9 +28,10 @@ class MappedFiles : public testing::Test {
 };
 
 TEST_F(MappedFiles, ShowTheContent) {
-  const auto mapped = map_file(file("a", "some\0thing"));
+  const std::string content("some\0thing", 10);
+  const auto mapped = map_file(file("a", content));
   ASSERT_TRUE(mapped);
-  EXPECT_EQ((*mapped)->bytes(), "some");
+  EXPECT_EQ((*mapped)->bytes(), content);
 }
 
 TEST_F(MappedFiles, MayBeEmpty) {

@@ -36,7 +36,7 @@ class WorkerTest : public testing::Test {
     worker_.serve(line_.right());
     settle();
   }
-  ~WorkerTest() override {
+  void TearDown() override {
     line_.cut();
     core_.poll();
   }

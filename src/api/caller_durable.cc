@@ -75,8 +75,10 @@ Running* Caller::begin(const calls::Work& work, calls::RunEnd& end) {
   if (asked.timeout > Duration::zero()) timeout = asked.timeout;
   call.deadline =
       policy::call_deadline(now, version->function->limits, timeout, platform_.options.call_timeout_max);
+  call.deadline_latest = never;
   if (asked.deadline != WallTime()) {
-    call.deadline = std::min(call.deadline, now + std::max(asked.deadline - wall, Duration::zero()));
+    call.deadline_latest = now + std::max(asked.deadline - wall, Duration::zero());
+    call.deadline = std::min(call.deadline, call.deadline_latest);
   }
   call.function = version->function.get();
   call.method = asked.method;

@@ -111,10 +111,13 @@ std::size_t Dispatcher::Impl::hand_out() {
       ++lane_loads[lane];
       const Duration allowed =
           call.call->timeout > Duration::zero() ? call.call->timeout : options.run_time_max;
+      const Duration wait = allowed;  // For a worker, at most: after that it comes back.
       const auto [at, is_new] = flights.try_emplace(call.call->id);
       if (!is_new) --lane_loads[at->second.lane];  // An attempt that was lost; its end counts for nothing.
-      at->second = {
-          .lease = call.lease(), .number = ++flight_count, .lane = lane, .let_go_at = now + allowed + grace};
+      at->second = {.lease = call.lease(),
+                    .number = ++flight_count,
+                    .lane = lane,
+                    .let_go_at = now + wait + allowed + grace};
       by_lane[lane].push_back({.call = call.call, .attempt = call.attempt});
     }
   }

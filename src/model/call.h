@@ -58,6 +58,9 @@ struct Call {
   const Function* function = nullptr;
   Time queued{};          // When it came in.
   Time deadline = never;  // Absolute; the whole call, from queue to reply.
+  // Of a durable call, whose time is its function's alone: whoever has it wait before it begins puts the
+  // deadline off by that, up to this. Where it is earlier, the deadline stays.
+  Time deadline_latest{};
   std::uint32_t attempt = 1;
   std::string_view method = "POST";
   std::string_view path = "/";  // What follows /function/{ns}/{fn}; begins with '/'.

@@ -150,6 +150,7 @@ Peer* Crew::choose(const Definition& definition) {
 
 void Crew::begin(RemoteCall& call) {
   ++call.definition_->call_count;
+  call.deadline_ = call.call_->deadline;
   const bool may_start = waiting_.empty() && running_count() < options_.running_max;
   if (Peer* const peer = may_start ? choose(*call.definition_) : nullptr) return send(*peer, call);
   if (waiting_.size() < options_.waiting_max) return wait(call, false);
@@ -161,11 +162,11 @@ void Crew::begin(RemoteCall& call) {
 }
 
 void Crew::wait(RemoteCall& call, bool in_front) {
-  if (core_.clock().now() >= call.call_->deadline) return expire(call);
+  if (core_.clock().now() >= call.deadline_) return expire(call);
   in_front ? waiting_.push_front(&call) : waiting_.push_back(&call);
   add_one(waiting_count_);
   call.waits_ = true;
-  core_.suspend(call, core_.clock().now() + patience, call.call_->deadline);
+  core_.suspend(call, core_.clock().now() + patience, call.deadline_);
 }
 
 void Crew::leave_line(RemoteCall& call) {
@@ -204,13 +205,17 @@ void Crew::send(Peer& peer, RemoteCall& call) {
                            size_text(wire::frame_body_bytes_max) + ", which no worker process is told",
                        Stage::start});
   }
-  const Call& asked = *call.call_;
+  Call& asked = *call.call_;
+  const Time now = core_.clock().now();
+  if (call.deadline_ < asked.deadline_latest) {  // The time in line was not its function's.
+    asked.deadline = std::min(asked.deadline_latest, call.deadline_ + (now - asked.queued));
+  }
   call.peer_ = &peer;
   call.number_ = ++call_count_;
   peer.calls.emplace(call.number_, &call);
   peer.colleague->running_count.fetch_add(1, std::memory_order_relaxed);
   add_one(running_count_);
-  wire::write_open(asked, call.definition_->number, core_.clock().now(), body_);
+  wire::write_open(asked, call.definition_->number, now, body_);
   call.place_ = peer.link->send({.kind = FrameKind::open, .call = call.number_}, body_);
   for (std::size_t at = wire::piece_bytes_max; at < asked.input.size(); at += wire::piece_bytes_max) {
     peer.link->send({.kind = FrameKind::data, .call = call.number_},
@@ -332,7 +337,7 @@ void Crew::cancel(RemoteCall& call) {
 // It has waited for `patience`.
 void Crew::turn(RemoteCall& call) {
   if (!call.waits_) return;
-  if (has_ready()) return core_.suspend(call, core_.clock().now() + patience, call.call_->deadline);
+  if (has_ready()) return core_.suspend(call, core_.clock().now() + patience, call.deadline_);
   call.reply_.unbegun = true;
   fail(call, {Code::unavailable, "no worker process runs; they are started again, so try again soon",
               Stage::queue});

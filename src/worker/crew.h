@@ -70,6 +70,7 @@ class RemoteCall : public exec::Turn {
   Peer* peer_ = nullptr;      // Who has it; null while it waits.
   std::uint64_t number_ = 0;  // On that connection.
   std::uint64_t place_ = 0;   // Where on it the call begins.
+  Time deadline_{};           // Of its wait in line: as it came, whatever it is put off to.
   bool waits_ = false;
   bool canceled_ = false;
   bool ended_ = false;

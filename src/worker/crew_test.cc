@@ -97,13 +97,15 @@ class CrewTest : public testing::Test {
     return one;
   }
 
-  OneCall& begin(std::string_view input = {}, Duration timeout = seconds(10)) {
+  OneCall& begin(std::string_view input = {}, Duration timeout = seconds(10),
+                 std::optional<Duration> durable_for = {}) {
     calls_.push_back(std::make_unique<OneCall>());
     OneCall& one = *calls_.back();
     one.call.id = {1, calls_.size()};
     one.call.function = &function_;
     one.call.queued = clock_.now();
     one.call.deadline = clock_.now() + timeout;
+    if (durable_for) one.call.deadline_latest = clock_.now() + *durable_for;
     one.call.input = input;
     one.call.log = &one.log;
     one.instance = template_->start(core_);
@@ -372,6 +374,33 @@ TEST_F(CrewTest, ADeadlineInTheLineSaysSo) {
   EXPECT_EQ(reply.error->stage, Stage::queue);
   EXPECT_TRUE(reply.unbegun);  // So that a durable call may wait on.
   EXPECT_EQ(crew_.waiting_count(), 0U);
+}
+
+TEST_F(CrewTest, ADurableCallsTimeBeginsWithItsWorker) {
+  deploy({.begin = {}, .waits = true, .end = {}});
+  OneCall& one = begin({}, milliseconds(500), seconds(60));
+  OneCall& other = begin({}, milliseconds(500));
+  clock_.advance(milliseconds(400));
+  Colleagues& worker = hire();
+  settle([&worker] { return worker.runtime->waiting_count() == 2; });
+  clock_.advance(milliseconds(200));
+  EXPECT_EQ(finished(other).error->code, Code::deadline);
+  EXPECT_FALSE(one.reply);
+  clock_.advance(milliseconds(290));
+  settle([] { return true; });
+  EXPECT_FALSE(one.reply);
+  clock_.advance(milliseconds(20));
+  EXPECT_EQ(finished(one).error->stage, Stage::run);
+}
+
+TEST_F(CrewTest, ADurableCallsTimeEndsWithItsLastDeadline) {
+  deploy({.begin = {}, .waits = true, .end = {}});
+  OneCall& one = begin({}, milliseconds(500), milliseconds(600));
+  clock_.advance(milliseconds(400));
+  Colleagues& worker = hire();
+  settle([&worker] { return worker.runtime->waiting_count() == 1; });
+  clock_.advance(milliseconds(210));
+  EXPECT_EQ(finished(one).error->code, Code::deadline);
 }
 
 TEST_F(CrewTest, AWorkerThatSendsTooMuchIsNotListenedTo) {

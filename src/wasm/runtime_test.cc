@@ -1,121 +1,12 @@
-// The WebAssembly runtime end to end, on modules written as text, with the compile child being this program.
-#include "wasm/runtime.h"
+// Calls of the WebAssembly runtime: what they may do, how they end, and what is left of them.
 
-#include <cstdio>
-#include <fstream>
-
-#include <gtest/gtest.h>
-
-#include "wasm/test_host.h"
+#include "wasm/runtime_fixture.h"
 
 namespace canopy::wasm {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-constexpr std::string_view imports = R"(
-  (import "test" "input_size" (func $input_size (result i32)))
-  (import "test" "output" (func $output (param i32 i32)))
-  (import "test" "log" (func $log (param i32 i32)))
-  (import "test" "exit" (func $exit (param i32)))
-  (import "test" "fail" (func $fail))
-  (import "test" "sleep_ms" (func $sleep_ms (param i32) (result i32)))
-  (import "test" "now" (func $now (result i64)))
-)";
-
-// A core on a fake clock, driven by the test; the pool and the compiler are real.
-class WasmRuntimeTest : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("canopy-wasm-test-" + std::to_string(getpid()) + "-" +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::create_directories(folder_);
-    RuntimeOptions options;
-    options.pool.instances_max = instances_max_;
-    options.compile.code_folder = folder_;
-    options.compile.timeout = seconds(60);
-    options.compiled_folder = folder_ / "compiled";
-    options.code_path = [this](std::string_view digest) -> Result<std::filesystem::path> {
-      return folder_ / digest;
-    };
-    auto runtime = make_runtime(options, {&core_}, make_test_host(), pool_);
-    ASSERT_TRUE(runtime) << runtime.error().message;
-    runtime_ = *std::move(runtime);
-  }
-
-  void TearDown() override {
-    runtime_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  // Stores `wat` as the code of a function.
-  Function function(const std::string& wat) {
-    ByteVec wasm;
-    const std::string module = "(module " + std::string(imports) + wat + ")";
-    const ErrorHandle error(wasmtime_wat2wasm(module.data(), module.size(), wasm.get()));
-    EXPECT_FALSE(error) << message(*error);
-    Function made;
-    made.digest = "code" + std::to_string(++count_);
-    std::ofstream(folder_ / made.digest, std::ios::binary) << wasm.view();
-    return made;
-  }
-
-  std::shared_ptr<exec::Template> prepare(const Function& function) {
-    auto made = runtime_->prepare(function);
-    EXPECT_TRUE(made) << made.error().message;
-    return made ? *made : nullptr;
-  }
-
-  struct Run {
-    Call call;
-    CallLog log{1000};
-    std::unique_ptr<exec::Instance> instance;
-    std::optional<Reply> reply;
-  };
-
-  void start(Run& run, const Function& function, const std::shared_ptr<exec::Template>& from) {
-    run.call.function = &function;
-    run.call.log = &run.log;
-    run.call.queued = clock_.now();
-    if (run.call.deadline == never) run.call.deadline = clock_.now() + seconds(10);
-    run.instance = from->start(core_);
-    net::asio::co_spawn(core_.io(), run.instance->run(run.call),
-                        [&run](const std::exception_ptr&, Reply reply) { run.reply = std::move(reply); });
-  }
-
-  // Until the reply is there. The module is loaded by a thread of the pool, so polling alone could be too
-  // fast.
-  void finish(Run& run) {
-    const Time end = system_clock().now() + seconds(30);
-    while (!run.reply && system_clock().now() < end) {
-      if (core_.poll(100) == 0) core_.io().run_one_for(milliseconds(1));
-    }
-    ASSERT_TRUE(run.reply) << "no reply within 30 s";
-    core_.poll(10);  // To the end of the round, when the store is dropped.
-  }
-
-  Reply call(const Function& function, const std::string& input = "") {
-    const auto made = prepare(function);
-    if (!made) return {};
-    Run run;
-    run.call.input = input;
-    start(run, function, made);
-    finish(run);
-    last_log_ = run.log.text();
-    return *std::move(run.reply);
-  }
-
-  std::uint32_t instances_max_ = 16;
-  std::filesystem::path folder_;
-  FakeClock clock_;
-  exec::Core core_{0, clock_};
-  net::BlockingPool pool_{1, 16};
-  std::unique_ptr<exec::Runtime> runtime_;
-  std::string last_log_;
-  int count_ = 0;
-};
 
 TEST_F(WasmRuntimeTest, RunsACommand) {
   const Function echo = function(R"((memory (export "memory") 1) (data (i32.const 8) "hello")
@@ -135,104 +26,6 @@ TEST_F(WasmRuntimeTest, GivesEachCallAFreshInstance) {
         (call $output (i32.add (i32.const 8) (i32.load8_u (i32.const 100))) (global.get $g))
         (i32.store8 (i32.const 100) (i32.const 5)) (global.set $g (i32.const 3)) (i32.const 0)))");
   for (int i = 0; i < 3; ++i) EXPECT_EQ(call(counter).output, "0");
-}
-
-TEST_F(WasmRuntimeTest, FreezesTheStartUpOfAReactor) {
-  const Function reactor = function(R"((memory (export "memory") 1)
-      (func (export "_initialize") (i32.store8 (i32.const 8) (i32.add (i32.load8_u (i32.const 8)) (i32.const 65))))
-      (func (export "canopy_init") (i32.store8 (i32.const 9) (i32.const 66)))
-      (func (export "canopy_handle") (call $output (i32.const 8) (i32.const 2))))");
-  const auto plan =
-      compile({.program = "/proc/self/exe", .code_folder = folder_}, reactor, folder_ / reactor.digest,
-              folder_ / "out.cwasm", {"_initialize", "canopy_init", "canopy_handle"});
-  ASSERT_TRUE(plan) << plan.error().message;
-  EXPECT_TRUE(plan->preinitialised) << plan->note;
-  EXPECT_EQ(plan->entry_names, std::vector<std::string>{"canopy_handle"});
-  EXPECT_EQ(call(reactor).output, "AB");
-  EXPECT_EQ(call(reactor).output, "AB");
-}
-
-TEST_F(WasmRuntimeTest, RunsAStartUpThatAsksForTheTimeInEachCall) {
-  const Function reactor = function(R"((memory (export "memory") 1)
-      (func (export "_initialize") (i64.store (i32.const 8) (call $now)))
-      (func (export "canopy_handle") (call $output (i32.const 8) (i32.const 8))))");
-  const Reply first = call(reactor);
-  ASSERT_FALSE(first.error) << first.error->message;
-  clock_.advance(seconds(1));
-  EXPECT_NE(call(reactor).output, first.output);
-}
-
-TEST_F(WasmRuntimeTest, RefusesAStartUpThatTraps) {
-  const auto made = runtime_->prepare(function(R"((memory (export "memory") 1)
-      (func $broken (unreachable)) (func (export "_initialize") (call $broken))
-      (func (export "canopy_handle")))"));
-  ASSERT_FALSE(made);
-  EXPECT_EQ(made.error().code, Code::refused);
-  EXPECT_NE(made.error().message.find("in broken"), std::string::npos) << made.error().message;
-}
-
-TEST_F(WasmRuntimeTest, RefusesAnUnknownImportByName) {
-  const auto made =
-      runtime_->prepare(function(R"((import "nowhere" "nothing" (func)) (func (export "_start")))"));
-  ASSERT_FALSE(made);
-  EXPECT_EQ(made.error().code, Code::refused);
-  EXPECT_NE(made.error().message.find("nothing"), std::string::npos);
-}
-
-TEST_F(WasmRuntimeTest, RefusesTypesThatDoNotFit) {
-  for (const char* const wat : {R"((import "test" "input_size" (func (param f64))) (func (export "_start")))",
-                                R"((func (export "canopy_handle") (param i32)))",
-                                R"((func (export "_start") (result f64) (f64.const 1)))",
-                                R"((func (export "canopy_init") (param i32)) (func (export "handle")))"}) {
-    const auto made = runtime_->prepare(function(wat));
-    ASSERT_FALSE(made) << wat;
-    EXPECT_EQ(made.error().code, Code::refused) << made.error().message;
-  }
-}
-
-TEST_F(WasmRuntimeTest, MakesAnewWhatIsNotWhole) {
-  const Function hello = function(R"((memory (export "memory") 1) (data (i32.const 0) "hello")
-      (func (export "_start") (call $output (i32.const 0) (i32.const 5))))");
-  EXPECT_EQ(call(hello).output, "hello");
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "compiled")) {
-    if (entry.path().extension() == ".cwasm") std::filesystem::resize_file(entry.path(), 100);
-  }
-  EXPECT_FALSE(runtime_->find(hello));
-  EXPECT_EQ(call(hello).output, "hello");
-}
-
-TEST_F(WasmRuntimeTest, MakesAnewWhatABitFlippedIn) {
-  const Function hello = function(R"((memory (export "memory") 1) (data (i32.const 0) "hello")
-      (func (export "_start") (call $output (i32.const 0) (i32.const 5))))");
-  EXPECT_EQ(call(hello).output, "hello");
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "compiled")) {
-    if (entry.path().extension() != ".cwasm") continue;
-    std::fstream file(entry.path(), std::ios::binary | std::ios::in | std::ios::out);
-    const auto middle = static_cast<std::streamoff>(entry.file_size() / 2);
-    file.seekg(middle);
-    const int byte = file.get();
-    file.seekp(middle);
-    file.put(static_cast<char>(byte ^ 0x10));
-  }
-  EXPECT_FALSE(runtime_->find(hello));
-  EXPECT_EQ(call(hello).output, "hello");
-}
-
-TEST_F(WasmRuntimeTest, RefusesWhatDoesNotValidate) {
-  Function broken = function(R"((func (export "_start")))");
-  std::ofstream(folder_ / broken.digest, std::ios::binary)
-      << std::string("\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0\7\12\1\6_start\0\0\12\5\1\3\0\x6a\xb", 35);
-  const auto made = runtime_->prepare(broken);
-  ASSERT_FALSE(made);
-  EXPECT_EQ(made.error().code, Code::refused) << made.error().message;
-}
-
-TEST_F(WasmRuntimeTest, RefusesWhatNoSlotOfThePoolCanHold) {
-  std::string globals = R"((memory (export "memory") 1) (func (export "_start")))";
-  for (int i = 0; i < 70'000; ++i) globals += "(global (mut i32) (i32.const 0))";  // More than 1 MiB of them.
-  const auto refused = runtime_->prepare(function(globals));
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Code::refused);
 }
 
 TEST_F(WasmRuntimeTest, SaysWhereAnExceptionWasThrown) {
@@ -400,15 +193,6 @@ TEST_F(WasmRuntimeTest, SaysWhichLongInstructionTrapped) {
   EXPECT_NE(reply.error->message.find("called by far"), std::string::npos) << reply.error->message;
 }
 
-TEST_F(WasmRuntimeTest, RefusesInTheWordsOfTheModuleAsItWasSent) {
-  const Function wrong = function(R"((memory (export "memory") 1) (func (export "_start")
-      (memory.fill (i32.const 1) (i64.const 0) (memory.size))))");
-  const auto made = runtime_->prepare(wrong);
-  ASSERT_FALSE(made);
-  EXPECT_EQ(made.error().code, Code::refused);
-  EXPECT_NE(made.error().message.find("type mismatch"), std::string::npos) << made.error().message;
-}
-
 TEST_F(WasmRuntimeTest, BoundsTheExceptionsThatAGuestKeeps) {
   Function keeper =
       function(R"((memory (export "memory") 1) (tag $t (param i64 i64)) (table $kept 100000 exnref)
@@ -517,67 +301,6 @@ TEST_F(WasmSharedStoreTest, EachCallOfARoundHasItsOwnLimits) {
     finish(run);
     EXPECT_FALSE(run.reply->error) << run.reply->error->message;
   }
-}
-
-TEST_F(WasmRuntimeTest, EndsACompilationThatTakesTooLong) {
-  std::string wat = "(memory 1)";
-  for (int i = 0; i < 400; ++i) {
-    wat += "(func ";
-    for (int j = 0; j < 400; ++j)
-      wat += "(i32.store (i32.const 4) (i32.add (i32.load (i32.const 4)) (i32.const 9)))";
-    wat += ")";
-  }
-  const Function slow = function(wat + R"((func (export "_start")))");
-  CompileOptions options{.program = "/proc/self/exe", .code_folder = folder_};
-  options.timeout = milliseconds(20);
-  const auto plan = compile(options, slow, folder_ / slow.digest, folder_ / "out.cwasm", {"_start"});
-  ASSERT_FALSE(plan);
-  EXPECT_EQ(plan.error().code, Code::limit);
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "out.cwasm"));
-}
-
-TEST_F(WasmRuntimeTest, EndsACompilationThatTakesTooMuchMemory) {
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  GTEST_SKIP() << "a sanitizer's shadow of all address space counts as data, so no limit of it can be kept";
-#endif
-  const Function any = function(R"((func (export "_start")))");
-  CompileOptions options{.program = "/proc/self/exe", .code_folder = folder_};
-  options.memory_bytes = 1 * MiB;
-  options.timeout = seconds(2);  // The compiler may hang on what it cannot allocate.
-  const auto plan = compile(options, any, folder_ / any.digest, folder_ / "out.cwasm", {"_start"});
-  ASSERT_FALSE(plan);
-  EXPECT_EQ(plan.error().code, Code::limit) << plan.error().message;
-}
-
-// Neither one that closes its streams and goes on, nor one that does not read its job.
-TEST_F(WasmRuntimeTest, WaitsForNoCompilerWithoutEnd) {
-  Function any = function(R"((func (export "_start")))");
-  for (int i = 0; i < 5000; ++i) any.files.push_back({"file" + std::to_string(i), std::string(64, 'a'), 1});
-  const auto program = folder_ / "compiler";
-  std::ofstream(program) << "#!/bin/sh\nexec >&-\nexec sleep 1000\n";
-  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
-  CompileOptions options{.program = program, .code_folder = folder_};
-  options.timeout = milliseconds(50);
-  const auto plan = compile(options, any, folder_ / any.digest, folder_ / "out.cwasm", {"_start"});
-  ASSERT_FALSE(plan);
-  EXPECT_EQ(plan.error().code, Code::limit) << plan.error().message;
-}
-
-TEST_F(WasmRuntimeTest, SweepsWhatNobodyUses) {
-  const Function first = function(R"((func (export "_start")))");
-  const Function second = function(R"((func (export "_start") (nop)))");
-  auto used = prepare(first);
-  prepare(second);
-  EXPECT_NE(runtime_->made_name(first), runtime_->made_name(second));
-  EXPECT_EQ(runtime_->sweep({}, seconds(3600)), 0U);  // Young.
-  const auto freed = runtime_->sweep({}, seconds(-3600));
-  ASSERT_TRUE(freed);
-  EXPECT_GT(*freed, 0U);
-  EXPECT_EQ(runtime_->find(second), nullptr);
-  EXPECT_FALSE(call(first).error) << "what a template is held of stays";
-  used.reset();
-  EXPECT_EQ(runtime_->sweep({runtime_->made_name(first)}, seconds(-3600)), 0U);
-  EXPECT_NE(runtime_->find(first), nullptr);
 }
 
 TEST_F(WasmRuntimeTest, LoadsOnceForManyFirstCalls) {

@@ -39,6 +39,7 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Impl> {
   std::size_t hand_out();
   void ended(const Work& work, RunEnd end);
   void recorded(CallId id, std::uint64_t number);
+  void retry_after(Duration delay);
   void renew_leases();
   std::size_t least_loaded() const;
 
@@ -56,6 +57,7 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Impl> {
   bool waits_for_room = false;
   bool draining = false;
   bool stopped = false;
+  Time retry_at = never;  // When the first of the calls that found no place may find one.
   Time renew_at{};
   std::jthread thread;
 };
@@ -67,15 +69,18 @@ std::size_t Dispatcher::Impl::least_loaded() const {
 void Dispatcher::Impl::run() {
   renew_at = clock.now() + options.lease_time / 3;
   for (;;) {
-    const Time next = std::min(log.sweep(), renew_at);
+    Time next = std::min(log.sweep(), renew_at);
     bool is_draining = false;
     {
       std::unique_lock lock(mutex);
+      next = std::min(next, retry_at);
       if (!woken && !stopped) {
         const Duration rest = std::clamp<Duration>(next - clock.now(), Duration::zero(), longest_rest);
-        changed.wait_for(lock, rest, [this] { return woken || stopped; });
+        changed.wait_for(lock, rest, [&] { return woken || stopped || retry_at < next; });
       }
       if (stopped) return;
+      if (!woken && retry_at < next) continue;  // To rest for less long.
+      if (retry_at <= clock.now()) retry_at = never;
       woken = false;
       is_draining = draining;
     }
@@ -143,8 +148,10 @@ void Dispatcher::Impl::ended(const Work& work, RunEnd end) {
     number = at->second.number;
   }
   if (end.busy) {
-    log.release(lease, clock.wall_now() + std::max(end.busy_for, options.busy_delay));
-    return recorded(lease.id, number);
+    const Duration delay = std::max(end.busy_for, options.busy_delay);
+    log.release(lease, clock.wall_now() + delay);
+    recorded(lease.id, number);
+    return retry_after(delay);
   }
   const auto done = [self = weak_from_this().lock(), id = lease.id, number](const Result<void>& result) {
     if (!result && result.error().code != Code::conflict) {
@@ -172,6 +179,17 @@ void Dispatcher::Impl::recorded(CallId id, std::uint64_t number) {
     }
   }
   if (tell) changed.notify_all();
+}
+
+// Nobody else says when a call that was given back may be leased again: the log was asked before it was.
+void Dispatcher::Impl::retry_after(Duration delay) {
+  {
+    const std::lock_guard lock(mutex);
+    const Time at = clock.now() + delay;
+    if (at >= retry_at) return;
+    retry_at = at;
+  }
+  changed.notify_all();
 }
 
 void Dispatcher::Impl::renew_leases() {

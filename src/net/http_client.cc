@@ -152,29 +152,25 @@ class Errand {
   }
 
   // Asked once for a request: a name that changes its mind later is not asked again.
-  std::vector<Tcp::endpoint> addresses_of_host() {
+  Result<std::vector<Tcp::endpoint>> addresses_of_host() const {
     ErrorCode error;
-    std::vector<Tcp::endpoint> endpoints;
+    std::vector<asio::ip::address> addresses = {asio::ip::make_address(url_.host, error)};
+    if (error) {
+      CANOPY_TRY(addresses, look_up(url_.host, deadline_, request_.ask_addresses));
+    }
     unsigned port = 0;
     std::from_chars(url_.port.data(), url_.port.data() + url_.port.size(), port);
-    const auto add = [&](const asio::ip::address& address) {
+    std::vector<Tcp::endpoint> endpoints;
+    endpoints.reserve(addresses.size());
+    for (const asio::ip::address& address : addresses) {
       endpoints.emplace_back(address, static_cast<std::uint16_t>(port));
-    };
-    if (const auto address = asio::ip::make_address(url_.host, error); !error) {
-      add(address);
-    } else if (request_.resolve) {
-      for (const std::string& text : request_.resolve(url_.host)) add(asio::ip::make_address(text));
-    } else {
-      Tcp::resolver resolver(io_);
-      for (const auto& found : resolver.resolve(url_.host, url_.port, error))
-        endpoints.push_back(found.endpoint());
     }
     return endpoints;
   }
 
   Result<void> connect() {
     ErrorCode error;
-    std::vector<Tcp::endpoint> endpoints = addresses_of_host();
+    CANOPY_TRY(std::vector<Tcp::endpoint> endpoints, addresses_of_host());
     if (endpoints.empty()) {
       return fail(Code::unavailable, "cannot connect to " + url_.text + ": the host \"" + url_.host +
                                          "\" is not known; is the URL right?");

@@ -1,6 +1,6 @@
 #pragma once
-// A small HTTP client for the command line and for tests: it blocks, makes one connection per request, and
-// never waits past its deadline (but for the name of a host, which the system looks up in its own time).
+// A small HTTP client for the command line, callbacks, fetch and tests: it blocks, makes one connection per
+// request, and never waits past its deadline.
 //
 // Threads: any; a request has an io_context of its own.
 
@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "net/http.h"
+#include "net/name_lookup.h"
 
 namespace canopy::net {
 
@@ -28,8 +29,7 @@ struct HttpClientRequest {
   std::string ca_file;                           // PEM, for https; "" trusts what the system trusts.
   bool is_verified = true;                       // False takes any certificate: for tests only.
   bool public_only = false;                      // Connects to addresses of the public network only.
-  // For tests, in place of the system's: the addresses of a host.
-  std::function<std::vector<std::string>(const std::string& host)> resolve{};
+  AskAddresses ask_addresses = ask_system;       // Another one for tests.
 };
 
 struct HttpClientResponse {

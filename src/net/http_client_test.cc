@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
@@ -158,11 +159,11 @@ TEST(HttpClient, AsksANameOnceAndConnectsToTheVeryAddressThatWasJudged) {
   });
   const std::string port = server.url().substr(server.url().rfind(':'));
   int asked = 0;
-  std::vector<std::string> answer = {"127.0.0.1"};
+  std::vector<asio::ip::address> answer = {asio::ip::make_address("127.0.0.1")};
   auto request = to("http://rebinding.test" + port);
-  request.resolve = [&](const std::string& host) {
+  request.ask_addresses = [&](const std::string& host) {
     EXPECT_EQ(host, "rebinding.test");
-    return ++asked == 1 ? answer : std::vector<std::string>{"192.168.0.1"};
+    return ++asked == 1 ? answer : std::vector{asio::ip::make_address("192.168.0.1")};
   };
   const auto allowed = send(request);
   ASSERT_TRUE(allowed) << allowed.error().message;
@@ -174,13 +175,29 @@ TEST(HttpClient, AsksANameOnceAndConnectsToTheVeryAddressThatWasJudged) {
       {"10.0.0.1", "::1"}, {"0.0.0.0"}, {"169.254.169.254", "fe80::1", "64:ff9b::7f00:1"}};
   for (const auto& addresses : hidden) {
     asked = 0;
-    answer = addresses;
+    answer.clear();
+    for (const auto& address : addresses) answer.push_back(asio::ip::make_address(address));
     const auto refused = send(request);
     ASSERT_FALSE(refused) << addresses.front();
     EXPECT_EQ(refused.error().code, Code::forbidden) << refused.error().message;
     EXPECT_EQ(asked, 1);
   }
   EXPECT_EQ(reached, 1);
+}
+
+TEST(HttpClient, WaitsForANameNoLongerThanItsDeadline) {
+  std::promise<void> go_on;
+  auto request = to("http://slow.test");
+  request.timeout = std::chrono::milliseconds(20);
+  request.ask_addresses = [wait = go_on.get_future().share()](const std::string&) {
+    wait.wait();
+    return std::vector<asio::ip::address>();
+  };
+  const auto response = send(request);
+  go_on.set_value();
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, Code::deadline);
+  EXPECT_NE(response.error().message.find("\"slow.test\" was not looked up in time"), std::string::npos);
 }
 
 TEST(HttpClient, GivesUpAtItsDeadline) {

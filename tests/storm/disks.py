@@ -60,6 +60,13 @@ def tail(arguments, folder):
           f"damaged, 0 wrong")
 
 
+def check_results(server, kept):
+    """Each call of `kept`, by its id, completes with the body it was sent as its result."""
+    for call, body in kept.items():
+        wait_for_state(server, call, ("COMPLETED",))
+        check(server.ask("GET", f"/v1/calls/{call}/result")[1] == body, f"a wrong result of {call}")
+
+
 def disk(arguments, folder):
     """A small disk fills up: 507, and recovery by itself when there is room again."""
     (folder / "data").mkdir()
@@ -99,9 +106,7 @@ def disk(arguments, folder):
             time.sleep(0.05)
         server.kill()
         server.start()
-        for call, body in kept.items():
-            wait_for_state(server, call, ("COMPLETED",))
-            check(server.ask("GET", f"/v1/calls/{call}/result")[1] == body, f"a wrong result of {call}")
+        check_results(server, kept)
         server.kill(signal.SIGTERM)
         print(f"disk: {statuses.count(507)} calls refused with 507 while it was full, {len(kept)} acknowledged, "
               f"0 of them lost")
@@ -150,8 +155,6 @@ def sync(arguments, folder):
             time.sleep(0.05)
     server.kill()
     server.start()
-    for call, body in kept.items():
-        wait_for_state(server, call, ("COMPLETED",))
-        check(server.ask("GET", f"/v1/calls/{call}/result")[1] == body, f"a wrong result of {call}")
+    check_results(server, kept)
     server.kill(signal.SIGTERM)
     print(f"sync: {refused} calls refused with 507 while every fsync failed, {len(kept)} acknowledged, 0 of them lost")

@@ -26,7 +26,7 @@ Result<Login> read_login(std::string_view body, WallTime now) {
   CANOPY_TRY(const auto user, fields.text("user"));
   CANOPY_TRY(const auto password, fields.text("password"));
   if (!user || !password) return fail(Code::invalid, "send {\"user\": NAME, \"password\": PASSWORD}");
-  if (!is_name_part(*user) || password->size() > crypto::password_size_max) {
+  if (!is_name_part(*user) || password->size() > crypto::password_bytes_max) {
     return fail(Code::invalid, "no user has that name, or that long a password");
   }
   CANOPY_TRY(const auto expires, fields.text("expires"));

@@ -192,7 +192,7 @@ const std::string_view openapi_user_schemas = R"json(,
   "expires":{"type":"string","pattern":"^[1-9][0-9]{0,2}(m|h|d)$","examples":["30d"]},
   "user":{"$ref":"#/components/schemas/NamePart"}}},
 "Login":{"type":"object","required":["user","password"],"additionalProperties":false,"properties":{
-  "user":{"$ref":"#/components/schemas/NamePart"},"password":{"type":"string","maxLength":200},
+  "user":{"$ref":"#/components/schemas/NamePart"},"password":{"type":"string","maxLength":1024},
   "expires":{"type":"string","pattern":"^[1-9]h$","examples":["8h"]}}},
 "UsageRows":{"type":"object","required":["usage","next"],"properties":{"next":{"$ref":"#/components/schemas/Next"},"usage":{"type":"array","items":{"type":"object",
   "required":["user","function","calls","errors","run_ms","cpu_ms","memory_mib_seconds","input_bytes","output_bytes",

@@ -51,6 +51,12 @@ std::size_t find_invalid_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
+std::size_t count_characters(std::string_view text) {
+  std::size_t count = 0;
+  for (; !text.empty(); ++count) text.remove_prefix(utf8_step(text).size);
+  return count;
+}
+
 void append_utf8(char32_t code_point, std::string& out) {
   const auto tail = [&](unsigned shift) {
     out += static_cast<char>(0x80U | ((static_cast<unsigned>(code_point) >> shift) & 0x3FU));

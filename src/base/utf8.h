@@ -16,6 +16,9 @@ struct Utf8Step {
 // Looks at the front of `text`, which is not empty.
 Utf8Step utf8_step(std::string_view text);
 
+// How many characters `text` has; a broken piece of one counts as one.
+std::size_t count_characters(std::string_view text);
+
 // Where the first byte lies that does not belong to a character; npos where all do.
 std::size_t find_invalid_utf8(std::string_view text);
 

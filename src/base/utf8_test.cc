@@ -31,6 +31,12 @@ TEST(Utf8, RefusesWhatIsMalformed) {
   }
 }
 
+TEST(Utf8, CountsCharactersRatherThanBytes) {
+  EXPECT_EQ(count_characters(""), 0U);
+  EXPECT_EQ(count_characters("a\u00e4\u20ac\U0001f600"), 4U);
+  EXPECT_EQ(count_characters("a\xe2\x82z\xff"), 4U);
+}
+
 TEST(Utf8, RepairsEachBrokenPieceOnce) {
   EXPECT_EQ(repaired_utf8("a\xE2\x82z"), "a\xEF\xBF\xBDz");
   EXPECT_EQ(repaired_utf8("\xFF\xFE"), "\xEF\xBF\xBD\xEF\xBF\xBD");

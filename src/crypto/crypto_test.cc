@@ -72,10 +72,23 @@ TEST(Password, IsKnownAgain) {
 }
 
 TEST(Password, IsNeitherShortNorEndless) {
-  EXPECT_EQ(hash_password("1234567").error().code, Code::invalid);
-  const std::string endless(password_size_max + 1, 'x');
-  EXPECT_EQ(hash_password(endless).error().code, Code::invalid);
+  const auto refused = hash_password("1234567");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::invalid);
+  EXPECT_EQ(refused.error().message, "a password has 8 to 200 characters; this one has 7");
+  EXPECT_EQ(hash_password(std::string(201, 'x')).error().code, Code::invalid);
+  const std::string endless(password_bytes_max + 1, 'x');
   EXPECT_FALSE(check_password(endless, ""));
+}
+
+TEST(Password, IsCountedInCharactersRatherThanBytes) {
+  std::string letters;  // Each has three bytes.
+  for (int i = 0; i < 200; ++i) letters += "\u20ac";
+  EXPECT_TRUE(hash_password(letters));
+  EXPECT_EQ(hash_password(letters + "x").error().code, Code::invalid);
+  EXPECT_EQ(hash_password(letters.substr(0, std::size_t{7} * 3)).error().code, Code::invalid);
+  EXPECT_EQ(hash_password("no UTF-8: \xff\xfe").error().message,
+            "the password is no UTF-8; send it as UTF-8");
 }
 
 TEST(Box, OpensWithItsKeyAtItsPlaceOnly) {

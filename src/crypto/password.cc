@@ -5,6 +5,7 @@
 
 #include <sodium.h>
 
+#include "base/utf8.h"
 #include "crypto/ready.h"
 
 namespace canopy::crypto {
@@ -29,10 +30,14 @@ bool matches(const char* hash, std::string_view password) {
 }  // namespace
 
 Result<std::string> hash_password(std::string_view password) {
-  if (password.size() < password_size_min || password.size() > password_size_max) {
-    return fail(Code::invalid, "a password has " + std::to_string(password_size_min) + " to " +
-                                   std::to_string(password_size_max) + " bytes; this one has " +
-                                   std::to_string(password.size()));
+  if (find_invalid_utf8(password) != std::string_view::npos) {
+    return fail(Code::invalid, "the password is no UTF-8; send it as UTF-8");
+  }
+  const std::size_t count = count_characters(password);
+  if (count < password_characters_min || count > password_characters_max) {
+    return fail(Code::invalid, "a password has " + std::to_string(password_characters_min) + " to " +
+                                   std::to_string(password_characters_max) + " characters; this one has " +
+                                   std::to_string(count));
   }
   Hash hash{};
   if (!make(password, hash)) {
@@ -42,7 +47,7 @@ Result<std::string> hash_password(std::string_view password) {
 }
 
 bool check_password(std::string_view password, const std::string& hash) {
-  if (password.size() > password_size_max) return false;
+  if (password.size() > password_bytes_max) return false;
   if (!hash.empty()) return matches(hash.c_str(), password);
   Hash wasted{};
   const bool made = make(password, wasted);

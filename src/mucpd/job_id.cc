@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t text_size = 24;
 constexpr std::size_t high_size = 8;
-constexpr std::size_t character_count = 12;
+constexpr std::size_t utf16_unit_count = 12;
 
 std::optional<std::uint64_t> parse_hex(std::string_view text) {
   std::uint64_t value = 0;
@@ -20,8 +20,8 @@ std::optional<std::uint64_t> parse_hex(std::string_view text) {
   return value;
 }
 
-// As JavaScript counts them: those beyond U+FFFF are two.
-std::size_t count_characters(std::string_view text) {
+// What JavaScript calls the length of a text: characters beyond U+FFFF are two.
+std::size_t count_utf16_units(std::string_view text) {
   std::size_t count = 0;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -50,7 +50,7 @@ std::optional<store::ShortId> parse_job_id(std::string_view text) {
 }
 
 bool is_object_id(std::string_view text) {
-  return parse_job_id(text).has_value() || count_characters(text) == character_count;
+  return parse_job_id(text).has_value() || count_utf16_units(text) == utf16_unit_count;
 }
 
 }  // namespace canopy::mucpd

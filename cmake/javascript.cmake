@@ -17,9 +17,11 @@ block(PROPAGATE CANOPY_JS_INTERPRETER)
   file(GLOB preludes CONFIGURE_DEPENDS ${guest}/prelude/*.js)
   file(GLOB sources CONFIGURE_DEPENDS ${guest}/*.c)
   set(objects "")
+  # __SANITIZE_ADDRESS__ does one thing in these sources: blocks come from the functions given to JS_NewRuntime2()
+  # (src/js/engine/memory.c), not from pools of a page for each size.
   foreach(name quickjs libregexp libunicode dtoa)
     add_custom_command(OUTPUT ${out}/${name}.o DEPENDS ${CANOPY_QUICKJS}/${name}.c
-      COMMAND ${compile} -w -D_GNU_SOURCE -c ${CANOPY_QUICKJS}/${name}.c -o ${out}/${name}.o)
+      COMMAND ${compile} -w -D_GNU_SOURCE -D__SANITIZE_ADDRESS__ -c ${CANOPY_QUICKJS}/${name}.c -o ${out}/${name}.o)
     list(APPEND objects ${out}/${name}.o)
   endforeach()
   foreach(source IN LISTS sources)

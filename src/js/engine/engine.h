@@ -25,6 +25,11 @@ _Noreturn void engine_fail(enum host_failure failure, const char* text);
 // Logs `reason` as an error, with its stack.
 void engine_log_error(const char* before, JSValueConst reason);
 
+// -- memory.c
+extern const JSMallocFunctions memory_functions;
+// What is asked for from now on lies together. Once, before the image is taken.
+void memory_seal(void);
+
 // -- source.c
 // How the source of a function is run: at once, or only parsed, to be run in each call.
 enum source_mode { SOURCE_RUN, SOURCE_PARSE };
@@ -55,10 +60,11 @@ void loop_report_rejections(void);
 // A fetch number of which the promise's functions are kept; both are consumed.
 void loop_expect(int32_t number, JSValue resolve, JSValue reject);
 
-// -- natives.c, text.c, request.c
+// -- natives.c, text.c, header.c, request.c
 void natives_add(JSValueConst natives);
 void natives_start_call(void);
 void text_add_natives(JSValueConst natives);
+void header_add_natives(JSValueConst natives);
 void request_add_natives(JSValueConst natives);
 bool request_is_response(JSValueConst value);
 // A fetch has its answer; both functions are consumed.
@@ -68,7 +74,7 @@ void native_add(JSValueConst natives, const char* name, JSCFunction* function, i
 // -- prelude.c
 // Makes what a function finds in its global object, and keeps what the engine itself needs of it.
 void prelude_load(void);
-extern JSValue prelude_serve;     // (handler, object) -> promise of a Response
-extern JSValue prelude_respond;   // (response) -> promise of having written it
+extern JSValue prelude_serve;     // (handler, object) -> what the handler returned
+extern JSValue prelude_respond;   // (response) -> nothing, or a promise of having ended what comes after it
 extern JSValue prelude_resolve;   // (object) -> a promise, where it is a thenable
 extern JSValue prelude_response;  // The class Response.

@@ -17,7 +17,7 @@ void __wasm_call_ctors(void);
 
 static void prepare(enum source_mode mode) {
   __wasm_call_ctors();
-  js_runtime = JS_NewRuntime();
+  js_runtime = JS_NewRuntime2(&memory_functions, NULL);
   js = js_runtime ? JS_NewContext(js_runtime) : NULL;
   if (!js) engine_fail(HOST_OUT_OF_MEMORY, "JavaScript itself needs more memory than the function may have");
   JS_SetMaxStackSize(js_runtime, stack_bytes);
@@ -28,6 +28,7 @@ static void prepare(enum source_mode mode) {
   JSMemoryUsage usage;
   JS_ComputeMemoryUsage(js_runtime, &usage);
   JS_SetGCThreshold(js_runtime, (size_t)usage.malloc_size + collect_after_bytes);
+  memory_seal();
 }
 
 HOST_EXPORT("canopy_js_run") void engine_prepare_run(void) { prepare(SOURCE_RUN); }

@@ -321,6 +321,59 @@ TEST_F(JavaScript, ServesTheWebsWay) {
             std::string::npos);
 }
 
+TEST_F(JavaScript, TheUrlOfARequestIsInNormalForm) {
+  const auto url_at = [this](std::string_view host) {
+    return call("export default {fetch(request) { return new Response(request.url); }}", "",
+                {{"Host", std::string(host)}})
+        .output;
+  };
+  EXPECT_EQ(url_at("127.0.0.1:8080"), "http://127.0.0.1:8080/some/path?q=1");
+  EXPECT_EQ(url_at("localhost"), "http://localhost/some/path?q=1");
+  EXPECT_EQ(url_at("a-1.Example.ORG:80"), "http://a-1.example.org/some/path?q=1");
+  EXPECT_EQ(url_at("127.1"), "http://127.0.0.1/some/path?q=1");
+  EXPECT_EQ(url_at("0x7f.1"), "http://127.0.0.1/some/path?q=1");
+  EXPECT_EQ(url_at("010.0.0.1"), "http://8.0.0.1/some/path?q=1");
+  EXPECT_EQ(url_at("[::1]:81"), "http://[::1]:81/some/path?q=1");
+  EXPECT_EQ(url_at("a b"), "http://localhost/some/path?q=1");
+  EXPECT_EQ(url_at("a:99999"), "http://localhost/some/path?q=1");
+}
+
+TEST_F(JavaScript, HeadersAndBodiesAsTheStandardHasThem) {
+  EXPECT_EQ(
+      answer(R"(() => {
+    const headers = new Headers({'X-B': ' b\t', a: 1});
+    headers.append('x-b', 'c');
+    headers.append('Set-Cookie', 'x=1');
+    headers.append('set-cookie', 'y=2');
+    const copy = new Headers(headers);
+    headers.set('set-cookie', 'z=3');
+    headers.delete('A');
+    const errors = [() => new Headers({'a b': 1}), () => headers.set('a', 'b\nc'), () => new Headers([['a']])].map((f) => {
+      try { f(); return 'none'; } catch (error) { return error.name; }
+    });
+    return [[...headers], [...copy.keys()], copy.get('set-cookie'), copy.getSetCookie().length, copy.has('A'), errors];
+  })"),
+      R"([[["set-cookie","z=3"],["x-b","b, c"]],["a","set-cookie","set-cookie","x-b"],"x=1, y=2",2,true,)"
+      R"(["TypeError","TypeError","TypeError"]])");
+  EXPECT_EQ(
+      answer(R"(async () => {
+    const text = new Response('\ufeffa\ud800', {status: 201, headers: {'content-type': 'x/y'}});
+    const copy = text.clone();
+    const bytes = new Uint8Array([1, 2]);
+    const binary = new Response(bytes);
+    bytes[0] = 9;
+    const twice = await text.text().then(() => text.text()).catch((error) => error.name);
+    return [text.bodyUsed, twice, copy.status, copy.headers.get('Content-Type'), (await copy.text()).charCodeAt(1),
+      [...await binary.bytes()], binary.headers.has('content-type'), new Response(null).body, new Response('ab').body.length,
+      (await new Response(null).arrayBuffer()).byteLength, new Response(new URLSearchParams({a: 'b'})).headers.get('content-type'),
+      await new Request('http://a/', {method: 'post', body: '{"b":1}'}).json()];
+  })"),
+      R"([true,"TypeError",201,"x/y",65533,[1,2],false,null,2,0,"application/x-www-form-urlencoded;charset=UTF-8",{"b":1}])");
+  const Reply reply = call("() => new Response('é', {headers: {Server: 'mine', 'X-A': 'b'}})");
+  EXPECT_EQ(reply.output, "é");
+  EXPECT_EQ(reply.headers.size(), 2U);
+}
+
 TEST_F(JavaScript, FetchesWhereItMay) {
   EXPECT_EQ(answer(R"(export default async () => {
     const response = await fetch('https://a.org/x?y=1', {method: 'post', body: 'sent'});

@@ -36,6 +36,12 @@ static const char fetch_js[] = {
 #embed "prelude/fetch.js" suffix(, 0)
 };
 
+static const char warm_js[] = {
+#embed "prelude/warm.js" suffix(, 0)
+};
+
+static JSValue kept;
+
 static void run(const char* text, const char* name, JSValueConst natives) {
   const JSValue function = JS_Eval(js, text, strlen(text), name, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_STRICT);
   if (JS_IsException(function)) engine_fail_thrown();
@@ -58,6 +64,7 @@ void prelude_load(void) {
   text_add_natives(natives);
   source_map_add_natives(natives);
   loop_add_natives(natives);
+  header_add_natives(natives);
   request_add_natives(natives);
   run(core_js, "canopy:core", natives);
   run(console_js, "canopy:console", natives);
@@ -67,9 +74,11 @@ void prelude_load(void) {
   run(headers_js, "canopy:headers", natives);
   run(http_js, "canopy:http", natives);
   run(fetch_js, "canopy:fetch", natives);
+  run(warm_js, "canopy:warm", natives);
   prelude_serve = take(natives, "serve");
   prelude_respond = take(natives, "respond");
   prelude_resolve = take(natives, "resolve");
   prelude_response = take(natives, "Response");
+  kept = take(natives, "kept");
   JS_FreeValue(js, natives);
 }

@@ -59,7 +59,7 @@
   const write = (request) => {
     let head = `${request.method}\0${request.url}\0${request.redirect}\0`;
     for (const [name, value] of request.headers) head += `${name}\0${value}\0`;
-    return join(`${head}\0`, native.takeBody(request));
+    return join(`${head}\0`, native.takeBytes(request));
   };
 
   const read = (bytes) => {

@@ -1,55 +1,72 @@
 // Request and Response, and how a call becomes one and the other an answer.
+//
+// A call pays for what it looks at: its Request is made when the function is deployed and reads its parts when
+// they are asked for, and a body that is text stays text until somebody wants bytes.
 (native) => {
   const none = new Uint8Array(0);
+  const isBytes = (body) => body instanceof ArrayBuffer || ArrayBuffer.isView(body);
 
-  // -> [bytes, the type it has by itself]
-  const bytesOfBody = (body) => {
-    if (body === null || body === undefined) return [null, null];
-    if (typeof body === 'string') return [native.encode(body.toWellFormed()), 'text/plain;charset=UTF-8'];
-    if (body instanceof URLSearchParams) {
-      return [native.encode(body.toString()), 'application/x-www-form-urlencoded;charset=UTF-8'];
-    }
-    if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return [native.bytesOf(body).slice(), null];
-    return [native.encode(String(body).toWellFormed()), 'text/plain;charset=UTF-8'];
+  // Text, bytes or null.
+  const bodyOf = (body) => {
+    if (body === null || body === undefined) return null;
+    if (typeof body === 'string') return body.toWellFormed();
+    return isBytes(body) ? native.bytesOf(body).slice() : String(body).toWellFormed();
+  };
+  // The type that a body has by itself.
+  const typeOf = (body) => {
+    if (typeof body === 'string') return 'text/plain;charset=UTF-8';
+    if (body === null || body === undefined || isBytes(body)) return null;
+    if (body instanceof URLSearchParams) return 'application/x-www-form-urlencoded;charset=UTF-8';
+    return 'text/plain;charset=UTF-8';
   };
 
-  class Body {
-    #bytes;
-    #used = false;
-    constructor(bytes) { this.#bytes = bytes; }
-    static { native.takeBody = (message) => message.#take(); native.peekBody = (message) => message.#bytes; }
-    #take() {
-      if (this.#used) throw new TypeError('the body was read already; clone() what is read twice');
-      this.#used = this.#bytes !== null;
-      return this.#bytes ?? none;
+  const ofCall = Symbol('the request of the call');
+
+  // What Request and Response have of their body, which is text, bytes or null. `look` gives it, `take` gives it
+  // once, `hold` replaces it.
+  const bytesOf = (message, take) => {
+    const body = take(message);
+    return typeof body === 'string' ? native.encode(body) : body?.slice() ?? none.slice();
+  };
+  const textOf = (message, take) => {
+    const body = take(message);
+    return typeof body === 'string' ? body : native.decode(body ?? none, false);
+  };
+  const addBody = (Class, {look, take, hold, isUsed}) => {
+    class Body {
+      get body() {
+        const body = look(this);
+        if (typeof body !== 'string') return body;
+        const bytes = native.encode(body);
+        hold(this, bytes);
+        return bytes;
+      }
+      get bodyUsed() { return isUsed(this); }
+      async bytes() { return bytesOf(this, take); }
+      async arrayBuffer() { return bytesOf(this, take).buffer; }
+      async text() {
+        const text = textOf(this, take);
+        return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+      }
+      async json() { return JSON.parse(textOf(this, take)); }
+      async formData() {
+        const type = this.headers.get('content-type') ?? '';
+        if (!type.startsWith('application/x-www-form-urlencoded')) throw new TypeError(`a form of type '${type}' is not supported`);
+        return new URLSearchParams(textOf(this, take));
+      }
     }
-    get body() { return this.#bytes; }
-    get bodyUsed() { return this.#used; }
-    async bytes() { return this.#take().slice(); }
-    async arrayBuffer() { return this.#take().slice().buffer; }
-    async text() { return native.decode(this.#take(), false).replace(/^\ufeff/, ''); }
-    async json() { return JSON.parse(native.decode(this.#take(), false)); }
-    async formData() {
-      const type = this.headers.get('content-type') ?? '';
-      if (!type.startsWith('application/x-www-form-urlencoded')) throw new TypeError(`a form of type '${type}' is not supported`);
-      return new URLSearchParams(native.decode(this.#take(), false));
-    }
-  }
+    const {constructor, ...methods} = Object.getOwnPropertyDescriptors(Body.prototype);
+    Object.defineProperties(Class.prototype, methods);
+  };
+  const readAlready = () => { throw new TypeError('the body was read already; clone() what is read twice'); };
 
   const methodOf = (method) => {
     const text = String(method);
-    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text)) throw new TypeError(`'${text.slice(0, 80)}' is not a method`);
+    if (!native.isToken(text)) throw new TypeError(`'${text.slice(0, 80)}' is not a method`);
     const upper = text.toUpperCase();
     return ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'].includes(upper) ? upper : text;
   };
 
-  const copyOf = (message) => {
-    if (message.bodyUsed) throw new TypeError('the body was read already');
-    return native.peekBody(message);
-  };
-
-  // The request of the call itself is not checked again, and its headers are read when they are looked at.
-  const ofCall = Symbol('the request of the call');
   const headersOfCall = () => {
     const list = native.list(0);
     const headers = new Headers();
@@ -57,63 +74,117 @@
     return headers;
   };
 
-  class Request extends Body {
+  const METHOD = 0;
+  const PATH = 1;
+  const QUERY = 2;
+  const CALL_ID = 3;
+  const FUNCTION = 4;
+
+  // Parsing a URL costs more than all the rest of a short call; most are in normal form already.
+  const urlOfCall = () => {
+    const plain = native.plainUrl();
+    if (plain !== null) return plain;
+    const query = native.part(QUERY);
+    const rest = native.part(PATH) + (query === '' ? '' : `?${query}`);
+    return (URL.parse(`http://${native.host()}${rest}`) ?? new URL(`http://localhost${rest}`)).href;
+  };
+
+  class Request {
+    #body;
+    #used = false;
     #url;
     #method;
     #headers;
-    #redirect;
-    #signal;
+    #redirect = 'follow';
+    #signal = null;
     constructor(input, options = {}) {
       if (input === ofCall) {
-        super(options.bytes.length === 0 ? null : options.bytes);
-        this.#url = options.url;
-        this.#method = options.method;
-        this.#headers = null;
-        this.#redirect = 'follow';
-        this.#signal = null;
+        this.#body = ofCall;
         return;
       }
       const from = input instanceof Request ? input : null;
-      const [bytes, type] = options.body !== undefined ? bytesOfBody(options.body) : [from ? copyOf(from) : null, null];
-      super(bytes);
+      const given = options.body !== undefined;
+      if (!given && from?.bodyUsed) readAlready();
+      const body = given ? bodyOf(options.body) : from ? Request.#look(from) : null;
+      this.#body = body;
       this.#url = from ? from.url : new URL(input).href;
       this.#method = methodOf(options.method ?? from?.method ?? 'GET');
-      if (bytes !== null && (this.#method === 'GET' || this.#method === 'HEAD') && options.body) {
+      if (body !== null && (this.#method === 'GET' || this.#method === 'HEAD') && options.body) {
         throw new TypeError(`a ${this.#method} request has no body`);
       }
       this.#headers = new Headers(options.headers ?? from?.headers);
-      if (type && !this.#headers.has('content-type')) native.putHeader(this.#headers, 'content-type', type);
+      const type = given ? typeOf(options.body) : null;
+      if (type) native.putHeader(native.listOf(this.#headers), 'content-type', type);
       this.#redirect = options.redirect ?? from?.redirect ?? 'follow';
       this.#signal = options.signal ?? from?.signal ?? null;
     }
-    get url() { return this.#url; }
-    get method() { return this.#method; }
+    get url() { return (this.#url ??= urlOfCall()); }
+    get method() { return (this.#method ??= native.part(METHOD)); }
     get headers() { return (this.#headers ??= headersOfCall()); }
     get redirect() { return this.#redirect; }
     get signal() { return this.#signal; }
     clone() { return new Request(this); }
+    static #look(request) {
+      if (request.#body !== ofCall) return request.#body;
+      const bytes = native.input();
+      return (request.#body = bytes.length === 0 ? null : bytes);
+    }
+    static #take(request) {
+      if (request.#used) readAlready();
+      const body = Request.#look(request);
+      request.#used = body !== null;
+      return body;
+    }
+    static {
+      native.takeBytes = (request) => bytesOf(request, Request.#take);
+      addBody(Request, {
+        look: Request.#look,
+        take: Request.#take,
+        hold: (request, body) => { request.#body = body; },
+        isUsed: (request) => request.#used,
+      });
+    }
   }
   native.defineClass(Request);
 
   const emptyStatus = [101, 204, 205, 304];
-  class Response extends Body {
-    #status;
-    #statusText;
-    #headers;
-    #url = '';
-    #redirected = false;
-    constructor(body, options = {}) {
-      const [bytes, type] = bytesOfBody(body);
-      super(bytes);
-      const status = options.status === undefined ? 200 : Number(options.status);
-      if (!Number.isInteger(status) || status < 200 || status > 599) {
-        throw new RangeError(`the status ${options.status} is not a whole number from 200 to 599`);
+  const statusOf = (given, body) => {
+    const status = Number(given);
+    if (!Number.isInteger(status) || status < 200 || status > 599) {
+      throw new RangeError(`the status ${given} is not a whole number from 200 to 599`);
+    }
+    if (body !== null && body !== undefined && emptyStatus.includes(status)) {
+      throw new TypeError(`a response of status ${status} has no body`);
+    }
+    return status;
+  };
+
+  const textType = 'text/plain;charset=UTF-8';
+  class Response {
+    #body = null;
+    #used = false;
+    #status = 200;
+    #list;             // Of the headers, which are made of it when they are looked at.
+    #headers = null;
+    #more = null;      // What few responses have.
+    constructor(body, options) {
+      let type = null;
+      if (typeof body === 'string') {
+        this.#body = body.toWellFormed();
+        type = textType;
+      } else if (body !== null && body !== undefined) {
+        this.#body = bodyOf(body);
+        type = typeOf(body);
       }
-      if (bytes !== null && emptyStatus.includes(status)) throw new TypeError(`a response of status ${status} has no body`);
-      this.#status = status;
-      this.#statusText = String(options.statusText ?? '');
-      this.#headers = new Headers(options.headers);
-      if (type && !this.#headers.has('content-type')) native.putHeader(this.#headers, 'content-type', type);
+      if (options === undefined || options === null) {
+        this.#list = type === null ? [] : ['content-type', type];
+        return;
+      }
+      const {status, statusText, headers} = options;
+      if (status !== undefined) this.#status = statusOf(status, body);
+      if (statusText !== undefined) this.#more = {statusText: String(statusText), url: '', redirected: false};
+      this.#list = native.readHeaders(headers);
+      if (type !== null) native.putHeader(this.#list, 'content-type', type);
     }
     static json(value, options = {}) {
       const text = JSON.stringify(value);
@@ -128,16 +199,18 @@
     }
     static error() { return new Response(null, {status: 599}); }
     get status() { return this.#status; }
-    get statusText() { return this.#statusText; }
+    get statusText() { return this.#more?.statusText ?? ''; }
     get ok() { return this.#status < 300; }
-    get headers() { return this.#headers; }
-    get url() { return this.#url; }
-    get redirected() { return this.#redirected; }
+    get headers() { return (this.#headers ??= native.headersOver(this.#list)); }
+    get url() { return this.#more?.url ?? ''; }
+    get redirected() { return this.#more?.redirected ?? false; }
     get type() { return 'default'; }
     clone() {
-      const bytes = copyOf(this);
-      const made = new Response(bytes, {status: this.#status, statusText: this.#statusText, headers: this.#headers});
-      made.#url = this.#url;
+      if (this.#used) readAlready();
+      const made = new Response(null, {headers: this.headers});
+      made.#body = this.#body;
+      made.#status = this.#status;
+      made.#more = this.#more;
       return made;
     }
     static {
@@ -146,14 +219,29 @@
         const made = new Response(empty ? null : bytes, {status: Math.min(Math.max(status, 200), 599)});
         for (const [name, value] of headers) {
           try {
-            made.#headers.append(name, value);
+            made.headers.append(name, value);
           } catch {
             // What is no header is nobody's.
           }
         }
-        made.#url = url;
-        made.#redirected = redirected;
+        made.#more = {statusText: '', url, redirected};
         return made;
+      };
+      const take = (response) => {
+        if (response.#used) readAlready();
+        response.#used = response.#body !== null;
+        return response.#body;
+      };
+      addBody(Response, {
+        look: (response) => response.#body,
+        take,
+        hold: (response, body) => { response.#body = body; },
+        isUsed: (response) => response.#used,
+      });
+      // The name of a header that the function may not set, or nothing.
+      native.write = (response) => {
+        if (response.#used) readAlready();
+        return native.answer(response.#status, response.#list, response.#body);
       };
     }
   }
@@ -162,50 +250,28 @@
 
   // ---- a call
 
-  const METHOD = 0;
-  const PATH = 1;
-  const QUERY = 2;
-  const CALL_ID = 3;
-  const FUNCTION = 4;
-
-  // Parsing a URL costs more than all the rest of a short call; most are in normal form already.
-  const isPlainHost = /^[a-z0-9\-]+(\.[a-z\-][a-z0-9\-]*)*(:(?!80$)[1-9][0-9]*)?$/;
-  const isPlainPath = /^(\/(?!\.)[A-Za-z0-9\-._~!$&()*+,;=:@]*)+(\?[A-Za-z0-9\-._~!$&()*+,;=:@/?%]*)?$/;
-  const readRequest = () => {
-    const query = native.part(QUERY);
-    const host = native.host() || 'localhost';
-    const rest = native.part(PATH) + (query === '' ? '' : `?${query}`);
-    let url = `http://${host}${rest}`;
-    if (!isPlainHost.test(host) || !isPlainPath.test(rest)) url = (URL.parse(url) ?? new URL(`http://localhost${rest}`)).href;
-    return new Request(ofCall, {url, method: native.part(METHOD), bytes: native.input()});
-  };
-
+  const request = new Request(ofCall);
   const later = [];
-  const context = () => ({
-    callId: native.part(CALL_ID),
-    functionName: native.part(FUNCTION),
-    waitUntil: (promise) => { later.push(Promise.resolve(promise).catch((error) => console.error('waitUntil:', error))); },
-    passThroughOnException: () => {},
-  });
+  class Context {
+    get callId() { return native.part(CALL_ID); }
+    get functionName() { return native.part(FUNCTION); }
+  }
+  const context = new Context();
+  context.waitUntil = (promise) => { later.push(Promise.resolve(promise).catch((error) => console.error('waitUntil:', error))); };
+  context.passThroughOnException = () => {};
 
-  native.serve = async (handler, self) => {
-    const response = await handler.call(self, readRequest(), native.variables(), context());
+  native.serve = (handler, self) => handler.call(self, request, native.variables(), context);
+
+  // Undefined, or a promise of having ended what the response need not wait for.
+  native.respond = (response) => {
     if (!(response instanceof Response)) {
       throw new TypeError(`fetch returned ${response === null ? 'null' : typeof response}; it must return a Response`);
     }
-    return response;
+    const refused = native.write(response);
+    if (refused !== undefined) throw new TypeError(`the reply cannot have the header '${refused}'`);
+    return later.length > 0 ? endLater() : undefined;
   };
-
-  native.respond = async (response) => {
-    const bytes = native.takeBody(response);
-    native.status(response.status);
-    native.eachHeader(response.headers, (name, value) => {
-      // What says how the message is framed is not the function's to say.
-      if (!native.header(name, value) && !['connection', 'content-length', 'transfer-encoding', 'date', 'server'].includes(name)) {
-        throw new TypeError(`the reply cannot have the header '${name}'`);
-      }
-    });
-    native.output(bytes);
+  const endLater = async () => {
     while (later.length > 0) await later.shift();
   };
 }

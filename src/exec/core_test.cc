@@ -1,6 +1,7 @@
 #include "exec/core.h"
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,28 @@ TEST_F(CoreTest, PrefersTheLowerLevelButStarvesNobody) {
   core_.poll();
   EXPECT_EQ(story_.substr(0, 5), "lllll");
   EXPECT_LT(story_.rfind('H'), story_.size() - 1) << "the heavy one ended while the light one went on";
+}
+
+// A socket that is always ready, and a crowd of light calls behind it.
+TEST_F(CoreTest, LightTurnsGetAsMuchOfARoundAsTheSocketsHad) {
+  std::vector<std::unique_ptr<Actor>> crowd;
+  for (int i = 0; i < 4; ++i) {
+    crowd.push_back(std::make_unique<Actor>(core_, "l", story_));
+    crowd.back()->turns_left = 100;
+    crowd.back()->on_turn = [this] { clock_.advance(milliseconds(1)); };
+  }
+  int rounds = 0;
+  std::function<void()> socket = [&] {
+    story_ += 's';
+    clock_.advance(milliseconds(3));
+    if (++rounds < 5) core_.post(socket);
+  };
+  core_.post([&] {  // After the first turn has been asked for.
+    core_.post(socket);
+  });
+  for (auto& light : crowd) core_.enqueue(*light, 0, never);
+  core_.poll(12);
+  EXPECT_EQ(story_, "lslllslllslllslllslll");
 }
 
 // A socket that is always ready, and one heavy call beside it.

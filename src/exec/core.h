@@ -2,13 +2,13 @@
 // One core of the machine: its I/O loop, and the turns of the executions that run on it.
 //
 // A call runs on the core that accepted it, at once, until it ends, waits, or has used up its slice. Then it
-// stands in the queue of its level and takes turns with the others. Between two turns the core serves every
-// socket that is ready and starts every new call, so an endless loop delays its neighbours by one slice, and
-// once, at its beginning, by up to two: a tick that comes at once does not cut a short call in pieces. The
-// lowest level that has anybody goes first (a call sinks as it uses more time); one turn in eight goes to
-// the levels above it by rotation, so that a heavy call still ends. While the loop is busy, the heavy levels
-// pause after each turn for three times its length: they get a quarter of a busy core, and all of an idle
-// one.
+// stands in the queue of its level and takes turns with the others. In each round the core serves every
+// socket that is ready, starts every new call and gives one turn (of light calls, as many as take as long),
+// so an endless loop delays its neighbours by one slice, and once, at its beginning, by up to two: a tick
+// that comes at once does not cut a short call in pieces. The lowest level that has anybody goes first (a
+// call sinks as it uses more time); one turn in eight goes to the levels above it by rotation, so that a
+// heavy call still ends. While the loop is busy, the heavy levels pause after each turn for three times its
+// length: they get a quarter of a busy core, and all of an idle one.
 //
 // Threads: run() is the core's thread, and everything else but stop() and post() belongs to it.
 // Life:    every Turn has left before the core dies.

@@ -13,10 +13,20 @@ bool is_same(const Function& a, const Function& b) {
          a.limits == b.limits && a.runtime == b.runtime && a.files == b.files;
 }
 
+using Definitions = std::vector<std::unique_ptr<Definition>>;
+
+// Those none of whose calls runs, here and in the workers.
+void forget_idle(Crew& crew, Definitions& definitions) {
+  std::erase_if(definitions, [&crew](const auto& definition) {
+    if (definition->call_count > 0) return false;
+    crew.forget(*definition);
+    return true;
+  });
+}
+
 class RemoteInstance final : public exec::Instance, public RemoteCall {
  public:
-  RemoteInstance(std::shared_ptr<exec::Template> from, Crew& crew,
-                 std::vector<std::unique_ptr<Definition>>& definitions)
+  RemoteInstance(std::shared_ptr<exec::Template> from, Crew& crew, Definitions& definitions)
       : RemoteCall(crew), from_(std::move(from)), definitions_(definitions) {}
   ~RemoteInstance() override { abandon(); }
   RemoteInstance(const RemoteInstance&) = delete;
@@ -36,18 +46,20 @@ class RemoteInstance final : public exec::Instance, public RemoteCall {
   }
 
  private:
-  // Compared as a whole, since a function's secrets change without its version; there are hardly ever two.
+  // Compared as a whole, since a function's secrets change without its version; there are hardly ever two, as
+  // those that came before are forgotten.
   Definition& define(const Function& function) {
     for (const auto& known : definitions_) {
       if (is_same(known->function, function)) return *known;
     }
+    forget_idle(crew_, definitions_);
     definitions_.push_back(
         std::make_unique<Definition>(Definition{.number = crew_.next_definition(), .function = function}));
     return *definitions_.back();
   }
 
   const std::shared_ptr<exec::Template> from_;  // The definitions are its.
-  std::vector<std::unique_ptr<Definition>>& definitions_;
+  Definitions& definitions_;
 };
 
 class RemoteTemplate final : public exec::Template, public std::enable_shared_from_this<RemoteTemplate> {
@@ -67,18 +79,13 @@ class RemoteTemplate final : public exec::Template, public std::enable_shared_fr
   }
 
   void unload(exec::Core& core) override {
-    Crew& crew = *crews_.at(core.index());
-    std::erase_if(definitions_.at(core.index()), [&crew](const auto& definition) {
-      if (definition->call_count > 0) return false;
-      crew.forget(*definition);
-      return true;
-    });
+    forget_idle(*crews_.at(core.index()), definitions_.at(core.index()));
   }
 
  private:
   const std::shared_ptr<exec::Template> local_;  // Held, so that it is not made anew for each core.
   const std::vector<Crew*>& crews_;
-  std::vector<std::vector<std::unique_ptr<Definition>>> definitions_;  // By core index.
+  std::vector<Definitions> definitions_;  // By core index.
 };
 
 class RemoteRuntime final : public exec::Runtime {

@@ -142,6 +142,15 @@ std::uint32_t count_imported_functions(WasmReader& reader) {
   return functions;
 }
 
+std::uint32_t count_functions(WasmReader& reader) {
+  std::uint32_t functions = 0;
+  skip_items(reader, 1, [&functions](WasmReader& each) {
+    each.u32();
+    ++functions;
+  });
+  return functions;
+}
+
 // The sizes of the data segments.
 std::vector<std::uint64_t> read_segments(WasmReader& reader) {
   std::vector<std::uint64_t> sizes;
@@ -295,6 +304,15 @@ struct Module {
   std::vector<std::uint64_t> segments;
 };
 
+bool is_read(std::uint8_t id) {
+  return id == type_section || id == import_section || id == function_section || id == data_section;
+}
+
+// Behind the last item of a list new ones are put: what lay there would become items, too.
+void refuse_rest(WasmReader& reader) {
+  if (reader.good() && !reader.at_end()) reader.refuse("there are bytes behind its last item");
+}
+
 Result<Module> read_module(std::string_view wasm) {
   if (!wasm.starts_with(header)) return fail(Code::refused, "it is no WebAssembly module of version 1");
   Module module;
@@ -309,8 +327,9 @@ Result<Module> read_module(std::string_view wasm) {
     WasmReader inside = section.reader("a section before the code");
     if (section.id == type_section) module.type_count += count_types(inside);
     if (section.id == import_section) module.function_count += count_imported_functions(inside);
-    if (section.id == function_section) module.function_count += inside.count(1, many);
+    if (section.id == function_section) module.function_count += count_functions(inside);
     if (section.id == data_section) module.segments = read_segments(inside);
+    if (is_read(section.id)) refuse_rest(inside);
     if (!inside.good()) return inside.error();
   }
   if (!reader.good()) return reader.error();
@@ -322,6 +341,7 @@ Result<std::vector<Body>> read_bodies(const Section& section, Editor& editor) {
   WasmReader reader = section.reader("the code section");
   const std::uint32_t count = reader.count(2, many);
   for (std::uint32_t i = 0; i < count && reader.good(); ++i) bodies.push_back(editor.read_body(reader));
+  refuse_rest(reader);
   if (!reader.good()) return reader.error();
   return bodies;
 }

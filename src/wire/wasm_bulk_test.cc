@@ -100,6 +100,10 @@ TEST(WasmBulk, RefusesWhatItDoesNotKnow) {
   EXPECT_NE(why(module("\x06\x40"s)).find("0x06"), std::string::npos);
   EXPECT_NE(why(module("\xfc\x63"s)).find("0xfc 0x63"), std::string::npos);
   EXPECT_NE(why("nothing"), "");
+  // What lies behind the last type would be one, once others were put behind it.
+  std::string hidden = module(std::string(from_parameters) + std::string(fill));
+  hidden.replace(9, 2, "\x09\1"s).insert(18, "\x4e\2"s);
+  EXPECT_NE(why(hidden).find("bytes behind its last item"), std::string::npos) << why(hidden);
   const std::string whole = module(std::string(from_parameters) + std::string(copy), 70'000).substr(0, 120);
   for (std::size_t size = 8; size < whole.size(); ++size) {
     (void)part_bulk_operations(std::string_view(whole).substr(0, size));  // Whatever it answers, it ends.

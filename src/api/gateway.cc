@@ -11,6 +11,7 @@
 #include "api/logs.h"
 #include "api/nodes.h"
 #include "api/openapi.h"
+#include "api/other_sites.h"
 #include "api/pages.h"
 #include "api/secrets.h"
 #include "api/usage.h"
@@ -113,6 +114,11 @@ net::Task<net::HttpResponse> Gateway::dispatch(net::HttpExchange& exchange) {
       break;
   }
   if (route->target == wire::Target::call) return caller_.call(exchange, *std::move(route));
+  if (need.reach != policy::Reach::everybody && (*who)->from_key == nullptr) {
+    if (const auto error = keep_out(request, platform_.options, platform_.place)) {
+      return refuse_with(error_response(*error));
+    }
+  }
   return serve(exchange, *std::move(route), *std::move(who));
 }
 
@@ -126,7 +132,12 @@ Protocol* Gateway::protocol_of(std::string_view path) const {
 net::Task<net::HttpResponse> Gateway::serve_protocol(net::HttpExchange& exchange, Protocol& protocol) {
   auto who = doorman_.identify(exchange.request());
   std::optional<Error> refusal;
-  if (!who) refusal = std::move(who).error();
+  if (!who) {
+    refusal = std::move(who).error();
+  } else if ((*who)->from_key == nullptr) {
+    const auto error = keep_out(exchange.request(), platform_.options, platform_.place);
+    if (error) co_return error_response(*error);
+  }
   const Here here{platform_, core_, caller_, doorman_, refusal ? doorman_.nobody() : *std::move(who)};
   co_return co_await protocol.serve(here, exchange, refusal);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/other_sites.h"
 #include "base/utf8.h"
 #include "mucpd/mucpd.h"
 #include "mucpd/names.h"
@@ -17,19 +18,6 @@ constexpr std::uint64_t read_bytes_max = MiB;
 
 bool has_text(Door door) { return door == Door::add_function || door == Door::run; }
 bool is_about_job(Door door) { return door >= Door::job_status && door <= Door::remove_job; }
-
-// A page of another site, in a browser, that has something done here: it could not read the answer, and needs
-// no more. Clients that are no browsers say nothing of an origin.
-bool is_from_elsewhere(const net::HttpRequest& request, std::string_view allowed) {
-  if (request.method == "GET" || request.method == "HEAD") return false;
-  const std::string_view origin = request.header("Origin");
-  const std::string_view site = request.header("Sec-Fetch-Site");
-  if (allowed == "*" || (!origin.empty() && origin == allowed)) return false;
-  if (site == "cross-site" || site == "same-site") return true;
-  if (origin.empty()) return false;
-  const std::size_t scheme = origin.find("://");
-  return scheme == std::string_view::npos || origin.substr(scheme + 3) != request.header("Host");
-}
 
 policy::Need need_of(Door door) {
   const bool calls = door == Door::run || is_about_job(door);
@@ -86,7 +74,8 @@ std::optional<net::HttpResponse> MucpdServer::refuse(const api::Here& here, cons
                                                      const std::optional<Error>& refusal) const {
   if (asked.door == Door::nowhere) return not_found();
   if (asked.door == Door::no_text) return bad_request();
-  if (is_from_elsewhere(request, here.platform.options.cors_origin)) {
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (!reads && api::is_of_other_site(request, here.platform.options.cors_origin)) {
     return forbidden("[ERR] pages of other sites may not do that; --cors-origin says which may");
   }
   if (refusal && !open_) return unauthorized(*refusal);

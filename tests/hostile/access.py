@@ -120,6 +120,26 @@ def test_a_foreign_key_changes_and_shows_nothing(_):
         expect(len(server.ask("GET", "/v1/secrets", server.bob).json()["secrets"]) == 1, "bob's secret is gone")
 
 
+def test_pages_of_other_sites_get_nothing_of_an_open_server(server):
+    """The server of this group demands no keys: a page that somebody looks at beside it must not get at it."""
+    eve = json.dumps({"name": "eve", "role": "admin"})
+    for name, value in (("Origin", "http://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")):
+        headers = {name: value, "Content-Type": "text/plain"}  # What a browser sends without asking first.
+        for method, path, body in (("POST", "/v1/users", eve), ("POST", "/v1/functions/neighbour/echo/rollback", ""),
+                                   ("POST", "/async-function/neighbour/echo", "x"), ("POST", "/u/eve", "")):
+            expect(server.request(method, path, body, headers).status == 403, f"{method} {path} with {name}: {value}")
+    for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example"):  # It leads to 127.0.0.1 by now.
+        for method, path, body in (("GET", "/v1/functions", None), ("PUT", "/v1/functions/eve/eve", "x"),
+                                   ("POST", "/v1/users", eve), ("GET", "/metrics", None), ("GET", "/u/eve/fn", None)):
+            reply = server.request(method, path, body, {"Host": host, "Origin": f"http://{host}"})
+            expect_error(reply, 403, "forbidden", host.split(":")[0])
+    for host in ("localhost", "127.0.0.1:1", "[::1]:8080", "build-machine"):
+        expect(server.request("GET", "/v1/functions", None, {"Host": host}).status == 200, f"asked as {host}")
+    reply = server.request("POST", "/function/neighbour/echo", b"x", {"Host": "shop.example", "Origin": "http://a.example"})
+    expect(reply.body == b"x", f"a function is called by a page: {reply}")
+    expect(server.request("GET", "/v1/users").json()["users"] == [], "a page has made a user")
+
+
 def test_odd_ways_to_show_a_key(_):
     with guarded() as server:
         key = server.bob.encode()

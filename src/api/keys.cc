@@ -19,6 +19,10 @@ Error no_such_key(std::string_view id) {
   return {Code::not_found, "there is no key " + log_safe(id, 80) + "; /v1/keys lists what there is"};
 }
 
+bool is_key_id(std::string_view text) {
+  return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 Error no_such_user(std::string_view name) {
   return {Code::not_found, "there is no user " + log_safe(name, 80) + "; /v1/users lists who there is"};
 }
@@ -134,7 +138,15 @@ net::HttpResponse list_keys(const Here& here, const net::HttpRequest& request) {
   const auto page_asked = read_page(*parameters);
   if (!page_asked) return error_response(page_asked.error());
   const Principal& who = *here.who;
+  if (const auto& place = page_asked->after; place && !is_key_id(*place)) {
+    return error_response(
+        {Code::invalid, "the parameter 'after': '" + log_safe(*place, 80) + "' is no key's id"});
+  }
   const auto asked = parameters->text("user");
+  if (asked && !is_name_part(*asked)) {
+    return error_response(
+        {Code::invalid, "the parameter 'user': '" + log_safe(*asked, 80) + "' is no user's name"});
+  }
   const auto accounts = here.platform.catalog.users().snapshot();
   if (asked && *asked != who.user_name && !(who.is_admin() && accounts->users.contains(*asked))) {
     return error_response(no_such_user(*asked));

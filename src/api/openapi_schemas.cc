@@ -21,7 +21,7 @@ const std::string_view openapi_schemas = R"json("parameters":{
 "Tail":{"name":"tail","in":"query","description":"Only the last lines.",
   "schema":{"type":"integer","minimum":0,"maximum":1000000}},
 "Follow":{"name":"follow","in":"query","description":"Server-sent events instead, as it happens.",
-  "schema":{"type":"string","enum":["true","false"]}}
+  "schema":{"type":"string","enum":["true","false","yes","no","on","off","1","0"]}}
 },"headers":{
 "CallId":{"description":"The call's id.","schema":{"$ref":"#/components/schemas/CallId"}},
 "Seconds":{"description":"Seconds.","schema":{"type":"number","minimum":0}},

@@ -1,7 +1,6 @@
 #include "api/usage.h"
 
 #include <charconv>
-#include <limits>
 #include <utility>
 
 #include "api/ask.h"
@@ -16,6 +15,7 @@ namespace canopy::api {
 namespace {
 
 constexpr std::uint64_t audit_limit = 100;
+constexpr std::uint64_t audit_id_max = (std::uint64_t{1} << 53U) - 1;  // What every JSON reader can hold.
 constexpr Duration since_max = std::chrono::hours(24) * store::usage_days_max;
 constexpr double mib_seconds_per_kib_us = 1.0 / (1024 * 1e6);
 
@@ -59,6 +59,7 @@ Result<Asked> read_asked(const Here& here, std::string_view query) {
   CANOPY_TRY(const PageAsked page, read_page(parameters));
   Asked asked{.filter = {}, .limit = page.limit};
   const auto user = parameters.text("user");
+  if (user && !is_name_part(*user)) return fail(Code::invalid, "?user=" + log_safe(*user, 80) + " is none");
   const auto accounts = here.platform.catalog.users().snapshot();
   if (!here.who->is_admin()) asked.filter.user = here.who->user;
   if (user && *user != here.who->user_name) {
@@ -183,7 +184,7 @@ net::Task<net::HttpResponse> get_audit(const Here& here, net::HttpExchange& exch
   if (!parameters) co_return error_response(parameters.error());
   const auto asked = read_page(*parameters, audit_limit);
   if (!asked) co_return error_response(asked.error());
-  const auto after = parameters->count("after", 1, std::numeric_limits<std::int64_t>::max());
+  const auto after = parameters->count("after", 1, audit_id_max);
   if (!after) co_return error_response(after.error());
   const std::uint64_t before = after->value_or(0);
   using Found = std::vector<AuditEntry>;

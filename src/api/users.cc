@@ -155,6 +155,10 @@ net::HttpResponse list_users(const Here& here, const net::HttpRequest& request) 
   if (!parameters) return error_response(parameters.error());
   const auto asked = read_page(*parameters);
   if (!asked) return error_response(asked.error());
+  if (asked->after && !is_name_part(*asked->after)) {
+    return error_response(
+        {Code::invalid, "the parameter 'after': '" + log_safe(*asked->after, 80) + "' is no user's name"});
+  }
   wire::JsonWriter json;
   json.begin_object();
   json.key("users");
@@ -252,7 +256,10 @@ net::Task<net::HttpResponse> change_user(const Here& here, net::HttpExchange& ex
 
 net::Task<net::HttpResponse> remove_user(const Here& here, net::HttpExchange& /*exchange*/,
                                          std::string name) {
-  if (!here.who->is_admin()) co_return error_response(no_such_user(name));
+  if (!here.who->is_admin()) {
+    if (name != here.who->user_name) co_return error_response(no_such_user(name));
+    co_return error_response({Code::forbidden, "a user cannot remove itself; ask an administrator"});
+  }
   Platform& platform = here.platform;
   const std::function<Result<bool>()> work = [&]() -> Result<bool> {
     const std::lock_guard lock(platform.deploying);  // No function comes between the look and the removal.

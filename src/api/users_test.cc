@@ -91,6 +91,7 @@ TEST_F(Api, UsersAreMadeChangedAndRemoved) {
   EXPECT_EQ(deploy("eve/a", "echo", eve).status, 404);
 
   EXPECT_EQ(live.request("DELETE", "/v1/users/eve", "", with(admin)).status, 409);
+  EXPECT_EQ(live.request("DELETE", "/v1/users/eve", "", with(eve)).status, 403);
   EXPECT_EQ(live.request("PATCH", "/v1/users/eve", R"({"namespaces":["e1","eve"]})", with(admin)).status,
             200);
   EXPECT_EQ(deploy("eve/a", "echo", eve).status, 201);
@@ -506,7 +507,8 @@ TEST_F(Api, APageThatIsNoneIsRefused) {
   for (const char* bad :
        {"/v1/secrets?after=x", "/v1/usage?after=x", "/v1/usage?after=1/bob/a", "/v1/usage?after=-1/2/bob/a",
         "/v1/usage?after=1/2/bob/a/b", "/v1/usage?after=99999999999999999999/2/bob/a", "/v1/calls?after=x",
-        "/v1/audit?after=x", "/v1/audit?after=0", "/v1/functions/bob/a/versions?after=0"}) {
+        "/v1/audit?after=x", "/v1/audit?after=0", "/v1/audit?after=9007199254740992", "/v1/users?after=%ff",
+        "/v1/keys?after=zz", "/v1/keys?user=", "/v1/usage?user=", "/v1/functions/bob/a/versions?after=0"}) {
     EXPECT_EQ(live.get(bad, with(admin)).status, 400) << bad;
   }
 }

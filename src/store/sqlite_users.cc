@@ -11,9 +11,15 @@
 namespace canopy::store {
 namespace {
 
-constexpr std::size_t label_size_max = 200;
+constexpr std::size_t label_characters_max = 50;
 constexpr std::size_t variable_size_max = 255;
 constexpr Duration expired_key_age = std::chrono::hours(24);  // So long it can still be asked after.
+
+// Of UTF-8: all bytes but those that continue a character.
+std::size_t count_characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](unsigned char byte) { return (byte & 0xC0U) != 0x80U; }));
+}
 
 tl::unexpected<Error> no_user(std::string_view name) {
   return fail(Code::not_found, "there is no user " + log_safe(name, 80) + "; /v1/users lists who there is");
@@ -184,8 +190,9 @@ class SqliteUsers final : public Users {
 
   Result<std::shared_ptr<const Key>> add_key(Key key, const Actor& actor) override {
     CANOPY_TRY_VOID(check_spaces(key.spaces));
-    if (key.label.size() > label_size_max) {
-      return fail(Code::invalid, "a label has at most " + std::to_string(label_size_max) + " bytes");
+    if (count_characters(key.label) > label_characters_max) {
+      return fail(Code::invalid,
+                  "a label has at most " + std::to_string(label_characters_max) + " characters");
     }
     const std::lock_guard lock(mutex_);
     const auto now = snapshot();

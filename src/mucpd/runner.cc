@@ -117,6 +117,14 @@ std::string variable(const Function& function, std::string_view name) {
   return at == function.env.end() ? std::string() : at->second;
 }
 
+// 0 where it is none.
+std::int64_t number(const Function& function, std::string_view name) {
+  const std::string text = variable(function, name);
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
 }  // namespace
 
 std::string_view runner_source() { return runner; }
@@ -133,12 +141,13 @@ Function make_function(std::string_view user, std::string_view name, std::string
   return made;
 }
 
-Function make_marker(std::string_view user, Duration used) {
+Function make_marker(std::string_view user, const Registered& registered) {
   Function made;
   made.name = marker_of(user);
   made.runtime = "js";
   made.env = {{std::string(user_variable), std::string(user)},
-              {std::string(used_variable), std::to_string(used.count())}};
+              {std::string(day_variable), std::to_string(registered.day)},
+              {std::string(used_variable), std::to_string(registered.used_before.count())}};
   return made;
 }
 
@@ -150,11 +159,8 @@ std::optional<std::string> source_of(const Function& function) {
 
 std::string name_of(const Function& function) { return variable(function, function_variable); }
 
-Duration used_before(const Function& marker) {
-  const std::string text = variable(marker, used_variable);
-  Duration::rep nanoseconds = 0;
-  std::from_chars(text.data(), text.data() + text.size(), nanoseconds);
-  return Duration(nanoseconds);
+Registered registered_of(const Function& marker) {
+  return {.day = number(marker, day_variable), .used_before = Duration(number(marker, used_variable))};
 }
 
 }  // namespace canopy::mucpd

@@ -6,7 +6,9 @@
 #include <gtest/gtest.h>
 
 #include "api/live_server.h"
+#include "api/meter.h"
 #include "mucpd/mucpd.h"
+#include "mucpd/names.h"
 #include "mucpd/runner.h"
 
 namespace canopy::mucpd {
@@ -224,7 +226,7 @@ TEST(Mucpd, AJobCanBeRemovedWhereverItIs) {
 TEST(Mucpd, AJobWhoseFunctionIsGoneSaysSo) {
   const Mucpd live([](Options& options) { options.calls_running_max = 1; }, true);
   live.add("alice", "$add");
-  const std::string first = live.run("/u/alice/fn/$add");
+  live.run("/u/alice/fn/$add");
   ASSERT_TRUE(api::eventually([&] { return live.js->waiting_count() == 1; }));
   const std::string second = live.run("/u/alice/fn/$add");
   EXPECT_EQ(live.remove("/u/alice/fn/$add").body, one);
@@ -245,6 +247,24 @@ TEST(Mucpd, ATimeIsTheMillisecondsOfTheCalls) {
   EXPECT_LT(milliseconds, 900) << "MUCPD made 930 of it";
   EXPECT_EQ(live.remove("/u/alice/fn/add").body, one);
   EXPECT_EQ(live.get("/u/alice/time").body, time) << "what a function took was taken";
+}
+
+// The accounts forget days; what was used on them before a user was registered is not missed then.
+TEST(Mucpd, ATimeIsThatSinceTheUserWasRegistered) {
+  const Mucpd live;
+  store::Users& accounts = live.catalog->users();
+  const std::int64_t today = api::day_of(system_clock().wall_now());
+  DayUsage used{
+      .day = today - 1, .function = function_of("alice", "add"), .run_time = std::chrono::seconds(5)};
+  ASSERT_TRUE(accounts.add_usage({used}));
+  live.post("/u/alice");
+  EXPECT_EQ(live.get("/u/alice/time").body, R"({"error":false,"res":0})");
+  used.day = today + store::usage_days_max;
+  used.run_time = std::chrono::seconds(1);
+  ASSERT_TRUE(accounts.add_usage({used}));  // And so yesterday is forgotten.
+  EXPECT_EQ(live.get("/u/alice/time").body, R"({"error":false,"res":1000})");
+  live.post("/u/alice");
+  EXPECT_EQ(live.get("/u/alice/time").body, R"({"error":false,"res":0})");
 }
 
 TEST(Mucpd, WhatIsNowhereIsNotFound) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/deploy.h"
+#include "api/meter.h"
 #include "api/usage.h"
 #include "mucpd/names.h"
 #include "mucpd/reply.h"
@@ -15,7 +16,7 @@ namespace canopy::mucpd {
 namespace {
 
 constexpr std::string_view done = "1";
-constexpr std::size_t rows_max = 1'000'000;
+constexpr std::size_t rows_at_once = 10'000;
 
 // Of the functions of a user, each once.
 template <class Visit>
@@ -36,16 +37,21 @@ std::vector<FunctionName> function_names(const api::Here& here, std::string_view
   return names;
 }
 
-// What the functions of a namespace have used, ever.
-net::Task<Result<Duration>> used_time(const api::Here& here, std::string space) {
+// What the functions of a namespace have used since that day began, however many they were.
+net::Task<Result<Duration>> used_time(const api::Here& here, std::string space, std::int64_t first_day) {
   store::UsageFilter filter;
   filter.space = std::move(space);
+  filter.first_day = first_day;
   filter.by_day = false;
-  const auto rows = co_await api::used(here, filter, rows_max);
-  if (!rows) co_return tl::unexpected(rows.error());
   Duration sum{};
-  for (const store::UsageRow& row : *rows) sum += row.usage.run_time;
-  co_return sum;
+  for (;;) {
+    const auto rows = co_await api::used(here, filter, rows_at_once);
+    if (!rows) co_return tl::unexpected(rows.error());
+    for (const store::UsageRow& row : *rows) sum += row.usage.run_time;
+    if (rows->size() < rows_at_once) co_return sum;
+    const DayUsage& last = rows->back().usage;
+    filter.after = store::UsagePlace{.day = last.day, .user = last.user, .function = last.function};
+  }
 }
 
 Function with_limits(Function draft, const Options& options) {
@@ -56,12 +62,14 @@ Function with_limits(Function draft, const Options& options) {
 }  // namespace
 
 net::Task<net::HttpResponse> MucpdServer::add_user(const api::Here& here, Asked asked) {
-  const auto used = co_await used_time(here, space_of(asked.user));
+  const std::int64_t today = api::day_of(here.platform.clock.wall_now());
+  const auto used = co_await used_time(here, space_of(asked.user), today);
   if (!used) co_return failure(used.error());
+  const Registered registered{.day = today, .used_before = *used};
   auto names = function_names(here, asked.user);
   const auto removed = co_await api::remove_functions(here, std::move(names));
   if (!removed) co_return failure(removed.error());
-  Function marker = with_limits(make_marker(asked.user, *used), here.platform.options);
+  Function marker = with_limits(make_marker(asked.user, registered), here.platform.options);
   std::string code(runner_source());
   const auto deployed = co_await api::deploy_uncompiled(here, std::move(marker), std::move(code));
   if (!deployed) co_return failure(deployed.error());
@@ -83,9 +91,10 @@ net::Task<net::HttpResponse> MucpdServer::user_time(const api::Here& here, Asked
   const auto snapshot = here.platform.catalog.snapshot();
   const auto marker = snapshot->functions.find(marker_of(asked.user));
   if (marker == snapshot->functions.end()) co_return failure(no_user(asked.user));
-  const auto used = co_await used_time(here, space_of(asked.user));
+  const Registered registered = registered_of(*marker->second);
+  const auto used = co_await used_time(here, space_of(asked.user), registered.day);
   if (!used) co_return failure(used.error());
-  const Duration since = std::max(*used - used_before(*marker->second), Duration::zero());
+  const Duration since = std::max(*used - registered.used_before, Duration::zero());
   wire::JsonWriter json;
   json.value(std::chrono::duration<double, std::milli>(since).count());
   co_return success(json.text());

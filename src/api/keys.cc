@@ -8,6 +8,7 @@
 #include "api/fields.h"
 #include "api/page.h"
 #include "api/parameters.h"
+#include "api/users.h"
 #include "base/log.h"
 
 namespace canopy::api {
@@ -21,10 +22,6 @@ Error no_such_key(std::string_view id) {
 
 bool is_key_id(std::string_view text) {
   return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-Error no_such_user(std::string_view name) {
-  return {Code::not_found, "there is no user " + log_safe(name, 80) + "; /v1/users lists who there is"};
 }
 
 // Whose key it is to be: one's own; an administrator may say another's.

@@ -1,6 +1,5 @@
 #include "api/quotas.h"
 
-#include <mutex>
 #include <utility>
 
 #include "api/auth.h"
@@ -12,10 +11,6 @@
 
 namespace canopy::api {
 namespace {
-
-Error no_such_user(std::string_view name) {
-  return {Code::not_found, "there is no user " + log_safe(name, 80) + "; /v1/users lists who there is"};
-}
 
 std::string quotas_json(const Here& here, const User& user) {
   Platform& platform = here.platform;
@@ -49,9 +44,11 @@ void write_quotas(wire::JsonWriter& json, const Quotas& quotas) {
 }
 
 Result<void> read_quotas(const boost::json::object& object, Quotas& quotas) {
-  CANOPY_TRY(const auto fields,
-             Fields::of(object, {"functions", "code_bytes", "concurrency", "queued_calls", "calls_per_minute",
-                                 "log_bytes_per_minute", "result_bytes_per_minute"}));
+  CANOPY_TRY(const auto fields, Fields::of(object, quota_names));
+  return read_quotas(fields, quotas);
+}
+
+Result<void> read_quotas(const Fields& fields, Quotas& quotas) {
   for (const QuotaField& field : quota_fields) {
     if (!fields.has(field.name)) continue;
     CANOPY_TRY(quotas.*field.value, fields.count(field.name));
@@ -75,18 +72,10 @@ net::HttpResponse get_quotas(const Here& here, const net::HttpRequest& request, 
 }
 
 net::Task<net::HttpResponse> set_quotas(const Here& here, net::HttpExchange& exchange, std::string name) {
-  const auto fields = Fields::read_some(
-      exchange.request().body, {"functions", "code_bytes", "concurrency", "queued_calls", "calls_per_minute",
-                                "log_bytes_per_minute", "result_bytes_per_minute"});
+  const auto fields = Fields::read_some(exchange.request().body, quota_names);
   if (!fields) co_return error_response(fields.error());
   store::Users& users = here.platform.catalog.users();
-  const auto apply = [&fields](User& user) -> Result<void> {
-    for (const QuotaField& field : quota_fields) {
-      if (!fields->has(field.name)) continue;
-      CANOPY_TRY(user.quotas.*field.value, fields->count(field.name));
-    }
-    return {};
-  };
+  const auto apply = [&fields](User& user) { return read_quotas(*fields, user.quotas); };
   using Made = std::shared_ptr<const User>;
   const std::function<Result<Made>()> work = [&] {
     return users.change_user(name, apply, "quotas", here.who->actor());

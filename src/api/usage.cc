@@ -8,6 +8,7 @@
 #include "api/gateway.h"
 #include "api/page.h"
 #include "api/parameters.h"
+#include "api/users.h"
 #include "base/log.h"
 #include "wire/json_writer.h"
 
@@ -65,8 +66,7 @@ Result<Asked> read_asked(const Here& here, std::string_view query) {
   if (user && *user != here.who->user_name) {
     const auto at = accounts->users.find(*user);
     if (!here.who->is_admin() || at == accounts->users.end()) {
-      return fail(Code::not_found,
-                  "there is no user " + log_safe(*user, 80) + "; /v1/users lists who there is");
+      return tl::unexpected(no_such_user(*user));
     }
     asked.filter.user = at->second->id;
   } else if (user) {

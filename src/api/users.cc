@@ -17,10 +17,6 @@
 namespace canopy::api {
 namespace {
 
-Error no_such_user(std::string_view name) {
-  return {Code::not_found, "there is no user " + log_safe(name, 80) + "; /v1/users lists who there is"};
-}
-
 void write_user(wire::JsonWriter& json, const User& user) {
   json.begin_object();
   json.member("name", user.name);
@@ -150,6 +146,10 @@ Result<UserChange> read_change(const Principal& who, const Fields& fields) {
 
 }  // namespace
 
+Error no_such_user(std::string_view name) {
+  return {Code::not_found, "there is no user " + log_safe(name, 80) + "; /v1/users lists who there is"};
+}
+
 net::HttpResponse list_users(const Here& here, const net::HttpRequest& request) {
   const auto parameters = Parameters::read(request.query, {"limit", "after"});
   if (!parameters) return error_response(parameters.error());
@@ -247,6 +247,8 @@ net::Task<net::HttpResponse> change_user(const Here& here, net::HttpExchange& ex
   };
   using Made = std::shared_ptr<const User>;
   const std::function<Result<Made>()> work = [&] {
+    // Two administrators do not go at once, one changed and one removed.
+    const std::lock_guard lock(here.platform.deploying);
     return users.change_user(name, apply, asked->text(), here.who->actor());
   };
   const Result<Made> made = co_await change(here, work);
@@ -257,8 +259,10 @@ net::Task<net::HttpResponse> change_user(const Here& here, net::HttpExchange& ex
 net::Task<net::HttpResponse> remove_user(const Here& here, net::HttpExchange& /*exchange*/,
                                          std::string name) {
   if (!here.who->is_admin()) {
-    if (name != here.who->user_name) co_return error_response(no_such_user(name));
-    co_return error_response({Code::forbidden, "a user cannot remove itself; ask an administrator"});
+    // Of others it is not said whether they are there.
+    const bool own = name == here.who->user_name;
+    const Error only_admins{Code::forbidden, "a user cannot remove itself; ask an administrator"};
+    co_return error_response(own ? only_admins : no_such_user(name));
   }
   Platform& platform = here.platform;
   const std::function<Result<bool>()> work = [&]() -> Result<bool> {

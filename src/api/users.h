@@ -2,13 +2,17 @@
 // Users over HTTP: for administrators, but for what a user may see and change of itself.
 
 #include <string>
+#include <string_view>
 
 #include "api/here.h"
 #include "net/task.h"
 
 namespace canopy::api {
 
-// GET /v1/users. {"users": […]}, by name.
+// In the same words for a user that is not there and for one that is not to be seen.
+Error no_such_user(std::string_view name);
+
+// GET /v1/users?limit=&after=. {"users": […], "next"}, by name.
 net::HttpResponse list_users(const Here& here, const net::HttpRequest& request);
 
 // POST /v1/users {"name", "role", "namespaces", "password", "quotas", "key": true}. 201 {"user": …, "key":
@@ -23,7 +27,7 @@ net::HttpResponse get_user(const Here& here, const net::HttpRequest& request, co
 // the password only. The last administrator stays one.
 net::Task<net::HttpResponse> change_user(const Here& here, net::HttpExchange& exchange, std::string name);
 
-// DELETE /v1/users/{name}. 409 while there are functions in its namespaces.
+// DELETE /v1/users/{name}. 403 for oneself, 409 while there are functions in its namespaces.
 net::Task<net::HttpResponse> remove_user(const Here& here, net::HttpExchange& exchange, std::string name);
 
 // POST /v1/login {"user", "password", "expires"}. 201 with a key that expires, in 12h where nothing is said.

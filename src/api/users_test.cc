@@ -128,6 +128,23 @@ TEST_F(Api, TheLastAdministratorStaysOne) {
   EXPECT_EQ(live.request("PATCH", "/v1/users/admin", R"({"disabled":true})", with(bob)).status, 404);
 }
 
+TEST_F(Api, AUserDoesNotRemoveItselfOrOthers) {
+  const auto own = live.request("DELETE", "/v1/users/bob", "", with(bob));
+  EXPECT_EQ(own.status, 403);
+  EXPECT_TRUE(has(own, "a user cannot remove itself; ask an administrator"));
+  EXPECT_EQ(live.request("DELETE", "/v1/users/admin", "", with(bob)).status, 404);
+  EXPECT_EQ(live.request("DELETE", "/v1/users/nil", "", with(bob)).status, 404);
+}
+
+TEST_F(Api, APasswordHas200CharactersAtMost) {
+  const std::string most(200, 'x');
+  const auto longer = live.request("PATCH", "/v1/users/bob", R"({"password":")" + most + R"(x"})", with(bob));
+  EXPECT_EQ(longer.status, 400);
+  EXPECT_TRUE(has(longer, "a password has 8 to 200 characters; this one has 201"));
+  const auto kept = live.request("PATCH", "/v1/users/bob", R"({"password":")" + most + R"("})", with(bob));
+  EXPECT_EQ(kept.status, 200);
+}
+
 TEST_F(Api, OfItselfAUserChangesThePasswordOnly) {
   EXPECT_EQ(live.request("PATCH", "/v1/users/bob", R"({"role":"admin"})", with(bob)).status, 403);
   EXPECT_EQ(live.request("PATCH", "/v1/users/bob", R"({"quotas":{"functions":null}})", with(bob)).status,

@@ -21,10 +21,17 @@ bool is_newer(const Record& a, const Record& b) {
   return std::pair(a.queued, a.id) > std::pair(b.queued, b.id);
 }
 
-Result<store::RecordFilter> read_filter(std::string_view query, WallTime now) {
-  CANOPY_TRY(const auto parameters,
-             Parameters::read(query, {"function", "state", "since", "limit", "after"}));
+struct Asked {
   store::RecordFilter filter;
+  bool durable_only = false;
+};
+
+Result<Asked> read_asked(std::string_view query, WallTime now) {
+  CANOPY_TRY(const auto parameters,
+             Parameters::read(query, {"function", "state", "since", "durable", "limit", "after"}));
+  Asked asked;
+  CANOPY_TRY(asked.durable_only, parameters.flag("durable"));
+  store::RecordFilter& filter = asked.filter;
   CANOPY_TRY(filter.function, parameters.function("function"));
   CANOPY_TRY(filter.state, parameters.state("state"));
   CANOPY_TRY(filter.after, parameters.call("after"));
@@ -32,7 +39,7 @@ Result<store::RecordFilter> read_filter(std::string_view query, WallTime now) {
   if (since) filter.since = now - *since;
   CANOPY_TRY(const auto limit, parameters.count("limit", 1, store::record_limit_max));
   filter.limit = static_cast<std::size_t>(limit.value_or(list_limit));
-  return filter;
+  return asked;
 }
 
 // Of the calls that run, the page that `filter` asks for. They come before all that ended; so where `after`
@@ -48,10 +55,6 @@ std::vector<Record> page_of(std::vector<Record> running, const store::RecordFilt
   });
   if (running.size() > filter.limit) running.resize(filter.limit);
   return running;
-}
-
-bool may_run(const store::RecordFilter& filter) {
-  return !filter.state || *filter.state == State::running || *filter.state == State::queued;
 }
 
 std::string page_json(const std::vector<DurableRecord>& durable, const std::vector<Record>& plain,
@@ -193,24 +196,23 @@ net::Task<Result<std::vector<Record>>> list_plain(const Here& here, store::Recor
   const auto is_durable_one = [&log = *here.platform.call_log](const Record& record) {
     return log.owns(record.id);
   };
-  std::vector<Record> records;
-  if (may_run(filter)) {
-    auto running = co_await find_running(here, filter.function, 0);
-    if (!running) co_return tl::unexpected(std::move(running).error());
-    std::erase_if(*running, is_durable_one);
-    const bool goes_on =
-        filter.after && std::ranges::find(*running, *filter.after, &Record::id) != running->end();
-    records = page_of(*std::move(running), filter);
-    if (goes_on) filter.after.reset();
-  }
-  filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
-  // Durable ones among them are left out, so a page may take several looks.
+  // Whatever is asked for: a core notes what it has answered when it is asked.
+  auto running = co_await find_running(here, filter.function, 0);
+  if (!running) co_return tl::unexpected(std::move(running).error());
+  std::erase_if(*running, is_durable_one);
+  const bool goes_on =
+      filter.after && std::ranges::find(*running, *filter.after, &Record::id) != running->end();
+  std::vector<Record> records = page_of(*std::move(running), filter);
+  if (goes_on) filter.after.reset();
+  filter.visible = [who = here.who, is_durable_one](const Record& record) {
+    return who->sees(record) && !is_durable_one(record);
+  };
+  // A page may take several looks, since what was listed as running may be among what ended.
   while (records.size() < limit) {
     filter.limit = limit - records.size();
     auto found = here.platform.records.list(filter);
     const bool is_last = found.size() < filter.limit;
     if (!found.empty()) filter.after = found.back().id;
-    std::erase_if(found, is_durable_one);
     for (Record& record : found) {
       // One that has ended since it was seen running is listed once.
       const bool listed = std::ranges::find(records, record.id, &Record::id) != records.end();
@@ -223,30 +225,31 @@ net::Task<Result<std::vector<Record>>> list_plain(const Here& here, store::Recor
 
 // Durable calls come first, then the others, each the newest first: `after` says in which part we are.
 net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exchange) {
-  auto filter = read_filter(exchange.request().query, here.platform.clock.wall_now());
-  if (!filter) co_return error_response(filter.error());
-  const std::size_t limit = filter->limit;
+  auto asked = read_asked(exchange.request().query, here.platform.clock.wall_now());
+  if (!asked) co_return error_response(asked.error());
+  store::RecordFilter& filter = asked->filter;
+  const std::size_t limit = filter.limit;
   store::DurablePage durable;
-  if (!filter->after || here.platform.call_log->owns(*filter->after)) {
-    store::DurableFilter asked{.function = filter->function,
-                               .state = filter->state,
-                               .since = filter->since,
-                               .limit = limit,
-                               .after = filter->after};
-    auto listed = co_await list_durable(here, std::move(asked));
+  if (!filter.after || here.platform.call_log->owns(*filter.after)) {
+    store::DurableFilter durable_filter{.function = filter.function,
+                                        .state = filter.state,
+                                        .since = filter.since,
+                                        .limit = limit,
+                                        .after = filter.after};
+    auto listed = co_await list_durable(here, std::move(durable_filter));
     if (!listed) co_return error_response(listed.error());
     durable = *std::move(listed);
-    filter->after.reset();
+    filter.after.reset();
   }
   std::optional<CallId> next = durable.next;
   std::vector<Record> plain;
-  if (!next && durable.records.size() < limit) {
-    filter->limit = limit - durable.records.size();
-    auto listed = co_await list_plain(here, *filter);
+  if (!asked->durable_only && !next && durable.records.size() < limit) {
+    filter.limit = limit - durable.records.size();
+    auto listed = co_await list_plain(here, filter);
     if (!listed) co_return error_response(listed.error());
     plain = *std::move(listed);
   }
-  if (!next && durable.records.size() + plain.size() == limit) {
+  if (!asked->durable_only && !next && durable.records.size() + plain.size() == limit) {
     next = plain.empty() ? durable.records.back().record.id : plain.back().id;
   }
   co_return json_response(page_json(durable.records, plain, next));

@@ -113,6 +113,11 @@ TEST(DurableCalls, AFailureIsToldAndCanBeRetried) {
   EXPECT_TRUE(has(result, "unreachable at main+0x12"));
   EXPECT_EQ(live.get("/v1/calls/" + id + "/logs").body, "last words\n");
   EXPECT_TRUE(has(live.get("/v1/calls?state=FAILED"), id));
+  // A call that somebody waited for is no dead letter: its input is not kept.
+  const std::string direct(live.post("/function/demo/trap").header("X-Call-Id"));
+  EXPECT_TRUE(eventually([&] { return has(live.get("/v1/calls?state=FAILED"), direct); }));
+  EXPECT_TRUE(has(live.get("/v1/calls?state=FAILED&durable=true"), id));
+  EXPECT_FALSE(has(live.get("/v1/calls?state=FAILED&durable=true"), direct));
   EXPECT_EQ(live.post("/v1/calls/" + id + "/retry").status, 202);
   EXPECT_EQ(state_of(live, id), "FAILED");
   const auto record = json_of(live.get("/v1/calls/" + id));

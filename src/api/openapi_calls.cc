@@ -59,6 +59,8 @@ const std::string_view openapi_call_paths = R"json("/function/{namespace}/{name}
     {"name":"function","in":"query","schema":{"$ref":"#/components/schemas/FunctionName"}},
     {"name":"state","in":"query","schema":{"$ref":"#/components/schemas/State"}},
     {"$ref":"#/components/parameters/Since"},{"$ref":"#/components/parameters/Limit"},
+    {"name":"durable","in":"query","description":"Durable ones only; with the state FAILED: the dead letters.",
+      "schema":{"type":"boolean"}},
     {"name":"after","in":"query","description":"Continue behind this one.",
       "schema":{"$ref":"#/components/schemas/CallId"}}],
   "responses":{"200":{"description":"The calls.",

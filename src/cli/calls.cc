@@ -98,16 +98,13 @@ Result<int> print_answer(const net::HttpClientResponse& response, const Command&
   return 0;
 }
 
-}  // namespace
-
-Result<int> list_calls(Command& command, Terminal& terminal) {
+Result<int> list_calls_of(Command& command, const std::string& parameters, Terminal& terminal) {
   const Flags& flags = command.flags;
-  std::string target = "/v1/calls?";
+  std::string target = "/v1/calls?" + parameters;
   if (!command.arguments.empty()) {
     CANOPY_TRY(const FunctionName name, parse_function_name(command.arguments.front()));
     target += "function=" + wire::percent_encode(to_text(name)) + "&";
   }
-  if (!flags.state.empty()) target += "state=" + wire::percent_encode(flags.state) + "&";
   if (flags.since.count() != 0) target += "since=" + duration_text(flags.since) + "&";
   target.pop_back();
   CANOPY_TRY(auto pages, Client(command).ask_pages(target, "calls", flags.limit));
@@ -134,6 +131,18 @@ Result<int> list_calls(Command& command, Terminal& terminal) {
 }
 
 Result<int> show_call(Command& command, Terminal& terminal) {
+}  // namespace
+
+Result<int> list_calls(Command& command, Terminal& terminal) {
+  std::string parameters;
+  if (!command.flags.state.empty()) parameters = "state=" + wire::percent_encode(command.flags.state) + "&";
+  return list_calls_of(command, parameters, terminal);
+}
+
+Result<int> list_dead(Command& command, Terminal& terminal) {
+  return list_calls_of(command, "state=FAILED&durable=true&", terminal);
+}
+
   CANOPY_TRY(std::string target, call_target(command.arguments.front()));
   CANOPY_TRY(const auto response, Client(command).ask({.target = std::move(target)}));
   return print_answer(response, command, terminal);
@@ -183,11 +192,6 @@ Result<int> retry_call(Command& command, Terminal& terminal) {
     terminal.out() << "queued " << command.arguments.front() << " again\n";
   }
   return 0;
-}
-
-Result<int> list_dead(Command& command, Terminal& terminal) {
-  command.flags.state = "FAILED";
-  return list_calls(command, terminal);
 }
 
 }  // namespace canopy::cli

@@ -118,13 +118,17 @@ void invoke_flags(Flags& f, Rows& rows) {
   client_flags(f, rows);
 }
 
-void calls_flags(Flags& f, Rows& rows) {
-  rows.push_back({"state", "STATE", ChoiceSetting{&f.state, states}, "Only those in this state.", ""});
+void dead_flags(Flags& f, Rows& rows) {
   rows.push_back({"since", "DURATION", DurationSetting{.duration = &f.since},
                   "Only those that came in since then.", ""});
   rows.push_back(
       {"limit", "N", CountSetting{.count = &f.limit, .min = 1, .max = 1'000'000}, "At most so many.", ""});
   client_flags(f, rows);
+}
+
+void calls_flags(Flags& f, Rows& rows) {
+  rows.push_back({"state", "STATE", ChoiceSetting{&f.state, states}, "Only those in this state.", ""});
+  dead_flags(f, rows);
 }
 
 void wait_flags(Flags& f, Rows& rows) {
@@ -328,7 +332,8 @@ constexpr auto table = std::to_array<Verb>({
     {"calls retry", "ID", 1, 1, calls_group, "Queues a durable call that failed once more.", "", client_flags,
      retry_call},
     {"calls redrive", "ID", 1, 1, calls_group, "The same as calls retry.", "", client_flags, retry_call},
-    {"calls dead", "[ns/fn]", 0, 1, calls_group, "Lists calls that failed.", "", calls_flags, list_dead},
+    {"calls dead", "[ns/fn]", 0, 1, calls_group, "Lists durable calls that failed, for calls retry.", "",
+     dead_flags, list_dead},
     {"user", "", 0, 0, access_group, "Lists users.", "", client_flags, list_users},
     {"user add", "NAME", 1, 1, access_group, "Makes a user, and prints its first key.", user_detail,
      add_user_flags, add_user},

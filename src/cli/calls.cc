@@ -127,6 +127,7 @@ Result<int> list_calls_of(Command& command, const std::string& parameters, Termi
                state_text(text_field(call, "state"), terminal)});
   }
   table.print(terminal);
+  note_more(pages, terminal);
   return 0;
 }
 

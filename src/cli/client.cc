@@ -102,6 +102,11 @@ Result<void> Client::follow(ClientRequest request,
   return {};
 }
 
+void note_more(const Client::Pages& pages, Terminal& terminal) {
+  if (!pages.next.is_string()) return;
+  terminal.err() << "canopy: there are more than these " << pages.all.size() << "; --limit=N shows N\n";
+}
+
 std::string pages_json(Client::Pages pages, std::string_view list) {
   boost::json::object whole;
   whole[boost::json::string_view(list.data(), list.size())] = std::move(pages.all);

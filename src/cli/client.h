@@ -63,6 +63,9 @@ class Client {
   std::string key_;
 };
 
+// Says so where there are more than `pages` has.
+void note_more(const Client::Pages& pages, Terminal& terminal);
+
 // As JSON: {"<list>": […], "next": …}.
 std::string pages_json(Client::Pages pages, std::string_view list);
 

@@ -110,6 +110,7 @@ Result<int> show_audit(Command& command, Terminal& terminal) {
     return 0;
   }
   table.print(terminal);
+  note_more(pages, terminal);
   return 0;
 }
 

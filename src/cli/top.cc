@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -82,7 +83,6 @@ std::vector<Row> compare(const Sample& before, const Sample& after) {
                     .cores = (now.cpu_seconds - old.cpu_seconds) / seconds});
   }
   std::ranges::sort(rows, [](const Row& a, const Row& b) { return a.calls > b.calls; });
-  if (rows.size() > shown_max) rows.resize(shown_max);
   return rows;
 }
 
@@ -118,7 +118,7 @@ void print(const Sample& sample, const std::vector<Row>& rows, Terminal& termina
     terminal.out() << '\n';
   }
   TextTable functions({"FUNCTION", "CALLS/S", "ERRORS/S", "MEAN MS", "CORES"});
-  for (const Row& row : rows) {
+  for (const Row& row : std::span(rows).first(std::min(rows.size(), shown_max))) {
     functions.add({row.function, decimal(row.calls, 1), decimal(row.errors, 1), decimal(row.run_ms, 3),
                    decimal(row.cores, 2)});
   }
@@ -128,6 +128,8 @@ void print(const Sample& sample, const std::vector<Row>& rows, Terminal& termina
     terminal.out() << "no calls now\n";
   } else {
     functions.print(terminal);
+    if (rows.size() > shown_max)
+      terminal.out() << "and " << rows.size() - shown_max << " more with fewer calls\n";
   }
   terminal.out() << std::flush;
 }

@@ -204,6 +204,20 @@ TEST(Logs, ShowsThoseOfAFunctionsLastCallsOldestFirst) {
   EXPECT_EQ(live.get("/v1/functions/demo/log/logs?tail=x").status, 400);
 }
 
+TEST(Logs, SayWhenOlderOnesAreLeftOut) {
+  const LiveServer live;
+  ASSERT_EQ(live.deploy("demo/log", "log", "?log=1MiB").status, 201);
+  const std::string logs = "/v1/functions/demo/log/logs";
+  live.post("/function/demo/log", "first\n");
+  EXPECT_FALSE(json_of(live.get(logs)).at("more").as_bool());
+  const std::string line = std::string(std::size_t{200} * 1024, 'x') + "\n";
+  for (int i = 0; i < 50; ++i) live.post("/function/demo/log", line);
+  const auto response = live.get(logs);
+  EXPECT_TRUE(json_of(response).at("more").as_bool());
+  EXPECT_FALSE(has(response, "first"));
+  EXPECT_FALSE(json_of(live.get(logs + "?tail=2")).at("more").as_bool());
+}
+
 TEST(Logs, KeepsTheLastLinesOverAllCalls) {
   const auto tail_of = [](std::vector<std::string> newest_first, std::uint64_t lines) {
     std::vector<Record> records;

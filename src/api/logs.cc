@@ -104,12 +104,24 @@ bool is_about_logs(const Happening& happening) {
   return happening.kind == Happening::Kind::log_piece || happening.kind == Happening::Kind::call_ended;
 }
 
-// The calls of a function that ran and run, newest first, as far as `asked`.
+struct Logs {
+  std::vector<Record> records;  // Newest first.
+  bool more = false;            // Older ones were asked for too, and left out.
+};
+
+std::uint64_t log_bytes(const std::vector<Record>& records) {
+  std::uint64_t bytes = 0;
+  for (const Record& record : records) bytes += record.log.size();
+  return bytes;
+}
+
+// The calls of a function that ran and run, as far as `asked`.
 //   unavailable  as find_running()
-net::Task<Result<std::vector<Record>>> find_logs(const Here& here, FunctionName name, Asked asked) {
+net::Task<Result<Logs>> find_logs(const Here& here, FunctionName name, Asked asked) {
   auto running = co_await find_running(here, name, log_bytes_max / here.platform.cores.size());
-  if (!running) co_return running;
-  std::vector<Record> records = *std::move(running);
+  if (!running) co_return tl::unexpected(std::move(running).error());
+  Logs logs{.records = *std::move(running)};
+  std::vector<Record>& records = logs.records;
   store::RecordFilter filter;
   filter.function = std::move(name);
   filter.limit = page_size;
@@ -118,8 +130,10 @@ net::Task<Result<std::vector<Record>>> find_logs(const Here& here, FunctionName 
   std::erase_if(records, [&filter](const Record& record) { return record.queued < filter.since; });
   const auto running_count = static_cast<std::ptrdiff_t>(records.size());
   std::uint64_t bytes = 0;
-  for (auto page = here.platform.records.list(filter); !page.empty() && bytes < log_bytes_max;
+  for (auto page = here.platform.records.list(filter); !page.empty();
        page = here.platform.records.list(filter)) {
+    logs.more = bytes >= log_bytes_max;
+    if (logs.more) break;
     filter.after = page.back().id;
     for (Record& ended : page) {
       bytes += ended.log.size() + sizeof(Record);
@@ -134,17 +148,21 @@ net::Task<Result<std::vector<Record>>> find_logs(const Here& here, FunctionName 
       }
     }
   }
-  if (asked.tail) keep_tail(records, *asked.tail);
-  co_return records;
+  if (asked.tail) {
+    const std::uint64_t found = log_bytes(records);
+    keep_tail(records, *asked.tail);
+    if (log_bytes(records) < found) logs.more = false;  // What is older was not asked for.
+  }
+  co_return logs;
 }
 
-std::string logs_json(const FunctionName& name, const std::vector<Record>& records) {
+std::string logs_json(const FunctionName& name, const Logs& logs) {
   wire::JsonWriter json;
   json.begin_object();
   json.member("function", to_text(name));
   json.key("logs");
   json.begin_array();
-  for (auto at = records.rbegin(); at != records.rend(); ++at) {
+  for (auto at = logs.records.rbegin(); at != logs.records.rend(); ++at) {
     if (at->log.empty() && at->log_dropped_bytes == 0) continue;
     json.begin_object();
     json.member("call", to_text(at->id));
@@ -156,6 +174,7 @@ std::string logs_json(const FunctionName& name, const std::vector<Record>& recor
     json.end_object();
   }
   json.end_array();
+  json.member("more", logs.more);
   json.end_object();
   return json.take_text();
 }
@@ -167,14 +186,15 @@ net::Task<net::HttpResponse> follow_function(const Here& here, net::HttpExchange
   };
   auto follower = here.platform.feed.follow(here.core, wanted);
   if (!follower) co_return too_many_followers();
-  const auto records = co_await find_logs(here, name, asked);
-  if (!records) co_return error_response(records.error());
+  const auto logs = co_await find_logs(here, name, asked);
+  if (!logs) co_return error_response(logs.error());
+  const std::vector<Record>& records = logs->records;
   EventStream stream(here, exchange, std::move(follower));
   const bool started = co_await stream.start();
   if (!started) co_return net::HttpResponse();
   Sent sent;
   std::string backlog;
-  for (auto at = records->rbegin(); at != records->rend(); ++at) {
+  for (auto at = records.rbegin(); at != records.rend(); ++at) {
     sent.note(*at);
     if (!asked.tail || *asked.tail > 0) append_record(*at, backlog);
   }
@@ -267,9 +287,9 @@ net::Task<net::HttpResponse> function_logs(const Here& here, net::HttpExchange& 
   const auto snapshot = here.platform.catalog.snapshot();
   if (!snapshot->functions.contains(name)) co_return error_response(no_such_function(name));
   if (asked->follow) co_return co_await follow_function(here, exchange, std::move(name), *asked);
-  const auto records = co_await find_logs(here, name, *asked);
-  if (!records) co_return error_response(records.error());
-  co_return json_response(logs_json(name, *records));
+  const auto logs = co_await find_logs(here, name, *asked);
+  if (!logs) co_return error_response(logs.error());
+  co_return json_response(logs_json(name, *logs));
 }
 
 }  // namespace canopy::api

@@ -11,8 +11,8 @@ namespace canopy::api {
 net::Task<net::HttpResponse> call_logs(const Here& here, net::HttpExchange& exchange, CallId id);
 
 // GET /v1/functions/{ns}/{fn}/logs?tail=N&since=10m. {"function": …, "logs": [{"call", "version", "queued",
-// "state", "text", "dropped_bytes"}]}, oldest first: those of the last calls, about 8MiB at most. As
-// server-sent events the same way, without an end.
+// "state", "text", "dropped_bytes"}], "more"}, oldest first: those of the last calls, about 8MiB at most;
+// "more" is true where older ones were left out for that. As server-sent events the same way, without an end.
 net::Task<net::HttpResponse> function_logs(const Here& here, net::HttpExchange& exchange, FunctionName name);
 
 // Leaves the last `lines` lines of all `records`, which stand newest first, and drops those without any.

@@ -147,8 +147,9 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "calls":{"type":"array","items":{"$ref":"#/components/schemas/Call"},
     "description":"Those that run, then those that ran; each newest first."},
   "next":{"anyOf":[{"$ref":"#/components/schemas/CallId"},{"type":"null"}]}}},
-"Logs":{"type":"object","required":["function","logs"],"properties":{
+"Logs":{"type":"object","required":["function","logs","more"],"properties":{
   "function":{"type":"string"},
+  "more":{"type":"boolean","description":"Older ones were left out, so that the answer does not grow without end."},
   "logs":{"type":"array","description":"Oldest first.","items":{"type":"object",
     "required":["call","version","queued","state","text","dropped_bytes"],"properties":{
     "call":{"$ref":"#/components/schemas/CallId"},"version":{"type":"integer","minimum":1},

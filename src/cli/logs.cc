@@ -143,6 +143,9 @@ Result<int> show(const Wanted& wanted, const Command& command, Terminal& termina
     return 0;
   }
   CANOPY_TRY(const Json answer, wire::parse_json(response.body, {.bytes_max = GiB}));
+  if (flag_field(answer, "more")) {
+    terminal.err() << "canopy: older logs were left out; canopy logs CALL shows those of one call\n";
+  }
   for (const Json& log : list_field(answer, "logs")) {
     const std::string call = text_field(log, "call");
     printer.print(call, text_field(log, "text"));

@@ -364,18 +364,18 @@ def test_malformed_multipart(server):
 
 
 def test_many_bad_uploads_at_once(server):
-    wrong = []
+    replies = []
 
     def upload(i):
-        reply = server.deploy(f"uploads/many{i}", b"\0asm\1\0\0\0" + os.urandom(50), timeout=60)
-        if reply.status not in (422, 429, 503):
-            wrong.append(str(reply))
+        replies.append(server.deploy(f"uploads/many{i}", b"\0asm\1\0\0\0" + os.urandom(50), timeout=60))
 
     threads = [threading.Thread(target=upload, args=(i,)) for i in range(100)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    expect(len(replies) == 100, f"only {len(replies)} of 100 were answered")
+    wrong = [str(reply) for reply in replies if reply.status not in (422, 429, 503)]
     expect(not wrong, f"{wrong}")
 
 

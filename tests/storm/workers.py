@@ -124,7 +124,12 @@ def resize(arguments, folder):
 
     def call():
         while not stop.is_set():
-            status, body = server.ask("POST", "/function/storm/echo", body=b"still here")
+            counts["calls"] += 1
+            try:
+                status, body = server.ask("POST", "/function/storm/echo", body=b"still here")
+            except OSError as error:
+                failures.append(str(error))
+                continue
             counts["calls"] += 1
             if status != 200 or body != b"still here":
                 failures.append((status, body[:300]))

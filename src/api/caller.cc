@@ -54,8 +54,10 @@ State end_state(const std::optional<Error>& error) {
   return error->code == Code::canceled ? State::canceled : State::failed;
 }
 
+// That a worker ended under the call is no fault of the function's.
 net::HttpResponse failure_response(const Reply& reply, CallId id) {
   net::HttpResponse response = error_response(*reply.error, id);
+  if (reply.lost) response.body = wire::error_json(*reply.error, id, Origin::platform) + "\n";
   add_usage(reply.usage, id, response);
   return response;
 }
@@ -350,7 +352,7 @@ void Caller::watch_clients() {
   watch_planned_ = false;
   Time next = never;
   running_.for_each([this, now, &next](Running& running) {
-    if (running.exchange == nullptr) return true;  // A durable call has no client.
+    if (running.exchange == nullptr) return true;  // A durable call, or one that was answered.
     if (running.watched) return false;             // As are all older ones.
     const Time due = running.call.queued + unwatched_time;
     if (due > now) {

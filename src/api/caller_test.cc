@@ -148,9 +148,28 @@ TEST(Caller, WhoHasTheAnswerFindsTheRecordAndThePlaceFree) {
   for (int i = 0; i < 50; ++i) {
     const auto response = live.post("/function/demo/one", "in");
     ASSERT_EQ(response.status, 200) << response.body;
-    const auto record = live.get("/v1/calls/" + std::string(response.header("X-Call-Id")));
+    const std::string id(response.header("X-Call-Id"));
+    ASSERT_TRUE(has(live.get("/v1/calls?state=COMPLETED&limit=1"), id));
+    const auto record = live.get("/v1/calls/" + id);
     ASSERT_TRUE(has(record, R"("state":"COMPLETED")")) << record.body;
   }
+}
+
+TEST(Caller, AWorkerThatEndedUnderACallIsThePlatformsFault) {
+  const LiveServer live;
+  const auto lose = [](Call&, Reply& reply) {
+    reply.lost = true;
+    reply.error = Error{Code::died, "the worker process was ended", Stage::run};
+  };
+  live.runtime->add("lost", {.begin = {}, .end = lose});
+  ASSERT_EQ(live.deploy("demo/lost", "lost").status, 201);
+  ASSERT_EQ(live.deploy("demo/trap", "trap").status, 201);
+  const auto lost = live.post("/function/demo/lost");
+  EXPECT_EQ(lost.status, 502);
+  EXPECT_TRUE(has(lost, R"("origin":"platform")")) << lost.body;
+  const auto trapped = live.post("/function/demo/trap");
+  EXPECT_EQ(trapped.status, 502);
+  EXPECT_TRUE(has(trapped, R"("origin":"function")")) << trapped.body;
 }
 
 TEST(Caller, EndsACallAtTheSoonerOfItsDeadlines) {

@@ -131,7 +131,6 @@ Result<int> list_calls_of(Command& command, const std::string& parameters, Termi
   return 0;
 }
 
-Result<int> show_call(Command& command, Terminal& terminal) {
 }  // namespace
 
 Result<int> list_calls(Command& command, Terminal& terminal) {
@@ -144,6 +143,7 @@ Result<int> list_dead(Command& command, Terminal& terminal) {
   return list_calls_of(command, "state=FAILED&durable=true&", terminal);
 }
 
+Result<int> show_call(Command& command, Terminal& terminal) {
   CANOPY_TRY(std::string target, call_target(command.arguments.front()));
   CANOPY_TRY(const auto response, Client(command).ask({.target = std::move(target)}));
   return print_answer(response, command, terminal);
@@ -169,7 +169,12 @@ Result<int> wait_call(Command& command, Terminal& terminal) {
                                     "calls cancel " +
                                     command.arguments.front());
   }
-  return state == "COMPLETED" ? 0 : status_function_failed;
+  if (state == "COMPLETED") return 0;
+  if (state == "CANCELLED") return fail(Code::canceled, "the call was cancelled before it had ended");
+  const Json error = object_field(call, "error");
+  const Error why = error_of(error);
+  if (is_functions_fault(why, text_field(error, "origin"))) return status_function_failed;
+  return fail(why.code, "the call failed: " + why.message);
 }
 
 Result<int> cancel_call(Command& command, Terminal& terminal) {

@@ -2,6 +2,7 @@
 // The verbs about calls: invoke, calls (list, show, wait, cancel, retry, dead), logs.
 
 #include <optional>
+#include <string_view>
 
 #include "base/error.h"
 #include "cli/verb.h"
@@ -18,11 +19,17 @@ Result<int> retry_call(Command& command, Terminal& terminal);
 Result<int> list_dead(Command& command, Terminal& terminal);
 Result<int> logs(Command& command, Terminal& terminal);
 
+struct CallError {
+  Error error;
+  bool functions_fault = false;  // It was the function that failed, and not the platform.
+};
+
 // What went wrong with a call, where its response says so; nothing where it is the function's own reply,
 // whatever its status.
-std::optional<Error> call_error(const net::HttpClientResponse& response);
+std::optional<CallError> call_error(const net::HttpClientResponse& response);
 
-// Whether it was the function that failed, and not the platform.
-bool is_functions_fault(const Error& error);
+// Whether an error means that the function failed, and not the platform. `origin` is who has to act, as the
+// server says: of a worker process that ended under a call, the platform.
+bool is_functions_fault(const Error& error, std::string_view origin);
 
 }  // namespace canopy::cli

@@ -118,6 +118,11 @@ std::string function_target(const FunctionName& name) {
   return "/v1/functions/" + wire::percent_encode(name.space) + "/" + wire::percent_encode(name.name);
 }
 
+Error error_of(const Json& error) {
+  return {code_named(text_field(error, "code")), text_field(error, "message"),
+          stage_named(text_field(error, "stage"))};
+}
+
 Error read_error(const net::HttpClientResponse& response) {
   const auto json = wire::parse_json(response.body);
   const Json* const error = json ? field(*json, "error") : nullptr;
@@ -125,8 +130,7 @@ Error read_error(const net::HttpClientResponse& response) {
     return {Code::internal, "the server answered with status " + std::to_string(response.status) +
                                 " and no word why; is CANOPY_URL right?"};
   }
-  Error read{code_named(text_field(*error, "code")), text_field(*error, "message"),
-             stage_named(text_field(*error, "stage"))};
+  Error read = error_of(*error);
   if (read.code == Code::unauthorized) read.message += "; set CANOPY_KEY to a key of this server";
   return read;
 }

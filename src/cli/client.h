@@ -75,4 +75,7 @@ std::string function_target(const FunctionName& name);
 // What the body of a response says went wrong, in one sentence.
 Error read_error(const net::HttpClientResponse& response);
 
+// The error that {"code", "message", "stage"} is; internal where its code is none.
+Error error_of(const Json& error);
+
 }  // namespace canopy::cli

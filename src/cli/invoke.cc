@@ -77,30 +77,34 @@ std::string response_json(const net::HttpClientResponse& response) {
   return json.take_text();
 }
 
-Error failed(const FunctionName& name, const Error& error, std::string_view call) {
-  std::string message = to_text(name) + ": " + error.message;
-  if (!call.empty() && is_functions_fault(error)) {
+Error failed(const FunctionName& name, const CallError& failure, std::string_view call) {
+  std::string message = to_text(name) + ": " + failure.error.message;
+  if (!call.empty() && failure.functions_fault) {
     message += "; canopy logs " + std::string(call) + " shows what it wrote";
   }
-  return {error.code, std::move(message), error.stage};
+  return {failure.error.code, std::move(message), failure.error.stage};
 }
 
 }  // namespace
 
-std::optional<Error> call_error(const net::HttpClientResponse& response) {
+std::optional<CallError> call_error(const net::HttpClientResponse& response) {
   if (response.status < 400 || wire::media_type(response.header("Content-Type")) != "application/json") {
     return std::nullopt;
   }
   const auto json = wire::parse_json(response.body);
   const Json* const error = json ? field(*json, "error") : nullptr;
-  if (error == nullptr || text_field(*error, "origin").empty()) return std::nullopt;
+  const std::string origin = error == nullptr ? "" : text_field(*error, "origin");
+  if (origin.empty()) return std::nullopt;
   // A function may answer an error of another platform's as its own reply: that one names another call.
   const std::string_view call = response.header("X-Call-Id");
   if (!call.empty() && text_field(*error, "call") != call) return std::nullopt;
-  return read_error(response);
+  CallError read{.error = read_error(response)};
+  read.functions_fault = is_functions_fault(read.error, origin);
+  return read;
 }
 
-bool is_functions_fault(const Error& error) {
+bool is_functions_fault(const Error& error, std::string_view origin) {
+  if (origin == name(Origin::platform)) return false;
   switch (error.code) {
     case Code::function_failed:
     case Code::died:
@@ -138,7 +142,7 @@ Result<int> invoke(Command& command, Terminal& terminal) {
   }
   if (!error) return 0;
   const Error said = failed(name, *error, response->header("X-Call-Id"));
-  if (!is_functions_fault(said)) return tl::unexpected(said);
+  if (!error->functions_fault) return tl::unexpected(said);
   terminal.err() << "canopy: " << terminal.safe_error(said.message) << '\n';
   return status_function_failed;
 }

@@ -220,25 +220,31 @@ TEST(CallError, TellsWhoFailed) {
       R"({"error":{"code":"function_failed","message":"m","origin":"function","call":"c1","stage":"run"}})",
       "c1"));
   ASSERT_TRUE(failed);
-  EXPECT_EQ(failed->code, Code::function_failed);
-  EXPECT_EQ(failed->message, "m");
-  EXPECT_TRUE(is_functions_fault(*failed));
-  EXPECT_TRUE(is_functions_fault({Code::died, "", Stage::run}));
-  EXPECT_TRUE(is_functions_fault({Code::limit, "", Stage::run}));
-  EXPECT_TRUE(is_functions_fault({Code::deadline, "", Stage::run}));
-  EXPECT_FALSE(is_functions_fault({Code::deadline, "", Stage::queue}));
-  EXPECT_FALSE(is_functions_fault({Code::not_found, "", Stage::none}));
-  EXPECT_FALSE(is_functions_fault({Code::exhausted, "", Stage::queue}));
+  EXPECT_EQ(failed->error.code, Code::function_failed);
+  EXPECT_EQ(failed->error.message, "m");
+  EXPECT_TRUE(failed->functions_fault);
+  EXPECT_TRUE(is_functions_fault({Code::died, "", Stage::run}, "function"));
+  EXPECT_TRUE(is_functions_fault({Code::limit, "", Stage::run}, "limit"));
+  EXPECT_TRUE(is_functions_fault({Code::deadline, "", Stage::run}, "limit"));
+  EXPECT_FALSE(is_functions_fault({Code::deadline, "", Stage::queue}, "limit"));
+  EXPECT_FALSE(is_functions_fault({Code::not_found, "", Stage::none}, "client"));
+  EXPECT_FALSE(is_functions_fault({Code::exhausted, "", Stage::queue}, "limit"));
+}
+
+TEST(CallError, AWorkerThatEndedUnderACallIsNoFaultOfTheFunctions) {
+  const auto lost = call_error(response(
+      502, R"({"error":{"code":"died","message":"m","origin":"platform","call":"c1","stage":"run"}})", "c1"));
+  ASSERT_TRUE(lost);
+  EXPECT_FALSE(lost->functions_fault);
 }
 
 TEST(CallError, AFunctionsOwnReplyIsNone) {
-  EXPECT_EQ(call_error(response(200, "{}")), std::nullopt);
-  EXPECT_EQ(call_error(response(404, R"({"error":"mine"})", "c1")), std::nullopt);
-  EXPECT_EQ(call_error(response(500, "not JSON", "c1")), std::nullopt);
+  EXPECT_FALSE(call_error(response(200, "{}")));
+  EXPECT_FALSE(call_error(response(404, R"({"error":"mine"})", "c1")));
+  EXPECT_FALSE(call_error(response(500, "not JSON", "c1")));
   // What another Canopy answered it, handed on.
-  EXPECT_EQ(call_error(response(
-                404, R"({"error":{"code":"not_found","message":"m","origin":"client","call":"c2"}})", "c1")),
-            std::nullopt);
+  EXPECT_FALSE(call_error(
+      response(404, R"({"error":{"code":"not_found","message":"m","origin":"client","call":"c2"}})", "c1")));
 }
 
 TEST(ReadError, IsASentenceWhateverCame) {

@@ -152,11 +152,11 @@ void write(JsonWriter& json, const DurableRecord& record) {
   json.end_object();
 }
 
-void write(JsonWriter& json, const Error& error, std::optional<CallId> call) {
+void write(JsonWriter& json, const Error& error, std::optional<CallId> call, std::optional<Origin> who) {
   json.begin_object();
   json.member("code", name(error.code));
   json.member("message", error.message);
-  json.member("origin", name(origin(error.code)));
+  json.member("origin", name(who.value_or(origin(error.code))));
   if (call) json.member("call", to_text(*call));
   if (error.stage != Stage::none) json.member("stage", name(error.stage));
   json.end_object();
@@ -180,11 +180,11 @@ std::string to_json(const DurableRecord& record) {
   return json.take_text();
 }
 
-std::string error_json(const Error& error, std::optional<CallId> call) {
+std::string error_json(const Error& error, std::optional<CallId> call, std::optional<Origin> who) {
   JsonWriter json;
   json.begin_object();
   json.key("error");
-  write(json, error, call);
+  write(json, error, call, who);
   json.end_object();
   return json.take_text();
 }

@@ -34,15 +34,18 @@ void write(JsonWriter& json, const Record& record);
 // "error"}}.
 void write(JsonWriter& json, const DurableRecord& record);
 
-// {"code", "message", "origin", "call", "stage"}; call and stage only where they are known.
-void write(JsonWriter& json, const Error& error, std::optional<CallId> call = std::nullopt);
+// {"code", "message", "origin", "call", "stage"}; call and stage only where they are known. The origin is
+// that of the code, where `who` does not know better.
+void write(JsonWriter& json, const Error& error, std::optional<CallId> call = std::nullopt,
+           std::optional<Origin> who = std::nullopt);
 
 std::string to_json(const Function& function);
 std::string to_json(const Record& record);
 std::string to_json(const DurableRecord& record);
 
 // {"error": {…}}: the body of every reply that is an error.
-std::string error_json(const Error& error, std::optional<CallId> call = std::nullopt);
+std::string error_json(const Error& error, std::optional<CallId> call = std::nullopt,
+                       std::optional<Origin> who = std::nullopt);
 
 // {"<key>": [ … ]} of objects that write() knows, or of pointers to them.
 template <class Items>

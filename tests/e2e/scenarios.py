@@ -117,7 +117,7 @@ def test_cancel_ends_a_call(world):
     call.communicate(timeout=START_TIME)
     check(call.returncode == 1, f"the cancelled call ended with {call.returncode}")
     end = world.run("calls", "wait", call_id, url=server.url)
-    check(end.returncode == 2 and "CANCELLED" in end.out, end.out + end.err)
+    check(end.returncode == 1 and "CANCELLED" in end.out, end.out + end.err)
 
 
 def test_dev_deploys_again_on_change(world):

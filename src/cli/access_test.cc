@@ -65,6 +65,8 @@ TEST(AccessVerbs, SayWhatIsWrongBeforeTheyAsk) {
   refused({"user", "set", "bob", "--disable", "--enable"}, "contradict each other");
   refused({"user", "add", "bob", "--role=king"}, "is none of");
   refused({"user", "add", "bob", "--password-file=" + shell.path("nothing")}, "nothing");
+  const auto latin1 = shell.file("latin1", "gr\xfc\xdf mich, Welt\n").string();
+  refused({"user", "add", "bob", "--password-file=" + latin1}, "is no UTF-8");
   refused({"secret", "set", "TOKEN", "-d", "x"}, "write namespace/NAME");
   refused({"secret", "set", "a/b/c/TOKEN", "-d", "x"}, "write namespace/NAME");
   refused({"secret", "set", "a/TOKEN"}, "pipe the value in");

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/nearest.h"
+#include "base/utf8.h"
 #include "cli/access.h"
 #include "cli/client.h"
 #include "cli/files.h"

@@ -102,14 +102,14 @@ Result<std::vector<fs::path>> sources_in(const fs::path& folder, const std::vect
   for (const fs::path& part : {folder, folder / "src"}) {
     std::error_code error;
     if (!fs::is_directory(part, error)) continue;
-    fs::directory_iterator at(part, error);
-    if (error)
-      return fail(Code::unavailable, "cannot read the folder " + part.string() + ": " + error.message());
-    for (; at != fs::directory_iterator(); at.increment(error)) {
-      if (error)
-        return fail(Code::unavailable, "cannot read the folder " + part.string() + ": " + error.message());
+    // An error ends the iteration as its end does, so it is looked at behind it.
+    for (fs::directory_iterator at(part, error); at != fs::directory_iterator(); at.increment(error)) {
+      std::error_code gone;
       const bool named = std::ranges::find(wanted, at->path().extension().string()) != wanted.end();
-      if (named && at->is_regular_file(error)) found.push_back(at->path());
+      if (named && at->is_regular_file(gone)) found.push_back(at->path());
+    }
+    if (error) {
+      return fail(Code::unavailable, "cannot read the folder " + part.string() + ": " + error.message());
     }
   }
   std::ranges::sort(found);

@@ -51,13 +51,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto temp = canopy::store::TempFolder::make();
   CANOPY_CHECK(temp.has_value());
   write(temp->path() / "catalog.db", bytes);
-  // Without a format file where the schema number is that of format 0: such a one is migrated.
-  const bool newest = size <= 63 || data[63] != 1;
-  if (newest) write(temp->path() / "format", "1\n");
+  // With the format file that goes with the number of the schema, so that older ones are migrated; format 0
+  // has none.
+  const int schema = size > 63 ? data[63] : 0;
+  const bool older = schema == 1 || schema == 2;
+  const int format = older ? schema - 1 : canopy::store::format_newest;
+  if (format > 0) write(temp->path() / "format", std::to_string(format) + "\n");
   if (const auto catalog = canopy::store::open_catalog(temp->path(), clock)) {
     use(**catalog);
   } else {
-    CANOPY_CHECK(!newest || content(temp->path() / "catalog.db") == bytes);
+    CANOPY_CHECK(older || content(temp->path() / "catalog.db") == bytes);
   }
   return 0;
 }

@@ -128,7 +128,8 @@ inline void LiveServer::add_functions() const {
     }
   };
   const auto env = [](Call& call, Reply& reply) {
-    for (const auto& [name, value] : call.function->env) reply.output += name + "=" + value + "\n";
+    for (const auto& [name, value] : call.function->env)
+      reply.output.append(name).append("=").append(value).append("\n");
   };
   runtime->add("env", {.begin = {}, .end = env});
   runtime->add("show", {.begin = {}, .end = show});

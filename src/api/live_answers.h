@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include "base/units.h"
 #include "net/http_client.h"
 #include "wire/json_read.h"
 
@@ -18,7 +19,7 @@ inline bool has(const net::HttpClientResponse& response, std::string_view text) 
 
 // An empty object, and a failure, where it is no JSON.
 inline boost::json::value json_of(const net::HttpClientResponse& response) {
-  auto json = wire::parse_json(response.body);
+  auto json = wire::parse_json(response.body, {.bytes_max = 64 * MiB});
   EXPECT_TRUE(json.has_value()) << response.body;
   return json ? *std::move(json) : boost::json::value(boost::json::object());
 }

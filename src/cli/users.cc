@@ -50,6 +50,10 @@ Result<void> write_user_fields(const Flags& flags, wire::JsonWriter& json) {
   if (!flags.password_file.empty()) {
     CANOPY_TRY(std::string password, read_file(flags.password_file, password_file_bytes_max));
     password.resize(password.find_last_not_of("\r\n") + 1);
+    if (const std::size_t at = find_invalid_utf8(password); at != std::string::npos) {
+      return fail(Code::invalid, "the password in " + flags.password_file + " is no UTF-8 at byte " +
+                                     std::to_string(at) + "; write it as UTF-8");
+    }
     json.member("password", password);
   }
   return {};

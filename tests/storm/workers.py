@@ -77,8 +77,8 @@ def worker_poison(arguments, folder):
     os.kill(workers_of(server)[0], signal.SIGKILL)
     client.join()
     error = json.loads(with_client["body"])["error"]
-    check(with_client["status"] == 502 and error["code"] == "died" and error["origin"] == "platform" and "signal 9" in error["message"],
-          f"the client was told {with_client}")
+    check(with_client["status"] == 502 and error["code"] == "died" and error["origin"] == "platform"
+          and "signal 9" in error["message"], f"the client was told {with_client}")
     check(server.ask("GET", "/healthz")[0] == 200, "the server did not live")
     server.kill(signal.SIGTERM)
     print("worker-poison: a call that its worker did not survive three times is among the dead, with each attempt's "

@@ -17,7 +17,7 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
   "description":"The gateway first, then its workers, where calls run in processes of their own (`--workers`).",
   "responses":{"200":{"description":"The nodes.","content":{"application/json":{"schema":{
       "type":"object","required":["nodes"],"properties":{"nodes":{"type":"array","items":{"$ref":"#/components/schemas/Node"}}}}}}},
-    "400":{"$ref":"#/components/responses/Invalid"}}}},
+    "400":{"$ref":"#/components/responses/Invalid"},"default":{"$ref":"#/components/responses/Error"}}}},
 
 "/healthz":{"get":{"tags":["server"],"operationId":"health","security":[],"summary":"Whether the server lives",
   "responses":{"200":{"description":"It does.","content":{"application/json":{"schema":{

@@ -1,9 +1,11 @@
-// Starts the program: hands over to the compile child or the worker if it is one, else to the command line.
+// Starts the program: hands over to the compile child, a Python function's process or the worker if it is
+// one, else to the command line.
 
 #include <unistd.h>
 
 #include "cli/program.h"
 #include "cli/serve.h"
+#include "python/child.h"
 #include "version.h"
 #include "wasm/compile.h"
 #include "worker/child.h"
@@ -12,6 +14,9 @@ int main(int count, char** arguments) {
   using canopy::cli::Environment;
   if (canopy::wasm::is_compile_child(count, arguments)) {
     return canopy::wasm::compile_child(count, arguments, canopy::cli::make_preparing_host);
+  }
+  if (canopy::python::is_python_child(count, arguments)) {
+    return canopy::python::python_child(count, arguments);
   }
   if (canopy::worker::is_worker_child(count, arguments)) {
     canopy::cli::prepare_process();

@@ -38,7 +38,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     {"name":"log","in":"query","description":"What is kept of a call's log.","schema":{"$ref":"#/components/schemas/Size"}},
     {"name":"tmp","in":"query","description":"A call's private /tmp.","schema":{"$ref":"#/components/schemas/Size"}},
     {"name":"open_files","in":"query","description":"Files open at once.","schema":{"type":"integer","minimum":1,"maximum":4096}},
-    {"name":"runtime","in":"query","description":"How it runs.","schema":{"type":"string","enum":["js","wasm"]}},
+    {"name":"runtime","in":"query","description":"How it runs.","schema":{"type":"string","enum":["js","python","wasm"]}},
     {"name":"env","in":"query","description":"NAME=value, as often as needed.","schema":{"type":"array","maxItems":100,
       "items":{"type":"string","pattern":"^[A-Za-z_][A-Za-z0-9_]*=[ -~]*$"}},"explode":true}],
   "requestBody":{"required":true,"content":{

@@ -19,8 +19,8 @@ constexpr std::size_t path_part_bytes_max = 255;
 constexpr std::size_t settings_max = 200;
 
 bool is_source(std::string_view type) {
-  return type == "text/x-c" || type == "text/x-c++src" || type == "text/x-python" || type == "text/x-go" ||
-         type == "text/x-rust" || type == "text/x-typescript" || type == "application/typescript";
+  return type == "text/x-c" || type == "text/x-c++src" || type == "text/x-go" || type == "text/x-rust" ||
+         type == "text/x-typescript" || type == "application/typescript";
 }
 
 // Source that runs as it is.
@@ -29,10 +29,20 @@ bool is_javascript(std::string_view type) {
          type == "application/x-javascript";
 }
 
+bool is_python(std::string_view type) {
+  return type == "text/x-python" || type == "application/x-python" || type == "text/x-script.python";
+}
+
+// The runtime of source that runs as it is; "" for none.
+std::string_view runtime_of(std::string_view type) {
+  return is_javascript(type) ? "js" : is_python(type) ? "python" : "";
+}
+
 tl::unexpected<Error> no_source(std::string_view type) {
-  return fail(Code::refused, "the server does not compile source code (" + std::string(type) +
-                                 "); use `canopy deploy`, which compiles it where it is, or send the module "
-                                 "as application/wasm, or JavaScript as text/javascript");
+  return fail(Code::refused,
+              "the server does not compile source code (" + std::string(type) +
+                  "); use `canopy deploy`, which compiles it where it is, or send the module "
+                  "as application/wasm, JavaScript as text/javascript, or Python as text/x-python");
 }
 
 Result<std::pair<std::string, std::string>> decode_setting(std::string_view parameter) {
@@ -61,8 +71,8 @@ Result<void> read_parts(const net::HttpRequest& request, const FunctionName& nam
   }
   if (const std::string type = wire::media_type(code->content_type); is_source(type)) {
     return no_source(type);
-  } else if (is_javascript(type) && !upload.manifest.runtime) {
-    upload.manifest.runtime = "js";
+  } else if (!runtime_of(type).empty() && !upload.manifest.runtime) {
+    upload.manifest.runtime = runtime_of(type);
   }
   upload.code = code->body;
   std::set<std::string, std::less<>> paths;
@@ -176,13 +186,15 @@ Result<Upload> read_upload(const net::HttpRequest& request, const FunctionName& 
   if (is_source(type)) return no_source(type);
   if (type == "multipart/form-data") {
     CANOPY_TRY_VOID(read_parts(request, name, upload));
-  } else if (type == "application/wasm" || is_javascript(type)) {
+  } else if (type == "application/wasm" || !runtime_of(type).empty()) {
     upload.code = request.body;
-    if (is_javascript(type)) upload.manifest.runtime = "js";
+    if (!runtime_of(type).empty()) upload.manifest.runtime = runtime_of(type);
   } else {
-    return fail(Code::refused,
-                "a function is sent as application/wasm, text/javascript or multipart/form-data, not as " +
-                    (type.empty() ? "nothing (no Content-Type)" : log_safe(type, 80)));
+    return fail(
+        Code::refused,
+        "a function is sent as application/wasm, text/javascript, text/x-python or multipart/form-data, "
+        "not as " +
+            (type.empty() ? "nothing (no Content-Type)" : log_safe(type, 80)));
   }
   CANOPY_TRY(wire::Manifest settings, read_settings(request.query));
   lay_over(std::move(settings), upload.manifest);

@@ -19,7 +19,7 @@ struct Extension {
   std::string_view text;
   Language language;
 };
-constexpr std::array<Extension, 16> extensions = {{{".wasm", Language::wasm},
+constexpr std::array<Extension, 17> extensions = {{{".wasm", Language::wasm},
                                                    {".c", Language::c},
                                                    {".cc", Language::c},
                                                    {".cpp", Language::c},
@@ -34,17 +34,19 @@ constexpr std::array<Extension, 16> extensions = {{{".wasm", Language::wasm},
                                                    {".ts", Language::js},
                                                    {".mts", Language::js},
                                                    {".tsx", Language::js},
-                                                   {".jsx", Language::js}}};
+                                                   {".jsx", Language::js},
+                                                   {".py", Language::python}}};
 
 constexpr std::string_view known_sources =
-    "C and C++ (.c, .cc, .cpp), Go (.go), Rust (.rs), JavaScript and TypeScript (.js, .ts) and modules "
-    "(.wasm)";
+    "C and C++ (.c, .cc, .cpp), Go (.go), Rust (.rs), JavaScript and TypeScript (.js, .ts), Python (.py) "
+    "and modules (.wasm)";
 
 Result<Language> language_of_folder(const fs::path& folder) {
   std::error_code error;
   if (fs::exists(folder / "Cargo.toml", error)) return Language::rust;
   if (fs::exists(folder / "go.mod", error)) return Language::go;
   if (find_javascript(folder)) return Language::js;
+  if (find_python(folder)) return Language::python;
   CANOPY_TRY(const auto c, sources_in(folder, {".c", ".cc", ".cpp", ".cxx", ".C", ".c++"}));
   if (!c.empty()) return Language::c;
   CANOPY_TRY(const auto go, sources_in(folder, {".go"}));
@@ -68,10 +70,6 @@ Result<Language> language_of(const fs::path& path) {
   const std::string extension = path.extension().string();
   const auto found = std::ranges::find(extensions, extension, &Extension::text);
   if (found != extensions.end()) return found->language;
-  if (extension == ".py") {
-    return fail(Code::refused, path.string() + ": functions in Python come with a later version; known are " +
-                                   std::string(known_sources));
-  }
   return fail(Code::refused, path.string() + ": no function can be built from that; known are " +
                                  std::string(known_sources));
 }
@@ -86,6 +84,7 @@ Result<Built> build(const fs::path& path, const Builder& builder) {
     CANOPY_TRY(std::string source, bundle_javascript(path, builder));
     return Built{.code = std::move(source), .runtime = "js"};
   }
+  if (language == Language::python) return take_python(path);
   CANOPY_TRY(const TempFolder work, TempFolder::make(builder.environment));
   std::error_code error;
   const CompileStep step{.source = fs::absolute(path, error).lexically_normal(), .work = work.path()};

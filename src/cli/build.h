@@ -2,6 +2,7 @@
 // Source to WebAssembly, with the compilers of this machine. `canopy help build` says it to users.
 //
 //   a .wasm file                        is passed on as it is
+//   .py, or a folder with handler.py      passed on as it is, with the folder's other files
 //   .js .mjs .cjs .ts .mts .tsx .jsx    passed on as it is, or bundled with esbuild where it imports anything
 //   or or a folder with package.json       is TypeScript .c .cc .cpp .cxx .C, or a folder    clang-22, the
 //   guest sysroot and the SDK, which is inside this program .go, or a folder with go.mod        go build,
@@ -12,6 +13,8 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/environment.h"
@@ -19,7 +22,7 @@
 
 namespace canopy::cli {
 
-enum class Language { wasm, c, go, rust, js };
+enum class Language { wasm, c, go, rust, js, python };
 
 //   not_found  there is nothing at `path`
 //   refused    a kind of file, or a folder, from which no function can be built
@@ -31,8 +34,9 @@ struct Builder {
 };
 
 struct Built {
-  std::string code;  // A module, or JavaScript.
+  std::string code;  // A module, JavaScript or Python.
   std::string_view runtime = "wasm";
+  std::vector<std::pair<std::string, std::string>> files = {};  // Path and content: what goes with it.
 };
 
 // What `path` makes. What the compiler says is printed as it says it.

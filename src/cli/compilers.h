@@ -29,6 +29,12 @@ Result<std::string> bundle_javascript(const std::filesystem::path& path, const B
 // The file in `folder` that a JavaScript function begins with; nothing where it is no such folder.
 std::optional<std::filesystem::path> find_javascript(const std::filesystem::path& folder);
 
+// Python as it is: the file, or a folder's, with all that lies beside it.
+//   too_large  more files than a function may have
+Result<Built> take_python(const std::filesystem::path& path);
+// The file in `folder` that a Python function begins with; nothing where it is no such folder.
+std::optional<std::filesystem::path> find_python(const std::filesystem::path& folder);
+
 // The files of these extensions directly in `folder`, and in its src/, in order of their names.
 Result<std::vector<std::filesystem::path>> sources_in(const std::filesystem::path& folder,
                                                       const std::vector<std::string>& extensions);

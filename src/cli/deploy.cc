@@ -21,7 +21,9 @@ fs::path module_name(const fs::path& source, std::string_view runtime) {
   fs::path whole = fs::absolute(source, error).lexically_normal();
   if (!whole.has_filename()) whole = whole.parent_path();
   return (fs::is_directory(whole, error) ? whole.filename() : whole.stem()).string() +
-         (runtime == "js" ? ".bundle.js" : ".wasm");
+         (runtime == "js"       ? ".bundle.js"
+          : runtime == "python" ? ".function.py"
+                                : ".wasm");
 }
 
 }  // namespace

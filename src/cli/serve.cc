@@ -9,6 +9,7 @@
 
 #include "js/language.h"
 #include "mucpd/mucpd.h"
+#include "python/runtime.h"
 #include "wasm/engines.h"
 #include "worker/fleet.h"
 #include "worker/remote.h"
@@ -108,13 +109,23 @@ Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
   ground.compile.timeout = options.compile_timeout;
   ground.compile.memory_bytes = options.compile_memory_bytes;
   CANOPY_TRY(exec::Runtimes runtimes, make_runtimes_on(ground, parts.cores, parts.disk));
-  if (range.max == 0) return runtimes;
+  python::RuntimeOptions python_options;
+  python_options.folder = ground.data / "python";
+  python_options.find_code = ground.find_code;
+  python_options.waiting_max = options.queue_max;
+  auto python = python::make_runtime(std::move(python_options), parts.cores, parts.disk);
+  if (range.max == 0) {
+    runtimes.emplace(python::runtime_name, std::move(python));
+    return runtimes;
+  }
   CANOPY_TRY(const auto fleet, start_fleet(parts, ground.data, range));
   parts.fleet = fleet;
   exec::Runtimes remote;
   for (auto& [name, local] : runtimes) {
     remote.emplace(name, worker::make_remote_runtime(std::move(local), fleet->crews()));
   }
+  // Its calls have processes of their own as it is.
+  remote.emplace(python::runtime_name, std::move(python));
   return remote;
 }
 

@@ -221,6 +221,10 @@ Result<int> run_guest(const Guest& guest, const Command& command, Terminal& term
 Result<int> run_once(Command& command, Terminal& terminal) {
   const fs::path source = command.arguments.front();
   CANOPY_TRY(const Built built, build(source, {.environment = command.environment, .terminal = terminal}));
+  if (built.runtime == "python") {
+    return fail(Code::refused,
+                source.string() + ": Python functions run on a server alone: canopy deploy, or canopy dev");
+  }
   const std::string& module = built.code;
   std::optional<TempFolder> work;
   fs::path folder = cache_folder(command.environment) / "run";

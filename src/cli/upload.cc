@@ -50,6 +50,7 @@ Result<Upload> make_upload(const Project& project, const Flags& flags, const Com
   const Builder builder{.environment = command.environment, .terminal = terminal};
   CANOPY_TRY(Built built, build(project.source, builder));
   upload.module = std::move(built.code);
+  for (auto& file : built.files) upload.files.push_back(std::move(file));
   if (!upload.manifest.runtime) upload.manifest.runtime = built.runtime;
   return upload;
 }
@@ -57,9 +58,10 @@ Result<Upload> make_upload(const Project& project, const Flags& flags, const Com
 std::string write_multipart(const Upload& upload, const std::string& boundary) {
   std::string body;
   append_part({"manifest", "", "application/json"}, wire::to_json(upload.manifest), boundary, body);
-  const bool is_source = upload.manifest.runtime == "js";
-  const PartHead code = is_source ? PartHead{"code", "function.js", "text/javascript"}
-                                  : PartHead{"code", "function.wasm", "application/wasm"};
+  const std::string runtime = upload.manifest.runtime.value_or("wasm");
+  const PartHead code = runtime == "js"       ? PartHead{"code", "function.js", "text/javascript"}
+                        : runtime == "python" ? PartHead{"code", "handler.py", "text/x-python"}
+                                              : PartHead{"code", "function.wasm", "application/wasm"};
   append_part(code, upload.module, boundary, body);
   for (const auto& [path, content] : upload.files) {
     append_part({"file", path, "application/octet-stream"}, content, boundary, body);

@@ -301,8 +301,8 @@ constexpr std::string_view program_group = "This program";
 
 constexpr auto table = std::to_array<Verb>({
     {"up", "", 0, 0, "Server", "Runs everything in one process.", "", up_flags, up, true},
-    {"new", "c|cpp|go|js|rust NAME", 2, 2, functions_group, "Makes a function to start from, with its test.",
-     "", no_flags, new_function},
+    {"new", "c|cpp|go|js|python|rust NAME", 2, 2, functions_group,
+     "Makes a function to start from, with its test.", "", no_flags, new_function},
     {"build", "PATH", 1, 1, functions_group, "Makes a WebAssembly module from source.", build_detail,
      build_flags, build_verb},
     {"run", "FILE [-- ARGS]", 1, many, functions_group, "Runs one module once, without a server.", run_detail,

@@ -16,6 +16,10 @@ def check_reply(world, folder, name):
 
 
 def check_example(world, folder):
+    if any(folder.glob("*.py")):  # Runs on a server alone.
+        world.need_compiler(folder)
+        world.must("deploy", folder, url=world.shared_server().url)
+        return check_reply(world, folder, f"demo/{folder.name}")
     module = world.built(folder)
     server = world.shared_server()
     world.must("deploy", module, url=server.url)

@@ -28,7 +28,7 @@ def collect(root):
     for folder in sorted((root / "examples").iterdir()):
         if (folder / "canopy.yaml").exists():
             yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
-    for language in ("c", "cpp", "go", "js", "rust"):
+    for language in ("c", "cpp", "go", "js", "python", "rust"):
         yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
     for name, test in [*vars(scenarios).items(), *vars(mucpd).items()]:
         if name.startswith("test_"):

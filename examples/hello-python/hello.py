@@ -1,0 +1,5 @@
+"""Greets, in Python."""
+
+
+def handle(request):
+    return f"Hello, {request.text.strip() or 'world'}!"

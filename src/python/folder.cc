@@ -1,0 +1,211 @@
+#include "python/folder.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <utility>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "python/child.h"
+#include "wire/python_frames.h"
+
+namespace canopy::python {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view half_made = ".new";
+constexpr std::size_t words_kept = 4 * KiB;
+constexpr std::size_t packet_bytes_max = 64 * KiB;
+// Of our environment the installer gets these: where to get packages from, and how to trust it.
+constexpr std::array variables = {
+    "PIP_INDEX_URL",       "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX",  "PIP_CERT",
+    "PIP_DEFAULT_TIMEOUT", "PIP_TRUSTED_HOST",    "HTTP_PROXY",     "HTTPS_PROXY",   "NO_PROXY",
+    "http_proxy",          "https_proxy",         "no_proxy",       "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE"};
+
+tl::unexpected<Error> cannot(std::string_view what, const fs::path& path, const std::error_code& error) {
+  return fail(Code::unavailable,
+              "cannot " + std::string(what) + " " + path.string() + ": " + error.message());
+}
+
+Result<void> copy_to(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::create_directories(to.parent_path(), error);
+  if (!error) fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
+  if (error) return cannot("write", to, error);
+  fs::permissions(
+      to, fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read | fs::perms::others_read,
+      error);
+  if (error) return cannot("write", to, error);
+  return {};
+}
+
+// All folders may be entered by the user that calls run as.
+void open_folders(const fs::path& top) {
+  std::error_code error;
+  constexpr fs::perms wanted = fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
+                               fs::perms::others_read | fs::perms::others_exec;
+  fs::permissions(top, wanted, error);
+  for (auto at = fs::recursive_directory_iterator(top, error); at != fs::recursive_directory_iterator();
+       at.increment(error)) {
+    if (error) return;
+    std::error_code ignored;
+    if (at->is_directory(ignored) && !at->is_symlink(ignored)) fs::permissions(at->path(), wanted, ignored);
+  }
+}
+
+std::uint64_t size_of(const fs::path& path) {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (auto at = fs::recursive_directory_iterator(path, error); at != fs::recursive_directory_iterator();
+       at.increment(error)) {
+    if (error) break;
+    std::error_code of_one;
+    if (at->is_regular_file(of_one) && !at->is_symlink(of_one)) bytes += at->file_size(of_one);
+  }
+  return bytes;
+}
+
+bool is_young(const fs::path& path, Duration age) {
+  std::error_code error;
+  const auto changed = fs::last_write_time(path, error);
+  return !error && changed > fs::file_time_type::clock::now() - age;
+}
+
+// Reads what it prints until it ends; the last of it. False where the time was over first.
+bool listen(const Descriptor& from, Time deadline, std::string& words) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().now());
+    pollfd wanted{from.get(), POLLIN, 0};
+    if (left.count() <= 0) return false;
+    const int found = poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
+    if (found < 0 && errno != EINTR) return false;
+    if (found <= 0) continue;
+    std::array<char, 4096> piece{};
+    const ssize_t got = read(from.get(), piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return true;
+    words.append(piece.data(), static_cast<std::size_t>(got));
+    if (words.size() > 2 * words_kept) words.erase(0, words.size() - words_kept);
+  }
+}
+
+// Why it never became the installer; nothing where it did.
+std::optional<Error> hear_broken(const Descriptor& control) {
+  std::string bytes(packet_bytes_max, '\0');
+  const ssize_t got = recv(control.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+  if (got <= 0) return std::nullopt;
+  const auto packet =
+      wire::read_python_packet(std::string_view(bytes).substr(0, static_cast<std::size_t>(got)));
+  if (!packet || packet->kind != wire::PythonPacket::Kind::broken) return std::nullopt;
+  return Error{Code::unavailable, packet->text};
+}
+
+}  // namespace
+
+bool Folders::renew(const std::string& name) const {
+  return utimensat(AT_FDCWD, (path(name) / "ready").c_str(), nullptr, 0) == 0;
+}
+
+Result<fs::path> Folders::lay_out(const Function& function, const std::string& name) const {
+  static std::atomic<std::uint64_t> count = 0;
+  const fs::path made = folder_ / (name + "-" + std::to_string(getpid()) + "-" + std::to_string(++count) +
+                                   std::string(half_made));
+  std::error_code error;
+  fs::remove_all(made, error);
+  fs::create_directories(made / "function", error);
+  if (!error) fs::create_directories(made / "site", error);
+  if (error) return cannot("make", made, error);
+  for (const FunctionFile& file : function.files) {
+    CANOPY_TRY(const fs::path from, find_code_(file.digest));
+    CANOPY_TRY_VOID(copy_to(from, made / "function" / file.path));
+  }
+  CANOPY_TRY(const fs::path code, find_code_(function.digest));
+  CANOPY_TRY_VOID(copy_to(code, made / "function" / "handler.py"));
+  open_folders(made);
+  return made;
+}
+
+Result<void> Folders::finish(const fs::path& made, const std::string& name) const {
+  std::ofstream mark(made / "ready");
+  mark.close();
+  std::error_code error;
+  if (!mark) return fail(Code::unavailable, "cannot write " + made.string() + ": is the disk full?");
+  fs::remove_all(path(name), error);  // Half of one that was swept.
+  fs::rename(made, path(name), error);
+  if (!error || renew(name)) return {};  // Somebody else was faster with the same.
+  return cannot("make", path(name), error);
+}
+
+Result<std::uint64_t> Folders::sweep(const std::set<std::string>& names, Duration age,
+                                     const std::function<bool(const std::string&)>& in_use) const {
+  std::error_code error;
+  if (!fs::exists(folder_, error)) return 0;
+  std::uint64_t freed_bytes = 0;
+  for (const auto& entry : fs::directory_iterator(folder_, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_half = name.ends_with(half_made);
+    if (!is_half && (names.contains(name) || in_use(name))) continue;
+    if (is_young(is_half ? entry.path() : entry.path() / "ready", age)) continue;
+    const std::uint64_t bytes = size_of(entry.path());
+    std::error_code of_one;
+    fs::remove_all(entry.path(), of_one);
+    if (of_one) return cannot("delete", entry.path(), of_one);
+    freed_bytes += bytes;
+  }
+  if (error) return cannot("list", folder_, error);
+  return freed_bytes;
+}
+
+Result<void> install(const Interpreter& interpreter, const fs::path& made, const InstallOptions& options) {
+  LaunchPlan plan;
+  plan.interpreter = interpreter.program;
+  plan.install = true;
+  plan.sandbox = {.prefix = interpreter.prefix,
+                  .function = made / "function",
+                  .site = made / "site",
+                  .writable_site = true,
+                  .network = true,
+                  .memory_bytes = options.memory_bytes,
+                  .processes = options.processes};
+  for (const char* const name : variables) {
+    const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets any.
+    if (value != nullptr) plan.env.push_back(std::string(name) + "=" + value);
+  }
+  CANOPY_TRY(Launched launched, launch(plan));
+  std::string words;
+  const bool ended = listen(launched.output, system_clock().now() + options.timeout, words);
+  const auto status = ended ? wait_for_child(launched.process, std::chrono::seconds(10)) : std::nullopt;
+  if (!status) static_cast<void>(kill_child(launched.process));
+  if (auto broken = hear_broken(launched.control)) return tl::unexpected(*std::move(broken));
+  if (words.size() > words_kept) words.erase(0, words.size() - words_kept);
+  if (!ended || !status) {
+    return fail(Code::limit, "installing requirements.txt took longer than " +
+                                 duration_text(options.timeout) + "; the installer's last words:\n" + words);
+  }
+  if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0) {
+    open_folders(made / "site");
+    return {};
+  }
+  if (words.find("No module named pip") != words.npos) {
+    return fail(Code::unavailable,
+                "requirements.txt is installed by pip, and this machine's Python has none: apt-get install "
+                "python3-pip");
+  }
+  return fail(Code::refused, "installing requirements.txt failed:\n" + words);
+}
+
+}  // namespace canopy::python

@@ -1,0 +1,65 @@
+#pragma once
+// What is made of a version when it is deployed: a folder with its source, its files and its packages.
+//
+//   <folder>/<name>/function/handler.py, …     seen by its calls at /function
+//   <folder>/<name>/site/…                     what requirements.txt asks for, at /site
+//   <folder>/<name>/ready                      written last: the rest is whole
+//
+// Threads: any; blocks on the disk, and for as long as the installer takes.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "model/function.h"
+#include "python/interpreter.h"
+
+namespace canopy::python {
+
+using FindCode = std::function<Result<std::filesystem::path>(std::string_view digest)>;
+
+struct InstallOptions {
+  Duration timeout = std::chrono::minutes(5);
+  std::uint64_t memory_bytes = 2 * GiB;
+  std::uint64_t processes = 64;
+};
+
+class Folders {
+ public:
+  Folders(std::filesystem::path folder, FindCode find_code)
+      : folder_(std::move(folder)), find_code_(std::move(find_code)) {}
+
+  // Whether all of `name` is there; it is young then.
+  bool renew(const std::string& name) const;
+  std::filesystem::path path(const std::string& name) const { return folder_ / name; }
+
+  // Lays out the folder of `function` under another name, which finish() renames: what is half done is never
+  // seen.
+  //   unavailable  its code is lost, or the disk is full
+  Result<std::filesystem::path> lay_out(const Function& function, const std::string& name) const;
+  //   unavailable
+  Result<void> finish(const std::filesystem::path& made, const std::string& name) const;
+
+  //   as exec::Runtime::sweep()
+  Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration age,
+                              const std::function<bool(const std::string&)>& in_use) const;
+
+ private:
+  const std::filesystem::path folder_;
+  const FindCode find_code_;
+};
+
+// Has what `made`/function/requirements.txt asks for installed into `made`/site.
+//   refused      in the installer's own words
+//   limit        it took too long
+//   unavailable  it cannot be run here
+Result<void> install(const Interpreter& interpreter, const std::filesystem::path& made,
+                     const InstallOptions& options);
+
+}  // namespace canopy::python

@@ -1,0 +1,171 @@
+"""Functions in Python that multiply, grow, hide, and look for what is not theirs."""
+import os
+import pathlib
+import shutil
+
+from harness import Place, Skip, expect, expect_error
+
+LIMITS = "?timeout=5s&memory=64MiB&output=1MiB&log=64KiB&tmp=4MiB"
+
+
+def make_place():
+    return Place("--records-max=1000", "--records-bytes=8MiB")
+
+
+def called(server, name, body, query=LIMITS):
+    if not shutil.which("python3"):
+        raise Skip("python3 is not installed")
+    source = "import ctypes, os, signal, socket, subprocess, sys, threading, time\ndef handle(request):\n"
+    source += "".join(f"    {line}\n" for line in body.splitlines())
+    reply = server.request("PUT", f"/v1/functions/hostile/py-{name}{query}", source.encode(),
+                           {"Content-Type": "text/x-python"}, timeout=120)
+    expect(reply.status in (200, 201), f"{name} could not be deployed: {reply}")
+    try:
+        return server.call(f"hostile/py-{name}", b"")
+    finally:  # Its warmed process ends with it, when the core that it is on hears of that: with its next call.
+        server.request("DELETE", f"/v1/functions/hostile/py-{name}")
+        for _ in range(24):
+            server.call("neighbour/echo", b"x")
+
+
+def answer(server, name, body, query=LIMITS):
+    reply = called(server, name, body, query)
+    expect(reply.status == 200, f"{name}: {reply}")
+    return reply.body.decode()
+
+
+def marked_processes(mark):
+    """Processes of this machine that were started with that word."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            pass
+    return found
+
+
+def test_fork_bomb(server):
+    expect_error(called(server, "forks", "while True: os.fork()"), 502, "limit", "threads and processes")
+
+
+def test_thread_bomb(server):
+    body = "while True: threading.Thread(target=time.sleep, args=[60], daemon=True).start()"
+    expect_error(called(server, "threads", body), 502, "limit", "threads and processes")
+
+
+def test_memory_bombs(server):
+    for name, body in {"list": "a = []\nwhile True: a.append(b'x' * (1 << 20))",
+                       "string": "a = 'x'\nwhile True: a += a",
+                       "shared": "import mmap\na = []\nwhile True: a.append(mmap.mmap(-1, 1 << 20))"}.items():
+        expect_error(called(server, f"memory-{name}", body), 502, "limit", "64MiB")
+
+
+def test_descriptors(server):
+    expect_error(called(server, "files", "a = []\nwhile True: a.append(open('/dev/null'))"), 502, "limit", "files")
+
+
+def test_tmp(server):
+    body = "f = open('/tmp/f', 'wb')\nwhile True: f.write(b'x' * (1 << 20))"
+    expect_error(called(server, "tmp", body), 502, "limit", "4MiB")
+
+
+def test_loop_in_c(server):
+    expect_error(called(server, "loop", "sum(iter(int, 1))"), 504, "deadline")
+
+
+def test_loop_that_ignores_signals(server):
+    body = "for n in range(1, 65):\n  try: signal.signal(n, signal.SIG_IGN)\n  except Exception: pass\nwhile True: pass"
+    expect_error(called(server, "stubborn", body), 504, "deadline")
+
+
+def test_output_floods(server):
+    expect_error(called(server, "output", "return b'x' * (2 << 20)"), 502, "limit", "1MiB")
+    reply = called(server, "log", "while True: os.write(1, b'x' * 65536)", "?timeout=1s&memory=64MiB&log=64KiB")
+    expect_error(reply, 504, "deadline")
+
+
+def test_exit(server):
+    expect_error(called(server, "exit", "os._exit(7)"), 424, "function_failed", "status 7")
+
+
+def test_answers_of_its_own(server):
+    for number, data in enumerate((b"R", b"X" * 100, b"R" + b"\xff" * 12, b"E" + b"\x00" * 12)):
+        reply = called(server, f"answer-{number}", f"os.write(3, {data!r})\nos._exit(0)")
+        expect(reply.status == 502 and reply.json()["error"]["code"] in ("died", "limit"), f"{reply}")
+
+
+def test_signals(server):
+    body = ("out = []\n"
+            "for pid in (0, 2, os.getppid(), 4242):\n"
+            "  try: os.kill(pid, 0 if pid == 0 else 9); out.append(pid)\n"
+            "  except OSError: pass\n"
+            "return [os.getpid(), os.getppid(), out]")
+    expect(answer(server, "signals", body).startswith("[1, 0, "), "it is not alone")
+
+
+def test_proc_shows_its_own_processes_alone(server):
+    body = "return [name for name in os.listdir('/proc') if name.isdigit()]"
+    expect(answer(server, "proc", body) == '["1"]', "it sees others")
+
+
+def test_store_and_machine_cannot_be_read(server):
+    data = str(pathlib.Path(server.folder).resolve())
+    paths = [data, data + "/secret.key", "/home", "/etc/shadow", "/var", "/run", "/proc/1/root" + data,
+             "/sys", "/dev/mem", "/mnt"]
+    body = f"out = []\nfor path in {paths!r}:\n  if os.path.exists(path): out.append(path)\nreturn out"
+    seen = answer(server, "store", body)
+    expect(seen == "[]", f"it sees {seen}")
+
+
+def test_file_system_is_read_only(server):
+    body = ("out = []\n"
+            "for path in ('/', '/function', '/site', '/usr', '/etc', '/canopy', '/proc/sys/kernel'):\n"
+            "  try: open(path + '/x', 'w').close(); out.append(path)\n"
+            "  except OSError: pass\n"
+            "return out")
+    expect(answer(server, "readonly", body) == "[]", "it writes what it should not")
+
+
+def test_tmp_of_others(server):
+    body = "found = os.listdir('/tmp')\nopen('/tmp/secret', 'w').write('x')\nreturn found"
+    for _ in range(2):
+        expect(answer(server, "tmp-others", body) == "[]", "a file of another call is left")
+
+
+def test_network(server):
+    host, port = server.address
+    body = (f"try:\n  socket.create_connection(({host!r}, {port}), timeout=2)\n  return 'connected'\n"
+            "except OSError: return 'refused'")
+    expect(answer(server, "network", body) == "refused", "it reaches the server")
+
+
+def test_refused_system_calls(server):
+    # ptrace, mount, unshare, setns, bpf, keyctl, process_vm_readv, perf_event_open, memfd_create, io_uring_setup
+    numbers = [101, 165, 272, 308, 321, 250, 310, 298, 319, 425]
+    if os.uname().machine != "x86_64":
+        raise Skip("numbers of another architecture")
+    body = f"libc = ctypes.CDLL(None)\nreturn [n for n in {numbers} if libc.syscall(n, 0, 0, 0, 0, 0) != -1]"
+    expect(answer(server, "calls", body) == "[]", "the kernel does what it should not")
+
+
+def test_no_rights(server):
+    body = "return [line.split()[1] for line in open('/proc/self/status') if line.startswith(('CapEff', 'CapPrm', 'NoNewPrivs', 'Seccomp:'))]"
+    expect(answer(server, "rights", body) == '["0000000000000000", "0000000000000000", "1", "2"]', "it has rights")
+
+
+def test_daemon_does_not_outlive_its_call(server):
+    mark = f"canopy-daemon-{os.getpid()}"
+    body = (f"subprocess.Popen(['/bin/sh', '-c', 'sleep 600; : {mark}'], start_new_session=True)\n"
+            "return 'started'")
+    expect(answer(server, "daemon", body) == "started", "")
+    expect(marked_processes(mark.encode()) == [], "the daemon lives on")
+
+
+def test_import_that_misbehaves(server):
+    sources = {"exits": "import os\nos._exit(0)", "raises": "raise SystemExit(3)", "speaks": "import os\nos.write(3, b'nonsense')"}
+    for name, source in sources.items():
+        reply = server.request("PUT", f"/v1/functions/hostile/py-import-{name}", source.encode(),
+                               {"Content-Type": "text/x-python"}, timeout=120)
+        expect(400 <= reply.status < 500, f"{name}: {reply}")

@@ -6,6 +6,7 @@
 
 #include "api/ask.h"
 #include "api/durable_calls.h"
+#include "api/event_stream.h"
 #include "api/gateway.h"
 #include "api/parameters.h"
 #include "wire/json.h"
@@ -106,7 +107,7 @@ net::Task<void> wait_for_end(const Here& here, net::HttpExchange& exchange, Call
   const auto is_it = [id](const Happening& happening) {
     return happening.kind == Happening::Kind::call_ended && happening.call == id;
   };
-  const auto follower = here.platform.feed.follow(here.core, is_it);
+  const auto follower = make_follower(here, is_it);
   if (!follower) co_return;
   const auto before = co_await find_call(here, id);  // It may have ended before somebody followed.
   if (before && !has_ended(*before)) co_await wait_for_news(here, exchange, *follower, until);

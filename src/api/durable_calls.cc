@@ -141,7 +141,7 @@ net::Task<net::HttpResponse> follow_state(const Here& here, net::HttpExchange& e
   const auto is_it = [id](const Happening& happening) {
     return happening.call == id && happening.kind != Happening::Kind::log_piece;
   };
-  auto follower = here.platform.feed.follow(here.core, is_it);
+  auto follower = make_follower(here, is_it);
   if (!follower) co_return too_many_followers();
   const auto record = co_await look_up_durable(here, id);
   if (!record) co_return find_error(record.error(), id);
@@ -174,7 +174,7 @@ net::Task<net::HttpResponse> get(const Here& here, net::HttpExchange& exchange, 
     const auto is_it = [id](const Happening& happening) {
       return happening.kind == Happening::Kind::call_ended && happening.call == id;
     };
-    const auto follower = here.platform.feed.follow(here.core, is_it);
+    const auto follower = make_follower(here, is_it);
     if (!follower) co_return too_many_followers();
     record = co_await look_up_durable(here, id);  // It may have ended before somebody followed.
     if (record && !is_over(*record)) {

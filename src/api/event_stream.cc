@@ -12,10 +12,16 @@ void append_event(std::string_view name, std::string_view json, std::string& out
   out += "\n\n";
 }
 
+std::unique_ptr<Feed::Follower> make_follower(const Here& here, Feed::Wanted wanted) {
+  const std::uint64_t owner = here.who->is_admin() ? 0 : here.who->user;
+  return here.platform.feed.follow(here.core, std::move(wanted), owner);
+}
+
 net::HttpResponse too_many_followers() {
-  return error_response({Code::unavailable, "as many clients follow events as may, " +
-                                                std::to_string(Feed::followers_max) +
-                                                "; try again when one has left"});
+  return error_response({Code::unavailable, "as many clients follow events or wait for calls as may: " +
+                                                std::to_string(Feed::followers_max) + ", and " +
+                                                std::to_string(Feed::followers_of_one_max) +
+                                                " of one user; try again when one has left"});
 }
 
 EventStream::EventStream(const Here& here, net::HttpExchange& exchange,

@@ -50,6 +50,9 @@ class EventStream {
   bool gone_ = false;
 };
 
+// For whoever asks: an administrator may have all the places. Null where there are too many.
+std::unique_ptr<Feed::Follower> make_follower(const Here& here, Feed::Wanted wanted);
+
 // 503 for one follower too many.
 net::HttpResponse too_many_followers();
 

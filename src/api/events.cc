@@ -16,7 +16,7 @@ net::Task<net::HttpResponse> follow_events(const Here& here, net::HttpExchange& 
     return happening.kind != Happening::Kind::log_piece && (!name || happening.function == *name) &&
            who->reaches(happening.function.space);
   };
-  auto follower = here.platform.feed.follow(here.core, wanted);
+  auto follower = make_follower(here, wanted);
   if (!follower) co_return too_many_followers();
   EventStream stream(here, exchange, std::move(follower));
   const bool started = co_await stream.start();

@@ -1,5 +1,6 @@
 #include "api/feed.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -32,11 +33,16 @@ std::uint64_t Feed::Follower::take_lost_count() {
   return std::exchange(state_->lost_count, 0);
 }
 
-std::unique_ptr<Feed::Follower> Feed::follow(exec::Core& core, Wanted wanted) {
-  auto state = std::make_shared<Follower::State>(core);
+std::unique_ptr<Feed::Follower> Feed::follow(exec::Core& core, Wanted wanted, std::uint64_t owner) {
+  auto state = std::make_shared<Follower::State>(core, owner);
   state->wanted = std::move(wanted);
   const std::lock_guard lock(mutex_);
   if (followers_.size() >= followers_max) return nullptr;
+  const auto same = [owner](const auto& one) { return one->owner == owner; };
+  if (owner != 0 &&
+      std::ranges::count_if(followers_, same) >= static_cast<std::ptrdiff_t>(followers_of_one_max)) {
+    return nullptr;
+  }
   followers_.push_back(state);
   follower_count_.store(followers_.size(), std::memory_order_relaxed);
   return std::unique_ptr<Follower>(new Follower(*this, std::move(state)));

@@ -53,8 +53,9 @@ class Feed {
    private:
     friend class Feed;
     struct State {
-      explicit State(exec::Core& home) : core(home) {}
+      State(exec::Core& home, std::uint64_t of) : core(home), owner(of) {}
       exec::Core& core;
+      const std::uint64_t owner;
       Wanted wanted;
       net::Event event;  // The core's alone.
       std::mutex mutex;
@@ -73,10 +74,11 @@ class Feed {
   static constexpr std::size_t queue_count_max = 4096;
   static constexpr std::size_t queue_bytes_max = 1 << 20;
   static constexpr std::size_t followers_max = 256;
+  static constexpr std::size_t followers_of_one_max = followers_max / 2;  // So that no user has all.
 
-  // Null where there are too many. `wanted` is called on any thread, must be quick, and must not look at the
-  // text, which is made only where somebody wants it.
-  std::unique_ptr<Follower> follow(exec::Core& core, Wanted wanted);
+  // Null where there are too many, or too many of `owner`, who is a user, or 0 for nobody. `wanted` is called
+  // on any thread, must be quick, and must not look at the text, which is made only where somebody wants it.
+  std::unique_ptr<Follower> follow(exec::Core& core, Wanted wanted, std::uint64_t owner = 0);
 
   bool is_followed() const { return follower_count_.load(std::memory_order_relaxed) > 0; }
   std::size_t follower_count() const { return follower_count_.load(std::memory_order_relaxed); }

@@ -98,5 +98,20 @@ TEST(Feed, HasAnEndOfFollowersAndForgetsThoseThatLeft) {
   EXPECT_FALSE(feed.is_followed());
 }
 
+TEST(Feed, NoUserHasAllThePlaces) {
+  exec::Core core(0, system_clock());
+  Feed feed;
+  constexpr std::uint64_t bob = 7;
+  std::vector<std::unique_ptr<Feed::Follower>> followers;
+  for (std::size_t i = 0; i < Feed::followers_of_one_max; ++i) {
+    followers.push_back(feed.follow(core, everything, bob));
+    ASSERT_NE(followers.back(), nullptr);
+  }
+  EXPECT_EQ(feed.follow(core, everything, bob), nullptr);
+  EXPECT_NE(feed.follow(core, everything, bob + 1), nullptr);
+  followers.pop_back();
+  EXPECT_NE(feed.follow(core, everything, bob), nullptr);
+}
+
 }  // namespace
 }  // namespace canopy::api

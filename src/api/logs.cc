@@ -184,7 +184,7 @@ net::Task<net::HttpResponse> follow_function(const Here& here, net::HttpExchange
   const auto wanted = [name](const Happening& happening) {
     return is_about_logs(happening) && happening.function == name;
   };
-  auto follower = here.platform.feed.follow(here.core, wanted);
+  auto follower = make_follower(here, wanted);
   if (!follower) co_return too_many_followers();
   const auto logs = co_await find_logs(here, name, asked);
   if (!logs) co_return error_response(logs.error());
@@ -211,7 +211,7 @@ net::Task<net::HttpResponse> follow_call(const Here& here, net::HttpExchange& ex
   const auto wanted = [id](const Happening& happening) {
     return is_about_logs(happening) && happening.call == id;
   };
-  auto follower = here.platform.feed.follow(here.core, wanted);
+  auto follower = make_follower(here, wanted);
   if (!follower) co_return too_many_followers();
   const auto record = co_await find_call(here, id);
   if (!record) co_return error_response(record.error());

@@ -1,5 +1,7 @@
 #include "api/gateway.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "api/calls.h"
@@ -22,6 +24,7 @@ namespace canopy::api {
 namespace {
 
 constexpr std::uint64_t small_body_bytes = 64 * KiB;
+constexpr std::size_t spaces_named_max = 5;
 
 // So small that reading it costs less than asking who sends it; that is asked later.
 bool is_small(std::string_view content_length) {
@@ -74,12 +77,20 @@ net::HttpResponse preflight_answer(const net::HttpRequest& request) {
 
 net::Task<net::HttpResponse> refuse_with(net::HttpResponse response) { co_return response; }
 
-// In a namespace of somebody else's there is nothing to be seen; the words are those for what is not there.
-Error nothing_there(const wire::Route& route) {
+// In a namespace of somebody else's there is nothing to be seen; the words are the same whatever is there.
+Error nothing_there(const wire::Route& route, const Principal& who) {
   if (route.target == wire::Target::secret) {
     return {Code::not_found, "there is no namespace " + route.function.space + " of yours"};
   }
-  return no_such_function(route.function);
+  const auto& spaces = who.subject.spaces;
+  std::string yours = spaces.empty() ? "no namespace" : "the namespace";
+  if (spaces.size() > 1) yours += "s";
+  for (std::size_t i = 0; i < std::min(spaces.size(), spaces_named_max); ++i) {
+    yours += (i == 0 ? " " : ", ") + spaces[i];
+  }
+  if (spaces.size() > spaces_named_max) yours += " and others";
+  return {Code::not_found,
+          "there is no function " + to_text(route.function) + " for your key, which is for " + yours};
 }
 
 }  // namespace
@@ -107,7 +118,7 @@ net::Task<net::HttpResponse> Gateway::dispatch(net::HttpExchange& exchange) {
   if (!route) return refuse_with(error_response(route.error()));
   switch (policy::judge((*who)->subject, need, route->function.space)) {
     case policy::Verdict::hidden:
-      return refuse_with(error_response(nothing_there(*route)));
+      return refuse_with(error_response(nothing_there(*route, **who)));
     case policy::Verdict::refused:
       return refuse_with(error_response(role_too_low(**who, need)));
     case policy::Verdict::allowed:

@@ -126,6 +126,12 @@ Result<int> add_user(Command& command, Terminal& terminal) {
   const Json key = object_field(made, "key");
   terminal.out() << "made user " << text_field(user, "name") << ", " << text_field(user, "role") << '\n'
                  << "its key, shown once: " << terminal.bold(text_field(key, "key")) << '\n';
+  // The server makes nobody else an administrator unasked.
+  if (command.flags.role.empty() && text_field(user, "role") == "admin") {
+    terminal.out()
+        << "it is the first user, and so an administrator; from now on this server demands keys: set "
+           "CANOPY_KEY to this one\n";
+  }
   return 0;
 }
 

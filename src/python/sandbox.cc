@@ -237,7 +237,10 @@ Result<void> limit(__rlimit_resource resource, rlim_t value) {
 }
 
 Result<void> limit_self(const SandboxPlan& plan) {
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+  // Their shadows are terabytes, and this process still has them until it becomes Python.
   CANOPY_TRY_VOID(limit(RLIMIT_AS, plan.memory_bytes));
+#endif
   CANOPY_TRY_VOID(limit(RLIMIT_NPROC, plan.processes));
   CANOPY_TRY_VOID(limit(RLIMIT_CORE, 0));
   CANOPY_TRY_VOID(limit(RLIMIT_NOFILE, zygote_files_max));

@@ -11,7 +11,8 @@ deps:  ## install what is missing: packages, the engine, the guest sysroot
 	@tools/deps
 
 build/%/build.ninja: | deps
-	@cmake --preset $* -Wno-dev >build/$*.log 2>&1 || { mkdir -p build; cmake --preset $*; }
+	@mkdir -p build
+	@cmake --preset $* -Wno-dev >build/$*.log 2>&1 || { cat build/$*.log; exit 1; }
 
 build: build/release/build.ninja  ## build/release/canopy
 	@$(BUILD) release --target canopy

@@ -184,9 +184,7 @@ class Errand {
     }
     if (!error) socket_.set_option(Tcp::no_delay(true), error);
     if (!error) return {};
-    auto failed = trouble("cannot connect to", error);
-    if (error == asio::error::connection_refused) failed.value().message += "; is `canopy up` running?";
-    return failed;
+    return trouble("cannot connect to", error);
   }
 
   Result<void> set_up(asio::ssl::context& context) const {

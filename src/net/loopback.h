@@ -146,7 +146,7 @@ class Loopback {
     server = *std::move(made);
   }
 
-  RawClient connect() { return RawClient(server->port()); }
+  RawClient connect() const { return RawClient(server->port()); }
 
   // Lets events happen until `condition` holds; false if it never did.
   template <class Condition>

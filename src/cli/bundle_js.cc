@@ -1,5 +1,6 @@
 // JavaScript and TypeScript: taken as it is where it is one plain file, else bundled by esbuild.
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -40,6 +41,35 @@ bool imports_anything(std::string_view text) {
     if (imports || passes_on || line.find("require(") != std::string_view::npos) return true;
   }
   return false;
+}
+
+// Of Node's own modules: those that stand for what functions do not have, so that no package takes their
+// place.
+constexpr std::array<std::string_view, 18> node_modules = {
+    "fs",  "fs/promises",    "http",          "https",       "http2", "net",
+    "tls", "dgram",          "child_process", "dns",         "os",    "vm",
+    "v8",  "worker_threads", "readline",      "async_hooks", "repl",  "cluster"};
+
+// What a line imports, "fs" of `import { x } from "fs"`; nothing where it says none.
+std::string_view imported(std::string_view line) {
+  std::size_t begin = line.find("require(");
+  if (begin == std::string_view::npos) begin = line.find("import");
+  if (begin == std::string_view::npos) return {};
+  begin = line.find_first_of("\"'", begin);
+  if (begin == std::string_view::npos) return {};
+  const std::size_t end = line.find(line[begin], begin + 1);
+  if (end == std::string_view::npos) return {};
+  return line.substr(begin + 1, end - begin - 1);
+}
+
+std::optional<std::string_view> find_node_module(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view name = imported(text.substr(0, end));
+    if (name.starts_with("node:") || std::ranges::find(node_modules, name) != node_modules.end()) return name;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return std::nullopt;
 }
 
 // The project's own, or the machine's.
@@ -88,6 +118,19 @@ Result<std::string> bundle(const fs::path& source, const std::string& esbuild, c
   return with_map(std::move(text), std::move(map), source, out);
 }
 
+// The source with its name in its last line, from where stacks have it (js/engine/source.c); as it is where
+// the engine would not take the name.
+std::string with_name(std::string text, const fs::path& source) {
+  const std::string name = source.filename().string();
+  const bool plain = name.size() <= 100 && std::ranges::all_of(name, [](char c) {
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                              std::string_view("._-@+~").find(c) != std::string_view::npos;
+                     });
+  if (!plain) return text;
+  if (!text.ends_with('\n')) text += '\n';
+  return text + "//# sourceURL=" + name + "\n";
+}
+
 // What package.json says is the beginning: "module" or "main".
 std::optional<fs::path> entry_of_package(const fs::path& folder) {
   const auto text = read_file(folder / "package.json", MiB);
@@ -132,7 +175,12 @@ Result<std::string> bundle_javascript(const fs::path& path, const Builder& build
   }
   CANOPY_TRY(std::string text, read_file(source, source_bytes_max));
   const bool typed = is_typed(source);
-  if (!typed && !imports_anything(text)) return text;
+  if (!typed && !imports_anything(text)) return with_name(std::move(text), source);
+  if (const auto name = find_node_module(text)) {
+    return fail(Code::refused, source.filename().string() + " imports \"" + std::string(*name) +
+                                   "\", a module of Node's own, and a function does not run in Node; "
+                                   "docs/javascript.md lists what it has, fetch and crypto among it");
+  }
   const auto esbuild = find_esbuild(source, builder.environment);
   if (esbuild) return bundle(source, *esbuild, builder);
   return fail(Code::unavailable,

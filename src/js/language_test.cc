@@ -193,6 +193,17 @@ TEST_F(JavaScript, ErrorsSayWhereInTheSourcesOwnLines) {
                   .starts_with("function_failed: RangeError: Maximum call stack"));
 }
 
+// What canopy deploy leaves in the last line of a plain file.
+TEST_F(JavaScript, AStackNamesTheFileThatTheSourceSaysItIs) {
+  const std::string source = "() => { throw new Error('no'); }\n//# sourceURL=";
+  EXPECT_NE(answer(source + "sub/hello-1.js\n").find("(sub/hello-1.js:1:"), std::string::npos);
+  EXPECT_NE(refusal("const x =\n  (=> 3\n//# sourceURL=hello.js").find("hello.js:2:"), std::string::npos);
+  for (const std::string& odd :
+       {std::string(), std::string("a b.js"), std::string("a:1:2)"), std::string(500, 'x')}) {
+    EXPECT_NE(answer(source + odd).find("(function.js:1:"), std::string::npos) << odd;
+  }
+}
+
 // What esbuild leaves in the last line of a bundle; without it a stack would be in lines that nobody wrote.
 TEST_F(JavaScript, AStackOfABundleIsInTheLinesOfItsFiles) {
   const std::string map =

@@ -17,7 +17,7 @@ static JSValue parsed = JS_UNDEFINED;  // What is still to be run.
 static bool is_module = false;
 static uint32_t globals_before = 0;
 
-static const char file_name[] = "function.js";
+static char file_name[128] = "function.js";
 
 static uint32_t collect_globals(JSPropertyEnum** names) {
   const JSValue global = JS_GetGlobalObject(js);
@@ -33,6 +33,25 @@ static void free_names(JSPropertyEnum* names, uint32_t count) {
 }
 
 // ---- parsing
+
+// Takes the name that stacks are to show from the last line, `//# sourceURL=hello.js`, where it has one.
+static void read_name(const char* text, size_t size) {
+  static const char mark[] = "//# sourceURL=";
+  static const char letters[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/@+~";
+  while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r')) --size;
+  const char* line = text + size;
+  while (line > text && line[-1] != '\n') --line;
+  size_t length = (size_t)(text + size - line);
+  if (length < sizeof mark || memcmp(line, mark, sizeof mark - 1) != 0) return;
+  line += sizeof mark - 1;
+  length -= sizeof mark - 1;
+  if (length >= sizeof file_name) return;
+  char name[sizeof file_name];
+  memcpy(name, line, length);
+  name[length] = '\0';
+  if (strspn(name, letters) == length) memcpy(file_name, name, length + 1);
+}
 
 static JSValue parse(const char* text, size_t size, int type) {
   return JS_Eval(js, text, size, file_name, type | JS_EVAL_FLAG_COMPILE_ONLY);
@@ -219,6 +238,7 @@ void source_load(enum source_mode mode) {
   globals_before = collect_globals(&names);
   free_names(names, globals_before);
   source_map_read(text, size);
+  read_name(text, size);
   parse_source(text, size);
   js_free(js, text);
   if (mode == SOURCE_PARSE) return;

@@ -41,7 +41,9 @@ void print_call(const Json& call, Terminal& terminal) {
   };
   const Json usage = object_field(call, "usage");
   line("call", text_field(call, "id"));
-  line("function", text_field(call, "function") + " version " + std::to_string(count_field(call, "version")));
+  const std::uint64_t version = count_field(call, "version");  // 0: none of it has been run.
+  line("function",
+       text_field(call, "function") + (version == 0 ? "" : " version " + std::to_string(version)));
   line("state", state_text(text_field(call, "state"), terminal));
   line("status", status_text(call));
   if (const Json* const error = field(call, "error")) {
@@ -98,6 +100,13 @@ Result<int> print_answer(const net::HttpClientResponse& response, const Command&
   return 0;
 }
 
+// A misspelt name has no calls, too.
+Result<void> require_function(const Command& command) {
+  CANOPY_TRY(const FunctionName name, parse_function_name(command.arguments.front()));
+  CANOPY_TRY_VOID(Client(command).ask({.target = function_target(name)}));
+  return {};
+}
+
 Result<int> list_calls_of(Command& command, const std::string& parameters, Terminal& terminal) {
   const Flags& flags = command.flags;
   std::string target = "/v1/calls?" + parameters;
@@ -114,6 +123,7 @@ Result<int> list_calls_of(Command& command, const std::string& parameters, Termi
   }
   const auto& calls = pages.all;
   if (calls.empty()) {
+    if (!command.arguments.empty()) CANOPY_TRY_VOID(require_function(command));
     terminal.out() << "no calls to show\n";
     return 0;
   }
@@ -175,6 +185,29 @@ Result<int> wait_call(Command& command, Terminal& terminal) {
   const Error why = error_of(error);
   if (is_functions_fault(why, text_field(error, "origin"))) return status_function_failed;
   return fail(why.code, "the call failed: " + why.message);
+}
+
+Result<int> print_result(Command& command, Terminal& terminal) {
+  const std::string& id = command.arguments.front();
+  CANOPY_TRY(std::string target, call_target(id));
+  CANOPY_TRY(const auto response, Client(command).send({.target = target + "/result"}));
+  if (response.status == 202) {
+    return fail(Code::conflict, "the call has not ended yet; canopy calls wait " + id + " waits for that");
+  }
+  if (const auto error = call_error(response)) {
+    if (!error->functions_fault) return tl::unexpected(error->error);
+    terminal.err() << "canopy: " << terminal.safe_error(error->error.message) << '\n';
+    return status_function_failed;
+  }
+  if (command.flags.json) {
+    terminal.out() << response_json(response) << '\n';
+    return 0;
+  }
+  terminal.out() << terminal.safe(response.body);
+  if (terminal.out_is_terminal() && !response.body.empty() && response.body.back() != '\n') {
+    terminal.out() << '\n';
+  }
+  return 0;
 }
 
 Result<int> cancel_call(Command& command, Terminal& terminal) {

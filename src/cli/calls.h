@@ -1,7 +1,8 @@
 #pragma once
-// The verbs about calls: invoke, calls (list, show, wait, cancel, retry, dead), logs.
+// The verbs about calls: invoke, calls (list, show, wait, result, cancel, retry, dead), logs.
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -14,10 +15,14 @@ Result<int> invoke(Command& command, Terminal& terminal);
 Result<int> list_calls(Command& command, Terminal& terminal);
 Result<int> show_call(Command& command, Terminal& terminal);
 Result<int> wait_call(Command& command, Terminal& terminal);
+Result<int> print_result(Command& command, Terminal& terminal);
 Result<int> cancel_call(Command& command, Terminal& terminal);
 Result<int> retry_call(Command& command, Terminal& terminal);
 Result<int> list_dead(Command& command, Terminal& terminal);
 Result<int> logs(Command& command, Terminal& terminal);
+
+// A reply for programs: {"status", "headers", "body" or "body_base64"}.
+std::string response_json(const net::HttpClientResponse& response);
 
 struct CallError {
   Error error;

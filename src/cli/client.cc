@@ -32,6 +32,33 @@ Stage stage_named(std::string_view text) {
 
 bool is_success(int status) { return status >= 200 && status < 300; }
 
+// What to do about a server that could not be asked.
+std::string advice(std::string_view why, std::string_view url) {
+  if (why.starts_with("cannot speak TLS")) {
+    return "; where the server was started without a certificate, CANOPY_URL begins with http://";
+  }
+  if (why.starts_with("no response from") && !url.starts_with("https:")) {
+    return "; where the server was started with a certificate, CANOPY_URL begins with https://";
+  }
+  return "; start it with `canopy up`, or set CANOPY_URL to where it runs";
+}
+
+// The server says where programs find a list; people have a command for it.
+std::string for_people(std::string message) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> commands = {
+      {{"; /v1/functions lists", "; canopy list lists"},
+       {"; /v1/calls lists", "; canopy calls lists"},
+       {"; /v1/users lists", "; canopy user list lists"},
+       {"; /v1/keys lists", "; canopy key list lists"},
+       {"; /v1/secrets lists", "; canopy secret list lists"}}};
+  for (const auto& [path, command] : commands) {
+    if (const std::size_t at = message.find(path); at != std::string::npos) {
+      message.replace(at, path.size(), command);
+    }
+  }
+  return message;
+}
+
 }  // namespace
 
 Client::Client(const Command& command)
@@ -50,12 +77,12 @@ net::HttpClientRequest Client::make(ClientRequest request) const {
 }
 
 Result<net::HttpClientResponse> Client::send(ClientRequest request) const {
-  auto response = net::send(make(std::move(request)));
-  if (!response && response.error().code == Code::unavailable) {
-    return fail(Code::unavailable,
-                response.error().message + "; start it with `canopy up`, or set CANOPY_URL");
-  }
-  return response;
+  return with_advice(net::send(make(std::move(request))));
+}
+
+Result<net::HttpClientResponse> Client::with_advice(Result<net::HttpClientResponse> response) const {
+  if (response || response.error().code != Code::unavailable) return response;
+  return fail(Code::unavailable, response.error().message + advice(response.error().message, url_));
 }
 
 Result<net::HttpClientResponse> Client::ask(ClientRequest request) const {
@@ -97,7 +124,7 @@ Result<Client::Pages> Client::ask_pages(const std::string& target, std::string_v
 Result<void> Client::follow(ClientRequest request,
                             const std::function<bool(std::string_view line)>& on_line) const {
   request.headers.push_back({"Accept", "text/event-stream"});
-  CANOPY_TRY(const auto response, net::stream_lines(make(std::move(request)), on_line));
+  CANOPY_TRY(const auto response, with_advice(net::stream_lines(make(std::move(request)), on_line)));
   if (!is_success(response.status)) return tl::unexpected(read_error(response));
   return {};
 }
@@ -131,6 +158,7 @@ Error read_error(const net::HttpClientResponse& response) {
                                 " and no word why; is CANOPY_URL right?"};
   }
   Error read = error_of(*error);
+  read.message = for_people(std::move(read.message));
   if (read.code == Code::unauthorized) read.message += "; set CANOPY_KEY to a key of this server";
   return read;
 }

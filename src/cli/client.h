@@ -58,6 +58,8 @@ class Client {
 
  private:
   net::HttpClientRequest make(ClientRequest request) const;
+  // What cannot be reached, with what to do.
+  Result<net::HttpClientResponse> with_advice(Result<net::HttpClientResponse> response) const;
 
   std::string url_;
   std::string key_;

@@ -131,6 +131,16 @@ Result<std::vector<std::string>> compile_objects(const std::vector<fs::path>& so
                                  std::to_string(sources.size()) + " files failed with the words above");
 }
 
+// A command whose sources have no main links all the same: the C library's start calls what the linker puts
+// in its place, which traps. It is known by the name that it is given.
+Result<void> require_main(const fs::path& module, const std::string& what) {
+  CANOPY_TRY(const std::string code, read_file(module, GiB));
+  if (code.find("undefined_weak:main") == std::string::npos) return {};
+  return fail(Code::refused, what +
+                                 " has nothing to begin with: write a main(), which reads standard input and "
+                                 "writes standard output, or a CANOPY_HANDLER (canopy new c NAME shows one)");
+}
+
 }  // namespace
 
 Result<fs::path> compile_c(const CompileStep& step, const Builder& builder) {
@@ -157,6 +167,7 @@ Result<fs::path> compile_c(const CompileStep& step, const Builder& builder) {
   arguments.insert(arguments.end(), {"-o", module.string()});
   const std::string what = step.source.filename().string();
   CANOPY_TRY_VOID(run_compiler({.arguments = std::move(arguments)}, what, builder));
+  if (!plan.hints.reactor) CANOPY_TRY_VOID(require_main(module, what));
   return module;
 }
 

@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::string_view environment_help =
     "CANOPY_URL is the server that verbs talk to (http://127.0.0.1:8080), CANOPY_KEY the key they show it, "
-    "NO_COLOR turns\ncolours off. Exit status: 0, or 1 with one sentence on standard error; invoke and calls "
-    "wait: 2 where the function\nfailed; run: see canopy help run.\n";
+    "NO_COLOR turns\ncolours off. Exit status: 0, or 1 with one sentence on standard error; invoke, calls "
+    "wait and calls result:\n2 where the function failed; run: see canopy help run.\n";
 
 std::string flag_text(const OptionRow& row) {
   std::string text = row.letter == '\0' ? "" : "-" + std::string(1, row.letter) + ", ";

@@ -59,7 +59,16 @@ std::string base64(std::string_view bytes) {
   return text;
 }
 
-// {"status", "headers", "body" or "body_base64"}
+Error failed(const FunctionName& name, const CallError& failure, std::string_view call) {
+  std::string message = to_text(name) + ": " + failure.error.message;
+  if (!call.empty() && failure.functions_fault) {
+    message += "; canopy logs " + std::string(call) + " shows what it wrote";
+  }
+  return {failure.error.code, std::move(message), failure.error.stage};
+}
+
+}  // namespace
+
 std::string response_json(const net::HttpClientResponse& response) {
   wire::JsonWriter json;
   json.begin_object();
@@ -76,16 +85,6 @@ std::string response_json(const net::HttpClientResponse& response) {
   json.end_object();
   return json.take_text();
 }
-
-Error failed(const FunctionName& name, const CallError& failure, std::string_view call) {
-  std::string message = to_text(name) + ": " + failure.error.message;
-  if (!call.empty() && failure.functions_fault) {
-    message += "; canopy logs " + std::string(call) + " shows what it wrote";
-  }
-  return {failure.error.code, std::move(message), failure.error.stage};
-}
-
-}  // namespace
 
 std::optional<CallError> call_error(const net::HttpClientResponse& response) {
   if (response.status < 400 || wire::media_type(response.header("Content-Type")) != "application/json") {

@@ -43,7 +43,7 @@ Result<Wanted> read_wanted(const Command& command) {
   return wanted;
 }
 
-// Lines behind the call they are of, so that those of several can be told apart.
+// What several calls wrote, each piece under the id of its call: whole, for the commands that take one.
 class LogPrinter {
  public:
   LogPrinter(Terminal& terminal, bool with_call) : terminal_(terminal), with_call_(with_call) {}
@@ -53,31 +53,37 @@ class LogPrinter {
       terminal_.out() << terminal_.safe(text);
       return;
     }
-    if (open_ && call != last_) terminal_.out() << '\n';
-    bool begins = !open_ || call != last_;
-    last_ = call;
+    if (text.empty()) return;
+    begin(call);
     while (!text.empty()) {
       const std::size_t end = std::min(text.find('\n'), text.size());
-      if (begins) terminal_.out() << terminal_.faint(call.substr(0, 8)) << "  ";
-      terminal_.out() << terminal_.safe(text.substr(0, end));
+      terminal_.out() << (open_ ? "" : indent) << terminal_.safe(text.substr(0, end));
       open_ = end == text.size();
       if (!open_) terminal_.out() << '\n';
-      begins = true;
       text.remove_prefix(std::min(end + 1, text.size()));
     }
   }
 
   // A line of our own.
   void note(const std::string& call, const std::string& text) {
+    if (with_call_ && !call.empty()) begin(call);
     if (open_) terminal_.out() << '\n';
     open_ = false;
-    if (with_call_) terminal_.out() << terminal_.faint(call.substr(0, 8)) << "  ";
-    terminal_.out() << terminal_.faint(terminal_.safe(text)) << '\n';
+    terminal_.out() << (with_call_ ? indent : "") << terminal_.faint(terminal_.safe(text)) << '\n';
   }
 
   void flush() { terminal_.out() << std::flush; }
 
  private:
+  static constexpr std::string_view indent = "  ";
+
+  void begin(const std::string& call) {
+    if (call == last_) return;
+    if (std::exchange(open_, false)) terminal_.out() << '\n';
+    last_ = call;
+    terminal_.out() << terminal_.faint("call " + call) << '\n';
+  }
+
   Terminal& terminal_;
   const bool with_call_;
   bool open_ = false;  // The last line has no end yet.

@@ -301,6 +301,7 @@ constexpr std::string_view program_group = "This program";
 
 constexpr auto table = std::to_array<Verb>({
     {"up", "", 0, 0, "Server", "Runs everything in one process.", "", up_flags, up, true},
+    {"top", "", 0, 0, "Server", "Shows what the server does now, again every second.", "", client_flags, top},
     {"new", "c|cpp|go|js|python|rust NAME", 2, 2, functions_group,
      "Makes a function to start from, with its test.", "", no_flags, new_function},
     {"build", "PATH", 1, 1, functions_group, "Makes a WebAssembly module from source.", build_detail,
@@ -327,6 +328,8 @@ constexpr auto table = std::to_array<Verb>({
     {"calls list", "[ns/fn]", 0, 1, calls_group, "Lists the last calls.", "", calls_flags, list_calls},
     {"calls show", "ID", 1, 1, calls_group, "Shows what is known of a call.", "", client_flags, show_call},
     {"calls wait", "ID", 1, 1, calls_group, "Waits until a call has ended.", "", wait_flags, wait_call},
+    {"calls result", "ID", 1, 1, calls_group, "Prints the reply of a durable call that has ended.", "",
+     client_flags, print_result},
     {"calls cancel", "ID", 1, 1, calls_group, "Ends a call that waits or runs.", "", client_flags,
      cancel_call},
     {"calls retry", "ID", 1, 1, calls_group, "Queues a durable call that failed once more.", "", client_flags,
@@ -355,7 +358,6 @@ constexpr auto table = std::to_array<Verb>({
     {"secret remove", "ns/NAME...", 1, many, access_group, "Removes secrets.", "", client_flags,
      remove_secrets},
     {"audit", "", 0, 0, access_group, "Shows who changed what.", "", limit_flag, show_audit},
-    {"top", "", 0, 0, "Server", "Shows what the server does now, again every second.", "", client_flags, top},
     {"completion", "bash|zsh|fish", 1, 1, program_group,
      "Prints a script that completes this program's words.", "", no_flags, completion},
     {"version", "", 0, 0, program_group, "Says which Canopy this is.", "", json_flag, version},

@@ -120,6 +120,20 @@ def test_cancel_ends_a_call(world):
     check(end.returncode == 1 and "CANCELLED" in end.out, end.out + end.err)
 
 
+def test_the_result_of_a_durable_call_is_printed(world):
+    server = world.shared_server()
+    world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/later", "--timeout=60s", url=server.url)
+    call_id = world.must("invoke", "--async", "t/later", "-d", "30000", url=server.url).out.strip()
+    early = world.run("calls", "result", call_id, url=server.url)
+    check(early.returncode == 1 and f"canopy calls wait {call_id}" in early.err, early.err)
+    world.must("calls", "cancel", call_id, url=server.url)
+    call_id = world.must("invoke", "--async", "t/later", "-d", "1", url=server.url).out.strip()
+    world.must("calls", "wait", call_id, url=server.url)
+    now = world.must("invoke", "t/later", "-d", "1", url=server.url).out
+    result = world.must("calls", "result", call_id, url=server.url)
+    check(now != "" and result.out == now, f"{result.out!r} instead of {now!r}")
+
+
 def test_dev_deploys_again_on_change(world):
     server = world.shared_server()
     folder = world.fresh_folder("dev") / "live"

@@ -76,6 +76,7 @@ policy::Need need_of(wire::Target target, std::string_view method) {
       return Need{.role = Role::caller, .reach = Reach::everybody};
     case Target::call:
     case Target::async_call:
+    case Target::batch_calls:
       return Need{.role = Role::caller, .reach = Reach::space};
     case Target::call_record:
     case Target::call_result:

@@ -341,6 +341,7 @@ constexpr auto all_asked = std::to_array<Asked>({
     {"DELETE /v1/functions/{namespace}/{name}", developers_space},
     {"GET /v1/functions/{namespace}/{name}/versions", developers_space},
     {"POST /v1/functions/{namespace}/{name}/rollback", developers_space},
+    {"POST /v1/functions/{namespace}/{name}/calls", callers_space},
     {"GET /v1/functions/{namespace}/{name}/logs", developers_space},
     {"GET /v1/events", developers_own},
     {"GET /healthz", for_everybody},

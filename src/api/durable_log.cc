@@ -17,7 +17,7 @@ Result<void> keep_input(const Here& here, const DurableCall& call, Duration& ret
   return owner->keep(here.core.clock().now(), call.input.size(), retry_after);
 }
 
-net::Task<Result<store::Accepted>> append_durable(const Here& here, DurableCall call) {
+LogAnswer<store::Accepted> begin_append(const Here& here, DurableCall call) {
   const Options& options = here.platform.options;
   if (const auto owner = here.platform.owners.of(call.function.space)) {
     call.owner = std::to_string(owner->id());
@@ -27,6 +27,11 @@ net::Task<Result<store::Accepted>> append_durable(const Here& here, DurableCall 
   call.deadline = here.platform.clock.wall_now() + options.call_age_max;
   LogAnswer<store::Accepted> answer(here.core);
   here.platform.call_log->append(std::move(call), answer.done());
+  return answer;
+}
+
+net::Task<Result<store::Accepted>> append_durable(const Here& here, DurableCall call) {
+  LogAnswer<store::Accepted> answer = begin_append(here, std::move(call));
   co_return co_await answer.wait();
 }
 

@@ -62,6 +62,7 @@ Result<void> keep_input(const Here& here, const DurableCall& call, Duration& ret
 
 // Queues `call`; whose it is, and how long it is kept, is written in here.
 //   as CallLog::append()
+LogAnswer<store::Accepted> begin_append(const Here& here, DurableCall call);
 net::Task<Result<store::Accepted>> append_durable(const Here& here, DurableCall call);
 
 // What is known of a call; not_found also where whoever asks may not see it.

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "api/batch_calls.h"
 #include "api/calls.h"
 #include "api/deploy.h"
 #include "api/durable_calls.h"
@@ -168,6 +169,8 @@ net::Task<net::HttpResponse> Gateway::serve(net::HttpExchange& exchange, wire::R
       co_return co_await list_versions(here, exchange, std::move(route.function));
     case Target::rollback:
       co_return co_await roll_back(here, exchange, std::move(route.function));
+    case Target::batch_calls:
+      co_return co_await submit_batch(here, exchange, std::move(route.function));
     case Target::function_logs:
       co_return co_await function_logs(here, exchange, std::move(route.function));
     case Target::calls:
@@ -289,10 +292,12 @@ Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) {
   CANOPY_TRY(const auto route, wire::parse_route(head.method, head.path));
   const Options& options = platform_.options;
   if (!is_small(head.header("Content-Length"))) CANOPY_TRY_VOID(doorman_.identify(head));
-  if (route.target == wire::Target::call || route.target == wire::Target::async_call) {
+  using wire::Target;
+  if (route.target == Target::call || route.target == Target::async_call ||
+      route.target == Target::batch_calls) {
     return options.body_bytes_max;
   }
-  if (route.target == wire::Target::function && head.method == "PUT") return options.code_bytes_max;
+  if (route.target == Target::function && head.method == "PUT") return options.code_bytes_max;
   return small_body_bytes;
 }
 

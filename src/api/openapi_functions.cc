@@ -90,6 +90,18 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     "429":{"$ref":"#/components/responses/Exhausted"},
     "503":{"$ref":"#/components/responses/Unavailable"},"default":{"$ref":"#/components/responses/Error"}}}},
 
+"/v1/functions/{namespace}/{name}/calls":{
+"parameters":[{"$ref":"#/components/parameters/Namespace"},{"$ref":"#/components/parameters/Name"}],
+"post":{"tags":["calls"],"operationId":"callMany","summary":"Queue many durable calls at once",
+  "requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Batch"}}}},
+  "responses":{"202":{"description":"All of them are on the disk.",
+      "content":{"application/json":{"schema":{"$ref":"#/components/schemas/BatchAnswer"}}}},
+    "207":{"description":"Some are, and the others were not taken.",
+      "content":{"application/json":{"schema":{"$ref":"#/components/schemas/BatchAnswer"}}}},
+    "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},
+    "413":{"$ref":"#/components/responses/TooLarge"},
+    "503":{"$ref":"#/components/responses/Unavailable"},"default":{"$ref":"#/components/responses/Error"}}}},
+
 "/v1/functions/{namespace}/{name}/logs":{
 "parameters":[{"$ref":"#/components/parameters/Namespace"},{"$ref":"#/components/parameters/Name"}],
 "get":{"tags":["functions"],"operationId":"functionLogs","summary":"The logs of a function's last calls",

@@ -147,6 +147,20 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "calls":{"type":"array","items":{"$ref":"#/components/schemas/Call"},
     "description":"Those that run, then those that ran; each newest first."},
   "next":{"anyOf":[{"$ref":"#/components/schemas/CallId"},{"type":"null"}]}}},
+"Batch":{"type":"object","required":["calls"],"additionalProperties":false,"properties":{
+  "calls":{"type":"array","maxItems":1000,"items":{"type":"object","additionalProperties":false,"properties":{
+    "json":{"description":"Any value: its text is the input."},
+    "input":{"type":"string","description":"The input, where there is no json."},
+    "content_type":{"type":"string","minLength":1,"maxLength":200},
+    "timeout":{"$ref":"#/components/schemas/Duration"},
+    "retry":{"type":"integer","minimum":0,"maximum":100},
+    "idempotency_key":{"type":"string","minLength":1,"maxLength":255}}}}}},
+"BatchAnswer":{"type":"object","required":["calls","accepted"],"properties":{
+  "accepted":{"$ref":"#/components/schemas/Count"},
+  "calls":{"type":"array","description":"In the order of the request.","items":{"anyOf":[
+    {"type":"object","required":["id","existed"],"properties":{
+      "id":{"$ref":"#/components/schemas/CallId"},"existed":{"type":"boolean"}}},
+    {"$ref":"#/components/schemas/ErrorBody"}]}}}},
 "Logs":{"type":"object","required":["function","logs","more"],"properties":{
   "function":{"type":"string"},
   "more":{"type":"boolean","description":"Older ones were left out, so that the answer does not grow without end."},

@@ -127,6 +127,10 @@ Result<Route> functions_route(std::string_view method, std::string_view path, st
     route.target = Target::rollback;
     return with_method(route, method, only_post);
   }
+  if (after == "calls") {
+    route.target = Target::batch_calls;
+    return with_method(route, method, only_post);
+  }
   if (after == "logs") {
     route.target = Target::function_logs;
     return with_method(route, method, only_get);

@@ -3,7 +3,7 @@
 //
 //   /function/{ns}/{fn}[/{rest}]        any method      /v1/calls[/{id}[/result|/logs|/retry]]
 //   /async-function/{ns}/{fn}[/{rest}]  POST            /v1/events  /metrics  /healthz  /readyz
-//   /v1/functions[/{ns}[/{fn}[/versions|/rollback|/logs]]]   /debug/state  /openapi.json  /docs  /
+//   /v1/functions[/{ns}[/{fn}[/versions|/rollback|/logs|/calls]]]  /debug/state  /openapi.json  /docs  /
 //
 //   /v1/users[/{name}]  /v1/keys[/{id}]  /v1/quotas[/{user}]  /v1/usage  /v1/secrets[/{ns}[/{name}]]
 //   /v1/audit  /v1/login  /v1/nodes
@@ -29,6 +29,7 @@ enum class Target : std::uint8_t {
   versions,       // GET: function
   rollback,       // POST: function
   function_logs,  // GET: function
+  batch_calls,    // POST: function
   calls,          // GET: list
   call_record,    // GET, DELETE: call
   call_result,    // GET: call

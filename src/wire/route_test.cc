@@ -78,13 +78,14 @@ struct Row {
 };
 
 TEST(Route, KnowsEveryPath) {
-  const std::array<Row, 26> rows = {{{"GET", "/v1/functions", Target::functions},
+  const std::array<Row, 27> rows = {{{"GET", "/v1/functions", Target::functions},
                                      {"GET", "/v1/functions/demo", Target::functions},
                                      {"GET", "/v1/functions/demo/hello", Target::function},
                                      {"PUT", "/v1/functions/demo/hello", Target::function},
                                      {"DELETE", "/v1/functions/demo/hello", Target::function},
                                      {"GET", "/v1/functions/demo/hello/versions", Target::versions},
                                      {"POST", "/v1/functions/demo/hello/rollback", Target::rollback},
+                                     {"POST", "/v1/functions/demo/hello/calls", Target::batch_calls},
                                      {"GET", "/v1/functions/demo/hello/logs", Target::function_logs},
                                      {"GET", "/v1/calls", Target::calls},
                                      {"GET", calls(""), Target::call_record},

@@ -1,0 +1,109 @@
+#include "wire/batch.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include <boost/json/serialize.hpp>
+
+#include "base/log.h"
+#include "wire/headers.h"
+#include "wire/json_read.h"
+
+namespace canopy::wire {
+namespace {
+
+constexpr std::size_t content_type_bytes_max = 200;
+constexpr std::string_view members = "json, input, content_type, timeout, retry and idempotency_key";
+
+std::string_view view(const boost::json::string& text) { return {text.data(), text.size()}; }
+
+Result<std::string_view> text_of(const boost::json::value& value, std::string_view name) {
+  if (const auto* const text = value.if_string()) return view(*text);
+  return fail(Code::invalid, std::string(name) + " is no text");
+}
+
+// It becomes a header of what the function sees.
+Result<std::string> read_content_type(std::string_view text) {
+  const bool visible = std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+  if (visible && !text.empty() && text.size() <= content_type_bytes_max) return std::string(text);
+  return fail(Code::invalid, "content_type is 1 to " + std::to_string(content_type_bytes_max) +
+                                 " visible characters of ASCII");
+}
+
+Result<std::uint32_t> read_retry(const boost::json::value& value) {
+  if (const auto* const number = value.if_int64(); number != nullptr && *number >= 0) {
+    return parse_retry(std::to_string(*number));
+  }
+  return fail(Code::invalid, "retry is a whole number, 0 to 100");
+}
+
+Result<void> read_member(std::string_view name, const boost::json::value& value, DurableCall& call,
+                         std::string& content_type) {
+  if (name == "json") {
+    call.input = boost::json::serialize(value);
+    if (content_type.empty()) content_type = "application/json";
+  } else if (name == "input") {
+    CANOPY_TRY(call.input, text_of(value, name));
+  } else if (name == "content_type") {
+    CANOPY_TRY(const std::string_view text, text_of(value, name));
+    CANOPY_TRY(content_type, read_content_type(text));
+  } else if (name == "timeout") {
+    CANOPY_TRY(const std::string_view text, text_of(value, name));
+    CANOPY_TRY(call.timeout, parse_timeout(text));
+  } else if (name == "retry") {
+    CANOPY_TRY(call.retries_max, read_retry(value));
+  } else if (name == "idempotency_key") {
+    CANOPY_TRY(const std::string_view text, text_of(value, name));
+    CANOPY_TRY(call.idempotency_key, parse_idempotency_key(text));
+  } else {
+    return fail(Code::invalid,
+                "\"" + log_safe(name, 40) + "\" means nothing; what does is " + std::string(members));
+  }
+  return {};
+}
+
+Result<DurableCall> read_call(const boost::json::value& value) {
+  const auto* const object = value.if_object();
+  if (object == nullptr) return fail(Code::invalid, R"(it is no object such as {"json": [1, 2]})");
+  if (object->contains("json") && object->contains("input")) {
+    return fail(Code::invalid, "it has both json and input; one of them is its input");
+  }
+  DurableCall call;
+  std::string content_type;
+  for (const auto& [name, member] : *object) {
+    CANOPY_TRY_VOID(read_member(std::string_view(name.data(), name.size()), member, call, content_type));
+  }
+  if (!content_type.empty()) call.headers.push_back({"Content-Type", std::move(content_type)});
+  return call;
+}
+
+}  // namespace
+
+Result<std::vector<DurableCall>> parse_batch(std::string_view body) {
+  // The body is bounded by whoever read it.
+  CANOPY_TRY(const auto json, parse_json(body, {.bytes_max = std::numeric_limits<std::size_t>::max()}));
+  const auto* const object = json.if_object();
+  const auto* const calls = object == nullptr ? nullptr : object->if_contains("calls");
+  const auto* const list = calls == nullptr ? nullptr : calls->if_array();
+  if (list == nullptr || object->size() != 1) {
+    return fail(Code::invalid, R"(a batch is {"calls": [{"json": [1, 2]}, …]} and nothing else)");
+  }
+  if (list->size() > batch_calls_max) {
+    return fail(Code::too_large, "the batch has " + std::to_string(list->size()) + " calls; it may have " +
+                                     std::to_string(batch_calls_max));
+  }
+  std::vector<DurableCall> read;
+  read.reserve(list->size());
+  for (const auto& value : *list) {
+    auto call = read_call(value);
+    if (!call) {
+      return fail(call.error().code, "call " + std::to_string(read.size()) + ": " + call.error().message);
+    }
+    read.push_back(*std::move(call));
+  }
+  return read;
+}
+
+}  // namespace canopy::wire

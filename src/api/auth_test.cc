@@ -48,6 +48,7 @@ const std::set<std::string> open_doors = {"/healthz", "/readyz", "/openapi.json"
 // What a key of the role caller may ask; with its own namespace.
 const std::set<std::string> caller_doors = {"/function/{namespace}/{name}",
                                             "/async-function/{namespace}/{name}",
+                                            "POST /v1/functions/{namespace}/{name}/calls",
                                             "/v1/calls/{id}",
                                             "/v1/calls/{id}/result",
                                             "/v1/quotas",

@@ -112,7 +112,13 @@ Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
   python::RuntimeOptions python_options;
   python_options.folder = ground.data / "python";
   python_options.find_code = ground.find_code;
+  python_options.python = options.python;
+  python_options.calls_max = options.python_calls;
   python_options.waiting_max = options.queue_max;
+  python_options.zygotes_max = options.python_warm;
+  python_options.warm_memory_bytes = options.python_warm_memory_bytes;
+  python_options.processes = options.python_processes;
+  python_options.network = options.python_network;
   auto python = python::make_runtime(std::move(python_options), parts.cores, parts.disk);
   if (range.max == 0) {
     runtimes.emplace(python::runtime_name, std::move(python));

@@ -128,6 +128,34 @@ void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
                   load});
 }
 
+void add_python_rows(Options& o, std::vector<OptionRow>& rows) {
+  constexpr std::string_view python = "Python";
+  rows.push_back(
+      {"python", "PROGRAM", &o.python,
+       "The Python that functions run with: a path, or a name that is looked for in PATH. off: there are no "
+       "functions in Python.",
+       python});
+  rows.push_back({"python-calls", "N", CountSetting{.count = &o.python_calls, .min = 1, .max = 10'000},
+                  "Calls of Python functions at once, each in a process of its own; more wait in line.",
+                  python});
+  rows.push_back(
+      {"python-warm", "N", CountSetting{.count = &o.python_warm, .min = 1, .max = 10'000},
+       "Processes that have imported a function and are kept for its next call; the least recently "
+       "used ends first.",
+       python});
+  rows.push_back(
+      {"python-warm-memory", "SIZE",
+       SizeSetting{.bytes = &o.python_warm_memory_bytes, .min = 64 * MiB, .max = most_bytes},
+       "Address space that importing a function may take; what a call may take more is its memory.", python});
+  rows.push_back({"python-processes", "N", CountSetting{.count = &o.python_processes, .min = 1, .max = 4096},
+                  "Processes and threads that one call may have, its first among them.", python});
+  rows.push_back(
+      {"python-network", "", &o.python_network,
+       "Lets Python functions whose manifest says `fetch: [\"*\"]` use the network of the machine, "
+       "all of it: this machine and private networks too.",
+       python});
+}
+
 void add_worker_rows(Options& o, std::vector<OptionRow>& rows) {
   constexpr std::string_view workers = "Workers";
   rows.push_back(
@@ -228,6 +256,7 @@ std::vector<OptionRow> option_rows(Options& options) {
   add_server_rows(options, rows);
   add_protocol_rows(options, rows);
   add_function_rows(options, rows);
+  add_python_rows(options, rows);
   add_worker_rows(options, rows);
   add_machine_rows(options, rows);
   add_durable_rows(options, rows);

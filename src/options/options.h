@@ -52,6 +52,14 @@ struct Options {
   std::uint64_t queue_bytes_max = GiB;
   std::uint64_t templates_bytes_max = GiB;
 
+  // Python
+  std::string python = "python3";
+  std::uint64_t python_calls = 64;
+  std::uint64_t python_warm = 32;
+  std::uint64_t python_warm_memory_bytes = GiB;
+  std::uint64_t python_processes = 32;
+  bool python_network = false;
+
   // Workers
   std::string workers = "0";  // See parse_workers().
   std::uint64_t worker_slots = 1024;

@@ -293,7 +293,9 @@ class PythonRuntime final : public exec::Runtime {
                   "leave it out");
     }
     if (shared_->options.network) return {};
-    return fail(Code::refused, "Python functions may not use the network here; leave out 'fetch'");
+    return fail(Code::refused,
+                "Python functions may not use the network here; leave out 'fetch', or start the server with "
+                "--python-network");
   }
 
   Result<void> fill(const Interpreter& interpreter, const fs::path& made, const Function& function) const {

@@ -6,8 +6,11 @@
 #include <optional>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/sha256.h"
 #include "python/child.h"
 
@@ -48,8 +51,9 @@ class Python : public testing::Test {
     fs::remove_all(folder_);
   }
 
-  static std::unique_ptr<exec::Runtime> make(std::uint64_t zygotes_max) {
+  static std::unique_ptr<exec::Runtime> make(std::uint64_t zygotes_max, bool network = false) {
     RuntimeOptions options;
+    options.network = network;
     options.folder = folder_ / "python";
     options.find_code = [](std::string_view digest) -> Result<fs::path> { return folder_ / digest; };
     options.calls_max = 4;
@@ -81,8 +85,10 @@ class Python : public testing::Test {
 
   Reply call(std::string_view source, std::string_view input = "") { return call(function(source), input); }
 
-  Reply call(const Function& made, std::string_view input = "") {
-    const auto ready = runtime_->prepare(made);
+  Reply call(const Function& made, std::string_view input = "") { return call(*runtime_, made, input); }
+
+  Reply call(exec::Runtime& runtime, const Function& made, std::string_view input = "") {
+    const auto ready = runtime.prepare(made);
     EXPECT_TRUE(ready) << ready.error().message;
     return ready ? run(made, **ready, input) : Reply{};
   }
@@ -353,6 +359,28 @@ TEST_F(Python, RefusesTheNetworkUnlessTheServerAllowsIt) {
   EXPECT_NE(runtime_->check(made, "x = 1").error().message.find("all of the network"), std::string::npos);
 }
 
+TEST_F(Python, ReachesTheMachineWhereManifestAndServerSaySo) {
+  const Descriptor peer(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const plain = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(bind(peer.get(), plain, size) + listen(peer.get(), 8) + getsockname(peer.get(), plain, &size), 0);
+  Function made = function(
+      "import socket\n"
+      "def handle(r):\n"
+      "  try:\n"
+      "    with socket.create_connection(('127.0.0.1', int(r.text)), timeout=5): return 'connected'\n"
+      "  except OSError as error: return type(error).__name__\n");
+  const std::string port = std::to_string(ntohs(address.sin_port));
+  const auto open_runtime = make(2, true);
+  EXPECT_EQ(call(*open_runtime, made, port).output, "OSError");
+  made.env["CANOPY_FETCH"] = "*";
+  EXPECT_EQ(call(*open_runtime, made, port).output, "connected");
+  EXPECT_EQ(call(made, port).output, "OSError");  // Of a server that was started without it since.
+}
+
 TEST_F(Python, SweepsWhatNobodyNeedsAnyMore) {
   const Function made = function("def handle(r):\n  return 'swept'\n");
   ASSERT_TRUE(runtime_->prepare(made));
@@ -361,6 +389,12 @@ TEST_F(Python, SweepsWhatNobodyNeedsAnyMore) {
   EXPECT_NE(runtime_->find(made), nullptr);
   ASSERT_TRUE(runtime_->sweep({}, seconds(0)));
   EXPECT_EQ(runtime_->find(made), nullptr);
+}
+
+TEST(PythonInterpreter, CanBeSwitchedOff) {
+  const auto found = find_interpreter("off");
+  ASSERT_FALSE(found);
+  EXPECT_NE(found.error().message.find("--python=off"), std::string::npos);
 }
 
 TEST(PythonInterpreter, IsMissedInOneSentence) {

@@ -13,6 +13,9 @@
 namespace canopy::api {
 namespace {
 
+constexpr std::string_view keeping_runtime =
+    "python";  // The one whose processes can serve more than one call.
+
 // Where the client says that we are; our own word for it where it says something odd.
 std::string base_url(const Here& here, const net::HttpRequest& request) {
   constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
@@ -30,6 +33,11 @@ Result<Function> make_draft(const Here& here, const Upload& upload, FunctionName
   draft.limits.timeout = options.call_timeout;
   wire::apply(upload.manifest, draft);
   draft.code_bytes = upload.code.size();
+  if (upload.manifest.keep_warm.value_or(0) > 0 && draft.runtime != keeping_runtime) {
+    return fail(Code::invalid, "'keep_warm' is for functions in Python, and this one runs with '" +
+                                   log_safe(draft.runtime, 80) +
+                                   "', where a fresh instance costs nothing; leave it out");
+  }
   if (draft.limits.memory_bytes > options.memory_bytes_max) {
     return fail(Code::invalid, "the function asks for " + size_text(draft.limits.memory_bytes) +
                                    " of memory, and may have " + size_text(options.memory_bytes_max) +

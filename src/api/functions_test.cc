@@ -107,6 +107,9 @@ TEST(PutFunction, RefusesWhatIsNoDeployment) {
   EXPECT_EQ(put("?memory=1MiB&memory=2MiB", "application/wasm", "echo").status, 400);
   EXPECT_EQ(put("?memory=%zz", "application/wasm", "echo").status, 400);
   EXPECT_EQ(put("?env=1=2", "application/wasm", "echo").status, 400);
+  const auto kept = put("?keep_warm=2", "application/wasm", "echo");
+  EXPECT_EQ(kept.status, 400);
+  EXPECT_NE(kept.body.find("'keep_warm' is for functions in Python"), std::string::npos) << kept.body;
   EXPECT_EQ(put("?name=other/one", "application/wasm", "echo").status, 400);
   EXPECT_EQ(put("?runtime=cobol", "application/wasm", "echo").status / 100, 4);
   EXPECT_EQ(put("", "multipart/form-data; boundary=b", "nothing").status, 400);

@@ -113,6 +113,7 @@ void lay_over(wire::Manifest settings, wire::Manifest& manifest) {
   over(settings.tmp_bytes, manifest.tmp_bytes);
   over(settings.open_files, manifest.open_files);
   over(settings.fetch, manifest.fetch);
+  over(settings.keep_warm, manifest.keep_warm);
   if (settings.env && manifest.env) {
     for (auto& [key, value] : *settings.env) manifest.env->insert_or_assign(key, std::move(value));
   } else {

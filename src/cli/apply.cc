@@ -64,7 +64,9 @@ class Differ {
   // Values are not shown: they may be secrets.
   void compare_env(const wire::Manifest& said) {
     const Json before = object_field(deployed_, "env");
-    const auto after = said.env.value_or(std::map<std::string, std::string>());
+    Function wanted;
+    wire::apply(said, wanted);  // What else a manifest says may be kept in variables.
+    const auto& after = wanted.env;
     for (const auto& [name, value] : after) {
       const bool had = field(before, name) != nullptr;
       if (!had) text("env " + name, "", "(set)");

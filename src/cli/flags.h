@@ -23,6 +23,7 @@ struct Flags {
   std::uint64_t memory_bytes = 0;
   Duration timeout{};
   std::uint64_t concurrency = 0;
+  std::uint64_t keep_warm = 0;
   std::vector<std::string> env;
   std::vector<std::string> files;
   std::string output;

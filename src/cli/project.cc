@@ -147,6 +147,7 @@ Result<void> apply_flags(const Flags& flags, wire::Manifest& manifest) {
   if (flags.memory_bytes != 0) manifest.memory_bytes = flags.memory_bytes;
   if (flags.timeout.count() != 0) manifest.timeout = flags.timeout;
   if (flags.concurrency != 0) manifest.concurrency = static_cast<std::uint32_t>(flags.concurrency);
+  if (flags.keep_warm != 0) manifest.keep_warm = static_cast<std::uint32_t>(flags.keep_warm);
   if (flags.env.empty()) return {};
   auto env = manifest.env.value_or(std::map<std::string, std::string>());
   for (const std::string& text : flags.env) {

@@ -119,6 +119,8 @@ Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
   python_options.warm_memory_bytes = options.python_warm_memory_bytes;
   python_options.processes = options.python_processes;
   python_options.network = options.python_network;
+  python_options.kept_calls = options.python_kept_calls;
+  python_options.kept_idle = options.python_kept_idle;
   auto python = python::make_runtime(std::move(python_options), parts.cores, parts.disk);
   if (range.max == 0) {
     runtimes.emplace(python::runtime_name, std::move(python));

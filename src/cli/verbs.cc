@@ -19,6 +19,7 @@
 #include "cli/up.h"
 #include "cli/verb.h"
 #include "wire/json_writer.h"
+#include "wire/manifest.h"
 #include "wire/values.h"
 
 namespace canopy::cli {
@@ -54,6 +55,10 @@ void project_flags(Flags& f, Rows& rows) {
        "How long each call may take.", ""});
   rows.push_back({"concurrency", "N", CountSetting{.count = &f.concurrency, .min = 1, .max = 100'000},
                   "How many of its calls may run at once.", ""});
+  rows.push_back({"keep-warm", "N", CountSetting{.count = &f.keep_warm, .min = 1, .max = wire::keep_warm_max},
+                  "In Python: how many of its processes may wait for its next call; each call else has a "
+                  "fresh one.",
+                  ""});
   rows.push_back({"env", "NAME=VALUE", &f.env, "A variable that its calls see; may be given again.", ""});
   rows.push_back(
       {"file", "HOST:GUEST", &f.files, "A file or folder that its calls can read; may be given again.", ""});

@@ -22,6 +22,7 @@ constexpr std::array<std::string_view, 2> scale_rules = {"target-delay", "doubli
 constexpr std::uint32_t workers_max = 256;
 constexpr Duration a_millisecond = std::chrono::milliseconds(1);
 constexpr Duration an_hour = std::chrono::hours(1);
+constexpr Duration longest_idle = std::chrono::hours(24);
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50U;
 
 DurationSetting timeout(Duration& value) {
@@ -149,6 +150,13 @@ void add_python_rows(Options& o, std::vector<OptionRow>& rows) {
        "Address space that importing a function may take; what a call may take more is its memory.", python});
   rows.push_back({"python-processes", "N", CountSetting{.count = &o.python_processes, .min = 1, .max = 4096},
                   "Processes and threads that one call may have, its first among them.", python});
+  rows.push_back(
+      {"python-kept-calls", "N", CountSetting{.count = &o.python_kept_calls, .min = 1},
+       "Calls that a process of a function with `keep_warm` serves before a fresh one takes its place.",
+       python});
+  rows.push_back({"python-kept-idle", "DURATION",
+                  DurationSetting{.duration = &o.python_kept_idle, .min = a_millisecond, .max = longest_idle},
+                  "How long such a process waits for a call before it is ended.", python});
   rows.push_back(
       {"python-network", "", &o.python_network,
        "Lets Python functions whose manifest says `fetch: [\"*\"]` use the network of the machine, "

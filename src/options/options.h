@@ -58,6 +58,8 @@ struct Options {
   std::uint64_t python_warm = 32;
   std::uint64_t python_warm_memory_bytes = GiB;
   std::uint64_t python_processes = 32;
+  std::uint64_t python_kept_calls = 1000;
+  Duration python_kept_idle = std::chrono::minutes(1);
   bool python_network = false;
 
   // Workers

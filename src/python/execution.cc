@@ -1,18 +1,11 @@
 #include "python/execution.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <thread>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/units.h"
@@ -21,48 +14,8 @@
 namespace canopy::python {
 namespace {
 
-constexpr std::size_t piece_bytes = 64 * KiB;
-constexpr std::size_t pieces_per_round = 4;
 constexpr Duration end_timeout = std::chrono::seconds(5);  // From the kill to the word that it is gone.
 constexpr std::size_t message_bytes_max = 15 * KiB;
-
-// The connections to one process. They may be waited on for a little longer than their call lives.
-struct Channels {
-  explicit Channels(exec::Core& core) : call(core.io()), log(core.io()) {}
-  void close() {
-    boost::system::error_code ignored;
-    call.close(ignored);
-    log.close(ignored);
-  }
-  Stream call;
-  Stream log;
-};
-
-struct Ends {
-  Descriptor call;
-  Descriptor log;
-};
-
-// Ours are in `channels`; returns theirs.
-Result<Ends> open(Channels& channels) {
-  std::array<int, 2> sockets{};
-  std::array<int, 2> pipes{};
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
-    return fail(Code::unavailable, "no descriptor is left for a call of a Python function", Stage::start);
-  }
-  Ends ends;
-  ends.call = Descriptor(sockets[1]);
-  boost::system::error_code error;
-  channels.call.assign(sockets[0], error);
-  if (pipe2(pipes.data(), O_CLOEXEC) != 0) {
-    return fail(Code::unavailable, "no descriptor is left for a call of a Python function", Stage::start);
-  }
-  ends.log = Descriptor(pipes[1]);
-  channels.log.assign(pipes[0], error);
-  fcntl(sockets[0], F_SETFL, O_NONBLOCK);
-  fcntl(pipes[0], F_SETFL, O_NONBLOCK);
-  return ends;
-}
 
 // What a function says of itself, with nothing in it that a terminal obeys.
 std::string printable(std::string text) {
@@ -79,10 +32,9 @@ std::string signal_text(int number) {
   return std::to_string(number) + (name == nullptr ? "" : " (SIG" + std::string(name) + ")");
 }
 
-class Execution final : public exec::Instance, public exec::Turn, public Guest, public Places::Taker {
+class Execution final : public exec::Instance, public exec::Turn, public Process::User, public Places::Taker {
  public:
-  Execution(std::shared_ptr<ZygoteSource> source, exec::Core& core)
-      : source_(std::move(source)), core_(core), channels_(std::make_shared<Channels>(core)) {}
+  Execution(std::shared_ptr<PoolSource> source, exec::Core& core) : source_(std::move(source)), core_(core) {}
 
   ~Execution() override {
     finish();
@@ -91,13 +43,13 @@ class Execution final : public exec::Instance, public exec::Turn, public Guest, 
 
   net::Task<Reply> run(Call& call) override {
     call_ = &call;
-    reader_.emplace(call.function->limits.output_bytes);
     core_.suspend(*this, never, call.deadline);
     co_await get_place();
-    if (!stopped_) co_await get_zygote();
+    if (!stopped_) co_await get_pool();
     if (!stopped_) begin();
-    while (begun_at_ != Time{} && !gone_) co_await event_.wait();
+    while (process_ != nullptr && !is_over()) co_await event_.wait();
     core_.leave(*this);
+    measure();
     finish();
     co_return make_reply();
   }
@@ -105,13 +57,13 @@ class Execution final : public exec::Instance, public exec::Turn, public Guest, 
   void cancel() override { stop({Code::canceled, "the call was cancelled", Stage::run}); }
   void take() override {}
   void expire() override {
-    if (stopped_ || answered_) {
+    if (stopped_ || answer_) {
       // It was told to end, and has not: then the warmed process ends, and everything with it.
-      if (zygote_ != nullptr)
-        zygote_->end({Code::died, "the function's warmed process did not answer", Stage::run});
+      if (pool_ != nullptr)
+        pool_->end({Code::died, "the function's warmed process did not answer", Stage::run});
       return;
     }
-    stop({Code::deadline, late_text(), begun_at_ == Time{} ? Stage::start : Stage::run});
+    stop({Code::deadline, late_text(), process_ == nullptr ? Stage::start : Stage::run});
   }
 
   void on_place() override {
@@ -119,34 +71,28 @@ class Execution final : public exec::Instance, public exec::Turn, public Guest, 
     event_.set();
   }
 
-  void on_begun(Descriptor process) override {
-    process_ = std::move(process);
-    if (stopped_ || answered_) kill();
-  }
-
-  void on_ended(const wire::PythonPacket& packet) override {
-    ended_ = packet;
-    gone_ = true;
-    // All that was written lies in the sockets.
-    while (read_some() == Progress::more) continue;
-    while (read_log() == Progress::more) continue;
+  void on_answer(Result<wire::PythonAnswer> answer) override {
+    answer_ = std::move(answer);
+    const bool is_reply = *answer_ && (*answer_)->kind == wire::PythonAnswer::Kind::reply;
+    kept_ = is_reply && !stopped_ && pool_->would_keep(*process_);
+    if (!kept_) end_process();
     event_.set();
   }
 
-  void on_lost(const Error& error) override {
-    lost_ = error;
-    gone_ = true;
-    event_.set();
+  void on_log(std::string_view piece) override {
+    if (call_->log != nullptr) call_->log->write(CallLog::Stream::out, piece);
   }
+
+  void on_gone() override { event_.set(); }
 
  private:
-  enum class Progress : std::uint8_t { more, wait, end };
-
   std::string late_text() const {
-    if (begun_at_ != Time{}) return "the deadline passed while it ran";
+    if (process_ != nullptr) return "the deadline passed while it ran";
     if (!has_place_) return "the deadline passed while other calls had all the places for Python";
     return "the deadline passed while the function was being imported";
   }
+
+  bool is_over() const { return kept_ || process_->ended() || process_->lost(); }
 
   net::Task<void> get_place() {
     const Places::Taken taken = source_->places(core_).take(*this);
@@ -159,7 +105,7 @@ class Execution final : public exec::Instance, public exec::Turn, public Guest, 
     while (!has_place_ && !stopped_) co_await event_.wait();
   }
 
-  net::Task<void> get_zygote() {
+  net::Task<void> get_pool() {
     bool started = false;
     auto found = source_->find(*call_->function, core_, started);
     reply_.usage.cold = started;
@@ -168,123 +114,69 @@ class Execution final : public exec::Instance, public exec::Turn, public Guest, 
       stop(found.error());
       co_return;
     }
-    zygote_ = *std::move(found);
-    if (!zygote_->is_ready() && !zygote_->error()) {
+    pool_ = *std::move(found);
+    Zygote& zygote = pool_->zygote();
+    if (!zygote.is_ready() && !zygote.error()) {
       // It may tell so after we are gone.
       const std::weak_ptr<bool> alive = alive_;
-      zygote_->when_ready([this, alive] {
+      zygote.when_ready([this, alive] {
         if (!alive.expired()) event_.set();
       });
     }
-    while (!zygote_->is_ready() && !zygote_->error() && !stopped_) co_await event_.wait();
-    if (!stopped_ && zygote_->error()) {
-      reply_.unbegun = zygote_->error()->code == Code::unavailable;
-      stop(*zygote_->error());
+    while (!zygote.is_ready() && !zygote.error() && !stopped_) co_await event_.wait();
+    if (!stopped_ && zygote.error()) {
+      reply_.unbegun = zygote.error()->code == Code::unavailable;
+      stop(*zygote.error());
     }
   }
 
   void begin() {
-    auto theirs = open(*channels_);
-    if (!theirs) return stop(theirs.error());
-    const Time now = core_.clock().now();
-    head_ = wire::write_python_call(*call_, call_->deadline - now);
-    begun_at_ = now;
-    reply_.usage.queue_time = now - call_->queued;
-    number_ = zygote_->begin(*this, theirs->call.get(), theirs->log.get());
-    write();
-    wait_for_answer();
-    wait_for_log();
+    auto process = pool_->acquire();
+    if (!process) return stop(process.error());
+    process_ = *std::move(process);
+    begun_at_ = core_.clock().now();
+    reply_.usage.queue_time = begun_at_ - call_->queued;
+    process_->call(*this, wire::write_python_call(*call_, call_->deadline - begun_at_), call_->input,
+                   call_->function->limits.output_bytes);
   }
 
-  // The head, then the input, as fast as they are taken.
-  void write() {
-    while (channels_->call.is_open()) {
-      const bool in_head = written_ < head_.size();
-      const std::string_view rest =
-          in_head ? std::string_view(head_).substr(written_) : call_->input.substr(written_ - head_.size());
-      if (rest.empty()) return;
-      const ssize_t sent =
-          send(channels_->call.native_handle(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (sent < 0 && errno == EINTR) continue;
-      if (sent < 0 && errno != EAGAIN) return;  // Whoever does not want it may still answer.
-      if (sent < 0) return wait(channels_->call, Stream::wait_write, [this] { write(); });
-      written_ += static_cast<std::size_t>(sent);
-    }
-  }
-
-  void wait_for_answer() {
-    wait(channels_->call, Stream::wait_read, [this] {
-      Progress progress = Progress::more;
-      for (std::size_t i = 0; i < pieces_per_round && progress == Progress::more; ++i) progress = read_some();
-      if (progress != Progress::end) wait_for_answer();
-    });
-  }
-
-  void wait_for_log() {
-    wait(channels_->log, Stream::wait_read, [this] {
-      if (read_log() != Progress::end) wait_for_log();
-    });
-  }
-
-  Progress read_some() {
-    if (!channels_->call.is_open() || answered_ || broken_) return Progress::end;
-    std::array<char, piece_bytes> piece;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-    const ssize_t got = recv(channels_->call.native_handle(), piece.data(), piece.size(), MSG_DONTWAIT);
-    if (got < 0) return errno == EAGAIN ? Progress::wait : errno == EINTR ? Progress::more : Progress::end;
-    if (got == 0) return Progress::end;
-    const auto whole = reader_->add({piece.data(), static_cast<std::size_t>(got)});
-    if (whole && !*whole) return Progress::more;
-    if (whole) {
-      answered_ = true;
-    } else {
-      broken_ = whole.error();
-    }
-    kill();
+  void end_process() {
+    process_->kill();
     core_.suspend(*this, never, core_.clock().now() + end_timeout);
-    return Progress::end;
-  }
-
-  Progress read_log() {
-    if (!channels_->log.is_open()) return Progress::end;
-    std::array<char, piece_bytes> piece;  // NOLINT(cppcoreguidelines-pro-type-member-init)
-    const ssize_t got = read(channels_->log.native_handle(), piece.data(), piece.size());
-    if (got < 0) return errno == EAGAIN ? Progress::wait : errno == EINTR ? Progress::more : Progress::end;
-    if (got == 0) return Progress::end;
-    if (call_->log != nullptr)
-      call_->log->write(CallLog::Stream::out, {piece.data(), static_cast<std::size_t>(got)});
-    return Progress::more;
-  }
-
-  template <class Next>
-  void wait(Stream& stream, Stream::wait_type what, Next next) {
-    if (!stream.is_open()) return;
-    const std::weak_ptr<bool> alive = alive_;
-    stream.async_wait(what, [channels = channels_, alive, next](const boost::system::error_code& error) {
-      if (!error && !alive.expired()) next();
-    });
-  }
-
-  // The first process of its namespace: all others end with it.
-  void kill() {
-    if (process_) syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
   }
 
   void stop(Error error) {
-    if (stopped_ || answered_) return;
+    if (stopped_ || answer_) return;
     stopped_ = std::move(error);
-    if (begun_at_ != Time{} && !gone_) {
-      kill();
-      core_.suspend(*this, never, core_.clock().now() + end_timeout);
-    }
+    if (process_ != nullptr) end_process();
     event_.set();
+  }
+
+  void measure() {
+    if (process_ == nullptr) return;
+    reply_.usage.run_time = core_.clock().now() - begun_at_;
+    ended_ = process_->ended();
+    lost_ = process_->lost();
+    Spent spent;
+    if (ended_) {
+      spent = {.cpu_time = ended_->cpu_time, .memory_bytes = ended_->memory_bytes};
+    } else if (!lost_) {
+      spent = process_->spent();
+    }
+    const Duration most = reply_.usage.run_time * static_cast<int>(std::thread::hardware_concurrency());
+    reply_.usage.cpu_time = std::min(spent.cpu_time, most);
+    reply_.usage.memory_bytes = spent.memory_bytes;
   }
 
   // Gives back what it has. A second time does nothing.
   void finish() {
     if (alive_ == nullptr) return;
     alive_.reset();
-    channels_->close();
-    if (zygote_ != nullptr && number_ != 0) zygote_->forget(number_);
+    if (process_ != nullptr) {
+      process_->leave();
+      pool_->release(std::move(process_), kept_);
+      if (kept_) source_->settle(core_);
+    }
     if (call_ == nullptr) return;
     if (has_place_) {
       source_->places(core_).give();
@@ -294,19 +186,12 @@ class Execution final : public exec::Instance, public exec::Turn, public Guest, 
   }
 
   Reply make_reply() {
-    const Time now = core_.clock().now();
-    if (begun_at_ != Time{}) reply_.usage.run_time = now - begun_at_;
-    if (ended_) {
-      const Duration most = reply_.usage.run_time * static_cast<int>(std::thread::hardware_concurrency());
-      reply_.usage.cpu_time = std::min(ended_->cpu_time, most);
-      reply_.usage.memory_bytes = ended_->memory_bytes;
-    }
-    if (answered_) {
-      take_answer(reader_->take());
+    if (answer_ && *answer_) {
+      take_answer(**std::move(answer_));
     } else if (stopped_) {
       reply_.error = std::move(stopped_);
-    } else if (broken_) {
-      reply_.error = broken_error();
+    } else if (answer_) {
+      reply_.error = broken_error(answer_->error());
     } else if (lost_) {
       reply_.lost = true;
       reply_.error = Error{Code::died, lost_->message, Stage::run};
@@ -316,8 +201,8 @@ class Execution final : public exec::Instance, public exec::Turn, public Guest, 
     return std::move(reply_);
   }
 
-  Error broken_error() const {
-    if (broken_->code != Code::too_large) return {Code::died, broken_->message, Stage::run};
+  Error broken_error(const Error& why) const {
+    if (why.code != Code::too_large) return {Code::died, why.message, Stage::run};
     return {Code::limit,
             "its output or its headers are larger than allowed (output: " +
                 size_text(call_->function->limits.output_bytes) + ")",
@@ -377,23 +262,17 @@ class Execution final : public exec::Instance, public exec::Turn, public Guest, 
     return "it started more threads and processes than it may have";
   }
 
-  const std::shared_ptr<ZygoteSource> source_;
+  const std::shared_ptr<PoolSource> source_;
   exec::Core& core_;
-  const std::shared_ptr<Channels> channels_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   Call* call_ = nullptr;
-  std::shared_ptr<Zygote> zygote_;
-  std::uint64_t number_ = 0;
-  std::optional<wire::PythonAnswerReader> reader_;
-  std::string head_;
-  std::size_t written_ = 0;
-  Descriptor process_;
+  std::shared_ptr<ProcessPool> pool_;
+  std::shared_ptr<Process> process_;
   Time begun_at_{};
   bool has_place_ = false;
-  bool answered_ = false;
-  bool gone_ = false;
+  bool kept_ = false;
+  std::optional<Result<wire::PythonAnswer>> answer_;
   std::optional<Error> stopped_;
-  std::optional<Error> broken_;
   std::optional<Error> lost_;
   std::optional<wire::PythonPacket> ended_;
   Reply reply_;
@@ -424,7 +303,7 @@ void Places::give() {
   next->on_place();
 }
 
-std::unique_ptr<exec::Instance> make_execution(std::shared_ptr<ZygoteSource> source, exec::Core& core) {
+std::unique_ptr<exec::Instance> make_execution(std::shared_ptr<PoolSource> source, exec::Core& core) {
   return std::make_unique<Execution>(std::move(source), core);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// One call of a Python function: has a process forked, gives it the input, takes its answer and its log, and
-// sees to it that the process is gone before the reply is.
+// One call of a Python function: gets a process, gives it the input, takes its answer and its log, and sees
+// to it that the process is gone before the reply is, or kept for the function's next call.
 //
 // Threads: one core's.
 
@@ -10,7 +10,7 @@
 
 #include "exec/core.h"
 #include "exec/runtime.h"
-#include "python/zygote.h"
+#include "python/process_pool.h"
 
 namespace canopy::python {
 
@@ -36,16 +36,19 @@ class Places {
   std::deque<Taker*> line_;
 };
 
-// The warmed process of a function on a core.
-class ZygoteSource {
+// The processes of a function on a core.
+class PoolSource {
  public:
-  virtual ~ZygoteSource() = default;
-  // Starts one where there is none for the function as it is now; `started` says so.
+  virtual ~PoolSource() = default;
+  // Starts a warmed process where there is none for the function as it is now; `started` says so.
   //   unavailable  there are as many as there may be, and all are busy
-  virtual Result<std::shared_ptr<Zygote>> find(const Function& function, exec::Core& core, bool& started) = 0;
+  virtual Result<std::shared_ptr<ProcessPool>> find(const Function& function, exec::Core& core,
+                                                    bool& started) = 0;
   virtual Places& places(exec::Core& core) = 0;
+  // A process was given back and waits.
+  virtual void settle(exec::Core& core) = 0;
 };
 
-std::unique_ptr<exec::Instance> make_execution(std::shared_ptr<ZygoteSource> source, exec::Core& core);
+std::unique_ptr<exec::Instance> make_execution(std::shared_ptr<PoolSource> source, exec::Core& core);
 
 }  // namespace canopy::python

@@ -15,7 +15,10 @@
 #include "base/sha256.h"
 #include "base/utf8.h"
 #include "python/execution.h"
+#include "python/pools.h"
 #include "python/zygote.h"
+#include "wire/manifest.h"
+#include "wire/values.h"
 
 namespace canopy::python {
 namespace {
@@ -23,36 +26,50 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view layout_version = "1";
-constexpr std::string_view fetch_variable = "CANOPY_FETCH";  // As wire/manifest.h says.
 constexpr std::uint64_t resident_bytes_min = 8 * MiB;
 constexpr Duration failure_kept = std::chrono::seconds(2);
 constexpr std::size_t packet_bytes_max = 64 * KiB;
 
 bool wants_network(const Function& function) {
-  const auto found = function.env.find(std::string(fetch_variable));
+  const auto found = function.env.find(std::string(wire::fetch_variable));
   return found != function.env.end() && !found->second.empty();
+}
+
+// How many of its processes may be kept on the machine.
+Result<std::uint64_t> kept_count(const Function& function) {
+  const auto found = function.env.find(std::string(wire::keep_warm_variable));
+  if (found == function.env.end()) return 0;
+  auto count = wire::read_count(found->second, {.max = wire::keep_warm_max});
+  if (!count) return fail(Code::refused, "keep_warm: " + count.error().message);
+  return count;
 }
 
 bool is_same(const Function& a, const Function& b) { return a.env == b.env && a.limits == b.limits; }
 
 struct CoreState {
-  explicit CoreState(std::size_t count, std::size_t waiting_max) : places(count, waiting_max) {}
+  CoreState(exec::Core& core, std::size_t count, std::size_t waiting_max, PoolsOptions options)
+      : places(count, waiting_max), pools(core, options) {}
   Places places;
-  std::vector<std::weak_ptr<Zygote>> zygotes;  // All that were started here and may live.
+  Pools pools;
 };
 
 // What runtime, templates and instances share.
 struct Shared {
   Shared(RuntimeOptions given, const std::vector<exec::Core*>& cores, net::BlockingPool& pool)
       : options(std::move(given)), disk(pool), folders(options.folder, options.find_code) {
-    const std::size_t count = std::max<std::size_t>(cores.size(), 1);
-    calls_per_core = std::max<std::uint64_t>((options.calls_max + count - 1) / count, 1);
-    zygotes_per_core = std::max<std::uint64_t>((options.zygotes_max + count - 1) / count, 1);
-    for (std::size_t i = 0; i < count; ++i) {
-      states.push_back(std::make_unique<CoreState>(calls_per_core, options.waiting_max));
+    calls_per_core = std::max<std::uint64_t>(share(options.calls_max, cores.size()), 1);
+    const PoolsOptions each = {
+        .count_max = std::max<std::uint64_t>(share(options.zygotes_max, cores.size()), 1),
+        .idle_max = calls_per_core,
+        .idle_time_max = options.kept_idle};
+    for (exec::Core* const core : cores) {
+      states.push_back(std::make_unique<CoreState>(*core, calls_per_core, options.waiting_max, each));
     }
     undertaker = std::make_shared<Undertaker>(pool);
   }
+
+  // Of what there may be on the machine, that of one core.
+  static std::uint64_t share(std::uint64_t all, std::size_t cores) { return (all + cores - 1) / cores; }
 
   // Once found, it stays.
   Result<Interpreter> interpreter() {
@@ -79,7 +96,14 @@ struct Shared {
   }
 
   std::string setup(const Function& function) const {
-    return setup_packet(function, options.processes, has_network(function));
+    return setup_packet(function, {.processes = options.processes,
+                                   .network = has_network(function),
+                                   .keeps = keep_options(function).count_max > 0});
+  }
+
+  KeepOptions keep_options(const Function& function) const {
+    return {.count_max = share(kept_count(function).value_or(0), states.size()),
+            .calls_max = options.kept_calls};
   }
 
   const RuntimeOptions options;
@@ -87,28 +111,28 @@ struct Shared {
   std::shared_ptr<Undertaker> undertaker;
   const Folders folders;
   std::uint64_t calls_per_core = 1;
-  std::uint64_t zygotes_per_core = 1;
   std::vector<std::unique_ptr<CoreState>> states;  // By core index; each its core's.
   std::mutex mutex;
-  std::optional<Interpreter> found;                           // Guarded by it, as is the next.
-  std::map<std::string, std::weak_ptr<exec::Template>> made;  // By name of the folder.
+  std::optional<Interpreter> found;  // Guarded by it, as is the next.
+  using Version = std::pair<FunctionName, std::uint32_t>;
+  std::map<std::string, std::map<Version, std::weak_ptr<exec::Template>>> made;  // By name of the folder.
 };
 
 class PythonTemplate final : public exec::Template,
-                             public ZygoteSource,
+                             public PoolSource,
                              public std::enable_shared_from_this<PythonTemplate> {
  public:
   PythonTemplate(std::shared_ptr<Shared> shared, Interpreter interpreter, fs::path made)
       : shared_(std::move(shared)),
         interpreter_(std::move(interpreter)),
         made_(std::move(made)),
-        zygotes_(shared_->states.size()),
+        pools_(shared_->states.size()),
         bytes_(shared_->states.size()) {}
 
   // Those that run are ended on their own threads.
   ~PythonTemplate() override {
-    for (const auto& zygote : zygotes_) {
-      if (zygote != nullptr) zygote->end_soon();
+    for (const auto& pool : pools_) {
+      if (pool != nullptr) pool->end_soon();
     }
   }
   PythonTemplate(const PythonTemplate&) = delete;
@@ -124,67 +148,50 @@ class PythonTemplate final : public exec::Template,
     return all;
   }
   std::uint64_t resident_bytes(const exec::Core& core) const override {
-    const auto& zygote = zygotes_.at(core.index());
-    return zygote == nullptr || zygote->error() ? 0 : std::max(zygote->resident_bytes(), resident_bytes_min);
+    const auto& pool = pools_.at(core.index());
+    if (pool == nullptr || pool->zygote().error()) return 0;
+    return std::max(pool->zygote().resident_bytes(), resident_bytes_min);
   }
 
   void unload(exec::Core& core) override {
-    auto& zygote = zygotes_.at(core.index());
-    if (zygote == nullptr || zygote->running_count() > 0) return;
-    zygote->end({Code::unavailable, "the function was unloaded; try again", Stage::start});
-    zygote.reset();
+    auto& pool = pools_.at(core.index());
+    if (pool == nullptr || pool->busy_count() > 0) return;
+    pool->end({Code::unavailable, "the function was unloaded; try again", Stage::start});
+    pool.reset();
     bytes_.at(core.index()) = 0;
   }
 
-  Result<std::shared_ptr<Zygote>> find(const Function& function, exec::Core& core, bool& started) override {
-    auto& zygote = zygotes_.at(core.index());
-    const bool failed = zygote != nullptr && zygote->error() && zygote->error()->stage == Stage::start;
-    if (failed && core.clock().now() < zygote->used() + failure_kept) return tl::unexpected(*zygote->error());
+  Result<std::shared_ptr<ProcessPool>> find(const Function& function, exec::Core& core,
+                                            bool& started) override {
+    auto& pool = pools_.at(core.index());
+    const auto& error = pool == nullptr ? no_error_ : pool->zygote().error();
+    const bool failed = error && error->stage == Stage::start;
+    if (failed && core.clock().now() < pool->zygote().used() + failure_kept) return tl::unexpected(*error);
     bytes_.at(core.index()) = resident_bytes(core);
-    if (zygote != nullptr && !zygote->error()) {
-      if (is_same(zygote->function(), function)) return zygote;
-      zygote->end_soon();  // Its variables have changed; its calls go on to their ends.
+    if (pool != nullptr && !error) {
+      if (is_same(pool->zygote().function(), function)) return pool;
+      pool->end_soon();  // Its variables have changed; its calls go on to their ends.
     }
-    CANOPY_TRY_VOID(make_room(core));
-    zygote = std::make_shared<Zygote>(core, shared_->disk, shared_->undertaker, function);
+    Pools& all = shared_->states.at(core.index())->pools;
+    CANOPY_TRY_VOID(all.make_room());
+    auto zygote = std::make_shared<Zygote>(core, shared_->disk, shared_->undertaker, function);
     zygote->start(shared_->plan(interpreter_, made_, function), shared_->setup(function));
-    shared_->states.at(core.index())->zygotes.push_back(zygote);
+    pool = std::make_shared<ProcessPool>(core, std::move(zygote), shared_->keep_options(function));
+    all.add(pool);
     started = true;
-    return zygote;
+    return pool;
   }
 
   Places& places(exec::Core& core) override { return shared_->states.at(core.index())->places; }
+  void settle(exec::Core& core) override { shared_->states.at(core.index())->pools.settle(); }
 
  private:
-  // Ends the one that was used longest ago where there are as many as there may be.
-  Result<void> make_room(exec::Core& core) {
-    auto& all = shared_->states.at(core.index())->zygotes;
-    std::erase_if(all, [](const std::weak_ptr<Zygote>& weak) {
-      const auto zygote = weak.lock();
-      return zygote == nullptr || zygote->error().has_value();
-    });
-    if (all.size() < shared_->zygotes_per_core) return {};
-    std::shared_ptr<Zygote> oldest;
-    for (const auto& weak : all) {
-      const auto zygote = weak.lock();
-      if (zygote == nullptr || zygote->running_count() > 0 || !zygote->is_ready()) continue;
-      if (oldest == nullptr || zygote->used() < oldest->used()) oldest = zygote;
-    }
-    if (oldest == nullptr) {
-      return fail(Code::unavailable,
-                  "all " + std::to_string(shared_->options.zygotes_max) +
-                      " warmed processes of Python functions are busy; try again, or raise 'python-warm'",
-                  Stage::start);
-    }
-    oldest->end({Code::unavailable, "its place was needed for another function; try again", Stage::none});
-    return {};
-  }
-
   const std::shared_ptr<Shared> shared_;
   const Interpreter interpreter_;
   const fs::path made_;
-  std::vector<std::shared_ptr<Zygote>> zygotes_;   // By core index; each its core's.
-  std::vector<std::atomic<std::uint64_t>> bytes_;  // The same, for others to see.
+  const std::optional<Error> no_error_;
+  std::vector<std::shared_ptr<ProcessPool>> pools_;  // By core index; each its core's.
+  std::vector<std::atomic<std::uint64_t>> bytes_;    // The same, for others to see.
 };
 
 // Starts a warmed process once, and ends it: whether the function can be imported.
@@ -228,7 +235,10 @@ Result<void> try_import(const Shared& shared, const LaunchPlan& plan, const std:
 class PythonRuntime final : public exec::Runtime {
  public:
   explicit PythonRuntime(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-  ~PythonRuntime() override { shared_->undertaker->close(); }
+  ~PythonRuntime() override {
+    for (const auto& state : shared_->states) state->pools.close();
+    shared_->undertaker->close();
+  }
   PythonRuntime(const PythonRuntime&) = delete;
   PythonRuntime& operator=(const PythonRuntime&) = delete;
 
@@ -237,6 +247,7 @@ class PythonRuntime final : public exec::Runtime {
   Result<void> check(const Function& function, std::string_view code) override {
     CANOPY_TRY_VOID(check_source(code));
     CANOPY_TRY_VOID(shared_->interpreter());
+    CANOPY_TRY_VOID(kept_count(function));
     return check_network(function);
   }
 
@@ -245,7 +256,7 @@ class PythonRuntime final : public exec::Runtime {
     if (!interpreter) return nullptr;
     const std::string name = name_of(function, *interpreter);
     if (!shared_->folders.renew(name)) return nullptr;
-    return keep(name, *interpreter);
+    return keep(name, function, *interpreter);
   }
 
   Result<std::shared_ptr<exec::Template>> prepare(const Function& function) override {
@@ -260,7 +271,7 @@ class PythonRuntime final : public exec::Runtime {
       return tl::unexpected(whole.error());
     }
     CANOPY_TRY_VOID(shared_->folders.finish(made, name));
-    return keep(name, interpreter);
+    return keep(name, function, interpreter);
   }
 
   std::string made_name(const Function& function) const override {
@@ -272,7 +283,8 @@ class PythonRuntime final : public exec::Runtime {
     return shared_->folders.sweep(names, age, [this](const std::string& name) {
       const std::lock_guard lock(shared_->mutex);
       const auto found = shared_->made.find(name);
-      return found != shared_->made.end() && !found->second.expired();
+      return found != shared_->made.end() &&
+             std::ranges::any_of(found->second, [](const auto& one) { return !one.second.expired(); });
     });
   }
 
@@ -286,7 +298,7 @@ class PythonRuntime final : public exec::Runtime {
 
   Result<void> check_network(const Function& function) const {
     if (!wants_network(function)) return {};
-    const std::string& hosts = function.env.at(std::string(fetch_variable));
+    const std::string& hosts = function.env.at(std::string(wire::fetch_variable));
     if (hosts != "*") {
       return fail(Code::refused,
                   "a Python function gets all of the network or nothing of it; write fetch: [\"*\"], or "
@@ -306,10 +318,15 @@ class PythonRuntime final : public exec::Runtime {
     return try_import(*shared_, shared_->plan(interpreter, made, function), shared_->setup(function));
   }
 
-  std::shared_ptr<exec::Template> keep(const std::string& name, const Interpreter& interpreter) {
+  // Functions of the same code share its folder, and nothing that lives.
+  std::shared_ptr<exec::Template> keep(const std::string& name, const Function& function,
+                                       const Interpreter& interpreter) {
     const std::lock_guard lock(shared_->mutex);
-    std::erase_if(shared_->made, [](const auto& entry) { return entry.second.expired(); });
-    auto& kept = shared_->made[name];
+    for (auto& [folder, versions] : shared_->made) {
+      std::erase_if(versions, [](const auto& one) { return one.second.expired(); });
+    }
+    std::erase_if(shared_->made, [](const auto& entry) { return entry.second.empty(); });
+    auto& kept = shared_->made[name][{function.name, function.version}];
     if (auto found = kept.lock()) return found;
     auto made = std::make_shared<PythonTemplate>(shared_, interpreter, shared_->folders.path(name));
     kept = made;

@@ -3,7 +3,9 @@
 //
 //   per version     a folder: source, files, packages (folder.h)
 //   per core        a warmed process that has imported the function (zygote.h), started by its first call
-//   per call        a process that is forked from it (execution.h), and is gone before the reply is
+//   per call        a process that is forked from it (process.h), and is gone before the reply is; or one
+//   that
+//                   is kept for the function's next calls, where the function asks for it (process_pool.h)
 //
 // docs/python.md says what users are promised; docs/decisions/0011-python-processes.md, why it is so.
 
@@ -33,8 +35,10 @@ struct RuntimeOptions {
   std::uint64_t waiting_max = 10'000;
   std::uint64_t zygotes_max = 32;  // On all cores.
   std::uint64_t warm_memory_bytes = GiB;
-  std::uint64_t processes = 32;  // And threads, of one call.
-  bool network = false;          // Functions that ask for it may use the machine's.
+  std::uint64_t processes = 32;                  // And threads, of one call.
+  bool network = false;                          // Functions that ask for it may use the machine's.
+  std::uint64_t kept_calls = 1000;               // Of one process that is kept; then it is replaced.
+  Duration kept_idle = std::chrono::minutes(1);  // Then one that is kept ends.
   Duration import_timeout = std::chrono::seconds(60);
   InstallOptions install;
 };

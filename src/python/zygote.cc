@@ -78,15 +78,16 @@ bool send_with(int to, std::string_view bytes, int first, int second) {
 
 }  // namespace
 
-std::string setup_packet(const Function& function, std::uint64_t processes, bool network) {
+std::string setup_packet(const Function& function, const SetupOptions& options) {
   wire::PythonFields fields = {"setup", to_text(function.name)};
   fields.add(function.version);
   fields.add(function.limits.memory_bytes);
   fields.add(function.limits.output_bytes);
   fields.add(function.limits.tmp_bytes);
   fields.add(function.limits.open_files);
-  fields.add(processes);
-  fields.add(network ? "1" : "0");
+  fields.add(options.processes);
+  fields.add(options.network ? "1" : "0");
+  fields.add(options.keeps ? "1" : "0");
   fields.add(make_filter(FilterKind::call));
   for (const auto& [name, value] : function.env) {
     fields.add(name);

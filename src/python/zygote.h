@@ -44,8 +44,14 @@ class Guest {
   virtual void on_lost(const Error& error) = 0;
 };
 
+struct SetupOptions {
+  std::uint64_t processes = 1;  // And threads, of one call.
+  bool network = false;
+  bool keeps = false;  // Its processes serve more than one call.
+};
+
 // What its calls may use, as the process is told it.
-std::string setup_packet(const Function& function, std::uint64_t processes, bool network);
+std::string setup_packet(const Function& function, const SetupOptions& options);
 
 class Zygote final : public std::enable_shared_from_this<Zygote> {
  public:

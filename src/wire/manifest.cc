@@ -19,11 +19,11 @@ constexpr std::size_t path_size_max = 4096;
 constexpr std::size_t runtime_size_max = 32;
 constexpr std::size_t env_name_size_max = 255;
 
-constexpr std::array<std::string_view, 14> keys = {"name",   "runtime", "memory", "timeout",    "concurrency",
-                                                   "output", "log",     "tmp",    "open_files", "env",
-                                                   "fetch",  "code",    "path",   "functions"};
-constexpr std::span<const std::string_view> upload_keys(keys.data(), 11);
-constexpr std::span<const std::string_view> listed_keys(keys.data(), 13);
+constexpr std::array<std::string_view, 15> keys = {
+    "name",       "runtime", "memory", "timeout",   "concurrency", "output", "log",      "tmp",
+    "open_files", "env",     "fetch",  "keep_warm", "code",        "path",   "functions"};
+constexpr std::span<const std::string_view> upload_keys(keys.data(), 12);
+constexpr std::span<const std::string_view> listed_keys(keys.data(), 14);
 
 constexpr SizeRange memory_range{.min = 64 * KiB, .max = 4 * GiB};
 constexpr DurationRange timeout_range{.min = std::chrono::milliseconds(1), .max = std::chrono::hours(1)};
@@ -108,6 +108,9 @@ class ManifestReader {
     if (entry.key == "log") return set(entry, manifest_.log_bytes, read_size(text, {.max = 64 * MiB}));
     if (entry.key == "tmp") return set(entry, manifest_.tmp_bytes, read_size(text, {.max = 4 * GiB}));
     if (entry.key == "open_files") return set(entry, manifest_.open_files, read_count(text, {.max = 4096}));
+    if (entry.key == "keep_warm") {
+      return set(entry, manifest_.keep_warm, read_count(text, {.max = keep_warm_max}));
+    }
     if (entry.key == "code") return set(entry, manifest_.code, read_path(text));
     return set(entry, manifest_.path, read_path(text));
   }
@@ -309,6 +312,11 @@ void apply(const Manifest& manifest, Function& function) {
   set(manifest.tmp_bytes, function.limits.tmp_bytes);
   set(manifest.open_files, function.limits.open_files);
   set(manifest.env, function.env);
+  if (manifest.keep_warm) {
+    const std::string name(keep_warm_variable);
+    function.env.erase(name);
+    if (*manifest.keep_warm > 0) function.env.emplace(name, std::to_string(*manifest.keep_warm));
+  }
   if (!manifest.fetch) return;
   std::string& hosts = function.env[std::string(fetch_variable)];
   hosts.clear();
@@ -342,6 +350,7 @@ std::string to_json(const Manifest& manifest) {
     for (const std::string& host : *manifest.fetch) json.value(host);
     json.end_array();
   }
+  if (manifest.keep_warm) json.member("keep_warm", *manifest.keep_warm);
   json.end_object();
   return json.take_text();
 }

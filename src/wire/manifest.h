@@ -5,6 +5,8 @@
 //   runtime: wasm           timeout: 10s       log: 256KiB       env:
 //                           concurrency: 1000  tmp: 16MiB          GREETING: hello
 //   fetch: [api.example.com]                      what it may fetch from; nothing, if it is not said
+//   keep_warm: 4                                  processes of it that serve call after call; none, if not
+//   said
 //
 // YAML, or JSON with the same names. canopy.yaml may hold many, in a list `functions:`, each with where its
 // code is: `code:`, a file that is ready, or `path:`, what `canopy build` builds.
@@ -38,14 +40,18 @@ struct Manifest {
   std::optional<std::uint32_t> open_files;    // up to 4096
   std::optional<std::map<std::string, std::string>> env;
   std::optional<std::vector<std::string>>
-      fetch;                        // Hosts: "example.com", "example.com:8443", "*.example.com", "*"
-  std::optional<std::string> code;  // A file, as seen from the manifest's folder.
-  std::optional<std::string> path;  // A folder or a source file.
+      fetch;                               // Hosts: "example.com", "example.com:8443", "*.example.com", "*"
+  std::optional<std::uint32_t> keep_warm;  // Up to 1000
+  std::optional<std::string> code;         // A file, as seen from the manifest's folder.
+  std::optional<std::string> path;         // A folder or a source file.
 };
 
 // A function keeps its hosts in its environment, under this name: the hosts, separated by commas.
 inline constexpr std::string_view fetch_variable = "CANOPY_FETCH";
 inline constexpr std::size_t fetch_hosts_max = 100;
+// As is how many of its processes are kept, where any are.
+inline constexpr std::string_view keep_warm_variable = "CANOPY_KEEP_WARM";
+inline constexpr std::uint64_t keep_warm_max = 1000;
 inline constexpr std::size_t env_count_max = 100;
 inline constexpr std::size_t env_bytes_max = 64 * KiB;  // Of names and values together.
 inline constexpr std::size_t manifest_functions_max = 1000;

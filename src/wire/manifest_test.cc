@@ -18,6 +18,7 @@ output: 1MiB
 log: 64KiB
 tmp: 0
 open_files: 8
+keep_warm: 4
 env:
   GREETING: hello
   EMPTY: ""
@@ -48,8 +49,18 @@ TEST(Manifest, ReadsEveryKey) {
   EXPECT_EQ(manifest->log_bytes, 64 * KiB);
   EXPECT_EQ(manifest->tmp_bytes, 0U);
   EXPECT_EQ(manifest->open_files, 8U);
+  EXPECT_EQ(manifest->keep_warm, 4U);
   const std::map<std::string, std::string> env = {{"EMPTY", ""}, {"GREETING", "hello"}, {"NUMBER", "007"}};
   EXPECT_EQ(manifest->env, env);
+}
+
+TEST(Manifest, KeepsHowManyAreKeptInAVariable) {
+  Function function;
+  apply(*parse_manifest("{keep_warm: 4, env: {A: b}}", "m"), function);
+  EXPECT_EQ(function.env, (std::map<std::string, std::string>{{"A", "b"}, {"CANOPY_KEEP_WARM", "4"}}));
+  apply(*parse_manifest("keep_warm: 0", "m"), function);
+  EXPECT_EQ(function.env, (std::map<std::string, std::string>{{"A", "b"}}));
+  EXPECT_NE(refused("keep_warm: 1001").find("keep_warm"), std::string::npos);
 }
 
 TEST(Manifest, ReadsJson) {
@@ -186,7 +197,7 @@ TEST(ToJson, IsReadAgain) {
   EXPECT_EQ(json,
             R"({"name":"demo/hello","runtime":"wasm","memory":"128MiB","timeout":"2500ms","concurrency":7,)"
             R"("output":"1MiB","log":"64KiB","tmp":"0B","open_files":8,)"
-            R"("env":{"EMPTY":"","GREETING":"hello","NUMBER":"007"}})");
+            R"("env":{"EMPTY":"","GREETING":"hello","NUMBER":"007"},"keep_warm":4})");
   const auto again = parse_manifest(json, "m");
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(to_json(*again), json);

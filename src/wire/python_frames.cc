@@ -143,7 +143,9 @@ Result<bool> PythonAnswerReader::add(std::string_view bytes) {
     answer_.output.reserve(
         static_cast<std::size_t>(std::min<std::uint64_t>(output_bytes_, output_reserve_max)));
   }
-  return take_into(answer_.output, output_bytes_);
+  const bool whole = take_into(answer_.output, output_bytes_);
+  has_more_ = whole && !bytes.empty();
+  return whole;
 }
 
 Result<void> PythonAnswerReader::read_sizes() {

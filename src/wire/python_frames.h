@@ -86,6 +86,8 @@ class PythonAnswerReader {
   Result<bool> add(std::string_view bytes);
   // Once it is whole.
   PythonAnswer take() { return std::move(answer_); }
+  // Once it is whole: whether more came with it, which is nobody's.
+  bool has_more() const { return has_more_; }
   // Bytes that were kept so far.
   std::size_t size() const { return head_.size() + answer_.output.size(); }
 
@@ -100,6 +102,7 @@ class PythonAnswerReader {
   std::uint64_t output_bytes_ = 0;
   PythonAnswer answer_;
   bool has_head_ = false;
+  bool has_more_ = false;
 };
 
 }  // namespace canopy::wire

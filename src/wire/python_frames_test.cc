@@ -75,6 +75,14 @@ TEST(PythonAnswer, IsPutTogetherFromSinglesBytes) {
   EXPECT_EQ(got.status, 201);
   EXPECT_EQ(got.headers.at(0).value, "b");
   EXPECT_EQ(got.output, "output");
+  EXPECT_FALSE(reader.has_more());
+}
+
+TEST(PythonAnswer, TellsThatMoreCameWithIt) {
+  PythonAnswerReader reader(100);
+  ASSERT_TRUE(*reader.add(answer('R', {"200"}, "output") + "R"));
+  EXPECT_TRUE(reader.has_more());
+  EXPECT_EQ(reader.take().output, "output");
 }
 
 TEST(PythonAnswer, TellsErrorsApart) {

@@ -1,9 +1,10 @@
 """Functions in Python that multiply, grow, hide, and look for what is not theirs."""
+import contextlib
 import os
 import pathlib
 import shutil
 
-from harness import Place, Skip, expect, expect_error
+from harness import Place, Skip, expect, expect_error, poll
 
 LIMITS = "?timeout=5s&memory=64MiB&output=1MiB&log=64KiB&tmp=4MiB"
 
@@ -12,20 +13,26 @@ def make_place():
     return Place("--records-max=1000", "--records-bytes=8MiB")
 
 
-def called(server, name, body, query=LIMITS):
+@contextlib.contextmanager
+def deployed(server, name, body, query=LIMITS):
     if not shutil.which("python3"):
         raise Skip("python3 is not installed")
-    source = "import ctypes, os, signal, socket, subprocess, sys, threading, time\ndef handle(request):\n"
+    source = "import ctypes, os, signal, socket, subprocess, sys, threading, time\ncount = 0\ndef handle(request):\n"
     source += "".join(f"    {line}\n" for line in body.splitlines())
     reply = server.request("PUT", f"/v1/functions/hostile/py-{name}{query}", source.encode(),
                            {"Content-Type": "text/x-python"}, timeout=120)
     expect(reply.status in (200, 201), f"{name} could not be deployed: {reply}")
     try:
-        return server.call(f"hostile/py-{name}", b"")
+        yield
     finally:  # Its warmed process ends with it, when the core that it is on hears of that: with its next call.
         server.request("DELETE", f"/v1/functions/hostile/py-{name}")
         for _ in range(24):
             server.call("neighbour/echo", b"x")
+
+
+def called(server, name, body, query=LIMITS):
+    with deployed(server, name, body, query):
+        return server.call(f"hostile/py-{name}", b"")
 
 
 def answer(server, name, body, query=LIMITS):
@@ -161,6 +168,72 @@ def test_daemon_does_not_outlive_its_call(server):
             "return 'started'")
     expect(answer(server, "daemon", body) == "started", "")
     expect(marked_processes(mark.encode()) == [], "the daemon lives on")
+
+
+KEPT = LIMITS + "&keep_warm=2"
+ENOUGH = (os.cpu_count() or 1) + 1  # So many calls, and one process has served two.
+
+
+def test_kept_processes_share_with_themselves_alone(server):
+    body = "global count\ncount += 1\nopen(f'/tmp/{count}', 'w').close()\nreturn [count, len(os.listdir('/tmp'))]"
+    with deployed(server, "kept-one", body, KEPT), deployed(server, "kept-other", body, KEPT):
+        for name in ("kept-one", "kept-other"):
+            seen = [server.call(f"hostile/py-{name}", b"").json() for _ in range(ENOUGH)]
+            expect(seen[0] == [1, 1], f"{name} begins with {seen[0]}")
+            expect(max(count for count, _ in seen) > 1, f"no process of {name} was kept: {seen}")
+            expect(all(count == files for count, files in seen), f"{name} sees what is not its own: {seen}")
+
+
+def test_kept_process_that_fails_is_replaced(server):
+    body = ("global count\ncount += 1\nwhat = request.text\n"
+            "if what == 'exit': os._exit(9)\n"
+            "if what == 'loop': sum(iter(int, 1))\n"
+            "if what == 'forks':\n  while True: os.fork()\n"
+            "if what == 'memory': return len(b'x' * (1 << 30))\n"
+            "if what == 'closes': os.closerange(0, 64)\n"
+            "if what == 'speaks': os.write(3, b'nonsense' * 9)\n"
+            "return count")
+    ends = {"exit": (424, "function_failed"), "loop": (504, "deadline"), "forks": (502, "limit"),
+            "memory": (502, "limit"), "speaks": (502, "died")}
+    with deployed(server, "kept-fails", body, KEPT.replace("5s", "2s")):
+        for what, (status, code) in ends.items():
+            for _ in range(ENOUGH):
+                server.call("hostile/py-kept-fails", b"")
+            for _ in range(ENOUGH):  # So that each that was kept has failed.
+                expect_error(server.call("hostile/py-kept-fails", what.encode()), status, code)
+        expect(server.call("hostile/py-kept-fails", b"closes").status != 200, "it answers without a connection")
+        expect(server.call("hostile/py-kept-fails", b"").status == 200, "none took its place")
+
+
+def test_kept_process_keeps_no_daemon(server):
+    mark = f"canopy-kept-daemon-{os.getpid()}"
+    body = (f"subprocess.Popen(['/bin/sh', '-c', 'sleep 600; : {mark}'], start_new_session=True)\n"
+            "return 'started'")
+    with deployed(server, "kept-daemon", body, KEPT):
+        for _ in range(ENOUGH):
+            expect(server.call("hostile/py-kept-daemon", b"").body == b"started", "it did not start")
+            expect(marked_processes(mark.encode()) == [], "the daemon lives on")
+
+
+def test_kept_thread_does_not_run_between_calls(server):
+    name = f"spin-{os.getpid()}"
+    body = (f"open('/proc/self/comm', 'w').write({name!r})\n"
+            "def spin():\n"
+            "  while True: pass\n"
+            "threading.Thread(target=spin, daemon=True).start()\n"
+            "return 'started'")
+
+    def what_runs():
+        for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                line = entry.read_text()
+                if f"({name}) " in line and not f"({name}) T" in line:
+                    return f"a process that is kept runs: {line[:80]}"
+        return None
+
+    with deployed(server, "kept-thread", body, KEPT):
+        expect(server.call("hostile/py-kept-thread", b"").body == b"started", "it did not start")
+        poll("its thread", what_runs)
 
 
 def test_import_that_misbehaves(server):

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -104,7 +105,13 @@ Result<void> become_python(const LaunchPlan& plan) {
   } else {
     words.emplace_back("/canopy/zygote.py");
   }
-  std::vector<std::string> env = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp",
+  // Packages are unpacked before they are put into place: on the disk, where there is more room than in /tmp.
+  const std::string temporary = plan.install ? "/site/" + std::string(installer_folder) : "/tmp";
+  if (plan.install && mkdir(temporary.c_str(), 0700) != 0) {
+    return fail(Code::unavailable, "cannot make a folder for the installer: " +
+                                       std::string(std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
+  }
+  std::vector<std::string> env = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=" + temporary,
                                   "LANG=C.UTF-8", "MALLOC_ARENA_MAX=2"};
   env.insert(env.end(), plan.env.begin(), plan.env.end());
   const auto pointers = [](std::vector<std::string>& from) {

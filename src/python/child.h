@@ -18,6 +18,7 @@
 namespace canopy::python {
 
 inline constexpr std::string_view python_child_word = "run-python";
+inline constexpr std::string_view installer_folder = ".installing";  // In /site, and left there.
 
 struct LaunchPlan {
   SandboxPlan sandbox;

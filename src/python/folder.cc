@@ -197,6 +197,8 @@ Result<void> install(const Interpreter& interpreter, const fs::path& made, const
                                  duration_text(options.timeout) + "; the installer's last words:\n" + words);
   }
   if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0) {
+    std::error_code ignored;
+    fs::remove_all(made / "site" / installer_folder, ignored);
     open_folders(made / "site");
     return {};
   }

@@ -1,6 +1,7 @@
 #pragma once
-// The processes of one warmed process: who wants to run a call gets one here, and gives it back. Where the
-// function asks for it, some are kept for further calls; while they wait they do not run.
+// The processes of one warmed process: who wants to run a call gets one here, and gives it back. A few are
+// forked ahead, so that a call finds its walls built. Where the function asks for it, some are kept for
+// further calls; while they wait they do not run.
 //
 // Threads: its core's, but for end_soon().
 // Life:    the core outlives it.
@@ -29,7 +30,7 @@ class ProcessPool final : public std::enable_shared_from_this<ProcessPool> {
 
   Zygote& zygote() const { return *zygote_; }
 
-  // One that is kept, else a new one. When the warmed process is ready.
+  // One that is kept, else a fresh one. When the warmed process is ready.
   //   unavailable  no descriptor is left
   Result<std::shared_ptr<Process>> acquire();
   // Whether `process`, whose call has ended well, would be kept.
@@ -55,12 +56,18 @@ class ProcessPool final : public std::enable_shared_from_this<ProcessPool> {
     std::shared_ptr<Process> process;
   };
 
+  void refill_soon();
+  void refill();
+  void end_waiting();
+
   exec::Core& core_;
   const std::shared_ptr<Zygote> zygote_;
   const KeepOptions options_;
+  std::deque<std::shared_ptr<Process>> fresh_;  // Forked ahead.
   std::deque<Idle> idle_;  // The last one to wait is called first, so that what is too much ends.
   std::size_t busy_count_ = 0;
   Time used_;
+  bool refills_ = false;
   bool retired_ = false;
 };
 

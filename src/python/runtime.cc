@@ -91,7 +91,7 @@ struct Shared {
                          .writable_site = false,
                          .network = has_network(function),
                          .memory_bytes = options.warm_memory_bytes + function.limits.memory_bytes,
-                         .processes = calls_per_core * options.processes + 64};
+                         .processes = 2 * calls_per_core * options.processes + 64};
     return made_plan;
   }
 

@@ -307,16 +307,17 @@ constexpr std::string_view counting =
     "  exec(code)\n"
     "  return count\n";
 
-// Of all processes of the machine that have this name, the state of one, as ps shows it; "" for none.
-std::string state_of(const std::string& name) {
+// Of all processes of the machine that have this name, the states, as ps shows them.
+std::string states_of(const std::string& name) {
+  std::string states;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     std::ifstream file(entry.path() / "stat");
     std::string line;
     std::getline(file, line);
     const std::size_t end = line.rfind(") ");
-    if (end != line.npos && line.find("(" + name + ") ") != line.npos) return line.substr(end + 2, 1);
+    if (end != line.npos && line.find("(" + name + ") ") != line.npos) states += line.substr(end + 2, 1);
   }
-  return {};
+  return states;
 }
 
 class KeptPython : public Python {
@@ -338,7 +339,7 @@ class KeptPython : public Python {
     const Time deadline = system_clock().now() + seconds(30);
     while (system_clock().now() < deadline) {
       core_->poll();
-      if (state_of(name) == state) return true;
+      if (states_of(name) == state) return true;
     }
     return false;
   }
@@ -364,6 +365,27 @@ TEST_F(KeptPython, TakesLargeInputsAgainAndAgain) {
   prepare();
   const std::string input = ":pass #" + std::string(3'000'000, 'x');
   for (const char* const count : {"1", "2", "3"}) EXPECT_EQ(again(input).output, count);
+}
+
+TEST_F(Python, ForksProcessesAheadOfTheirCalls) {
+  const std::string name = "ahead-" + std::to_string(getpid());
+  const Function made =
+      function("import os\nopen('/proc/self/comm', 'w').write('" + name +
+               "')\ncount = 0\n"
+               "def handle(r):\n"
+               "  global count\n"
+               "  count += 1\n"
+               "  return [count, os.getpid(), os.listdir('/tmp'), open('/tmp/x', 'w').fileno()]\n");
+  const auto ready = runtime_->prepare(made);
+  ASSERT_TRUE(ready);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(run(made, **ready, "").output, "[1, 1, [], 4]");
+  const Time deadline = system_clock().now() + seconds(30);
+  // The warmed process, its helper, and two that wait.
+  while (states_of(name).size() != 4 && system_clock().now() < deadline) core_->poll();
+  EXPECT_EQ(states_of(name).size(), 4U);
+  (*ready)->unload(*core_);
+  while (!states_of(name).empty() && system_clock().now() < deadline) core_->poll();
+  EXPECT_EQ(states_of(name), "");
 }
 
 TEST_F(KeptPython, SharesNothingWithAnotherFunctionOfTheSameCode) {

@@ -26,7 +26,7 @@ NO_SUID, NO_DEVICES, NO_EXEC = 2, 4, 8
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 24, 38, 22
 MEBIBYTE = 1 << 20
 SLACK = 64 * MEBIBYTE  # Of address space: stacks of threads, mapped libraries.
-CALL_SOCKET = 3
+CALL_SOCKET, WALLS_SOCKET = 3, 4
 TEXT_MAX = 16 * 1024  # Of a traceback or a message.
 HANDLERS = ("handle", "handler", "main")
 SOURCE = "/function/handler.py"
@@ -365,19 +365,29 @@ def set_limits(setup):
         resource.setrlimit(name, (value, value))
 
 
-def be_call(handler, setup, call, log):
+def show_walls(number):
+    """Gives the warmed process a hold on this one's mounts: see Zygote.let_go()."""
+    walls = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    with socket.socket(fileno=WALLS_SOCKET) as to:
+        socket.send_fds(to, [number], [walls], socket.MSG_DONTWAIT)
+    os.close(walls)
+
+
+def be_call(handler, setup, number, walls, call, log):
     """The whole life of a call's process."""
     code = 0
     try:
-        for number in (1, 2):
-            os.dup2(log, number)
+        for output in (1, 2):
+            os.dup2(log, output)
         os.dup2(call, CALL_SOCKET)
-        os.closerange(CALL_SOCKET + 1, 1 << 16)
+        os.dup2(walls, WALLS_SOCKET)
+        os.closerange(WALLS_SOCKET + 1, 1 << 16)
         numpy = sys.modules.get("numpy.random")
         if numpy is not None:
             numpy.seed()  # All calls would draw the same numbers.
         try:
             seal(setup)
+            show_walls(number)
         except BaseException as error:
             send(b"P", [message_of(error)])
             os._exit(1)
@@ -389,21 +399,61 @@ def be_call(handler, setup, call, log):
     os._exit(code)
 
 
+def start_sweeper():
+    """A process that closes what it is sent."""
+    to, own = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        os.dup2(own.fileno(), CALL_SOCKET)
+        os.closerange(CALL_SOCKET + 1, 1 << 16)
+        own = socket.socket(fileno=CALL_SOCKET)
+        while True:
+            data, files, _, _ = socket.recv_fds(own, 1, 1)
+            if not data:
+                os._exit(0)
+            for file in files:
+                os.close(file)
+    own.close()
+    return to
+
+
 class Zygote:
     def __init__(self, control, setup, handler):
         self.control, self.setup, self.handler = control, setup, handler
         self.own_space = os.open("/proc/self/ns/pid", os.O_RDONLY)
+        self.sweeper = start_sweeper()
+        self.shown, self.show = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.poll = select.epoll()
         self.poll.register(control.fileno(), select.EPOLLIN)
+        self.poll.register(self.shown.fileno(), select.EPOLLIN)
         self.calls = {}  # By pidfd: process and number.
+        self.walls = {}  # By number: a hold on the mounts of one that lives; None before it has shown them.
 
     def serve(self):
         while True:
             for number, _ in self.poll.poll():
-                if number != self.control.fileno():
+                if number == self.shown.fileno():
+                    self.hold()
+                elif number != self.control.fileno():
                     self.bury(number)
                 elif not self.begin():
                     return
+
+    def hold(self):
+        number, files, _, _ = socket.recv_fds(self.shown, 64, 1)
+        for file in files:
+            if number in self.walls:
+                self.walls[number] = file
+            else:
+                self.let_go(file)
+
+    def let_go(self, walls):
+        """Who is the last to let go of mounts takes them down, for milliseconds: that is to be neither the call's last
+        process, whose end is waited for, nor this one."""
+        try:
+            socket.send_fds(self.sweeper, [b"."], [walls], socket.MSG_DONTWAIT)
+        except OSError:
+            pass
+        os.close(walls)
 
     def begin(self):
         data, files, _, _ = socket.recv_fds(self.control, 4096, 2)
@@ -417,7 +467,7 @@ class Zygote:
             except OSError:
                 process = -1
             if process == 0:
-                be_call(self.handler, self.setup, *files)
+                be_call(self.handler, self.setup, number, self.show.fileno(), *files)
             check(libc.setns(self.own_space, NEW_PID), "own process namespace")
         finally:
             for file in files:
@@ -427,6 +477,7 @@ class Zygote:
             return True
         handle = os.pidfd_open(process)
         self.calls[handle] = (process, number)
+        self.walls[number] = None
         self.poll.register(handle, select.EPOLLIN)
         socket.send_fds(self.control, [pack(["begun", number])], [handle])
         return True
@@ -438,6 +489,9 @@ class Zygote:
         _, status, usage = os.wait4(process, 0)
         spent = int((usage.ru_utime + usage.ru_stime) * 1e6)
         self.control.send(pack(["ended", number, status, spent, usage.ru_maxrss * 1024]))
+        walls = self.walls.pop(number)
+        if walls is not None:
+            self.let_go(walls)
 
 
 def main():

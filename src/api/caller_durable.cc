@@ -126,6 +126,8 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
   if (!record.error) {
     outcome.headers = std::move(reply.headers);
     outcome.output = std::move(reply.output);
+  } else {
+    outcome.output = std::move(reply.raised);
   }
   if (!end.busy) platform_.records.add(core_.index(), std::move(record));
   entry.places->give(core_.index());

@@ -61,6 +61,7 @@ Result<Function> make_draft(const Here& here, const Upload& upload, FunctionName
 Result<std::shared_ptr<exec::Template>> store_code(store::Catalog& catalog, exec::Runtime& runtime,
                                                    const Upload& upload, Function& draft) {
   CANOPY_TRY_VOID(runtime.check(draft, upload.code));
+  runtime.bind(draft, upload.code);
   CANOPY_TRY(draft.digest, catalog.put_code(upload.code));
   for (const UploadedFile& file : upload.files) {
     CANOPY_TRY(std::string digest, catalog.put_code(file.content));
@@ -111,6 +112,31 @@ void announce(const Here& here, Happening::Kind kind, const FunctionName& name, 
                              [&json] { return json; });
 }
 
+// Stores and compiles it, and then has the catalog show it.
+net::Task<Result<store::PutResult>> deploy(const Here& here, const Upload& upload, Function& draft) {
+  Platform& platform = here.platform;
+  const auto runtime = platform.templates.find_runtime(draft.runtime);
+  if (!runtime) co_return tl::unexpected(runtime.error());
+
+  using Made = std::shared_ptr<exec::Template>;
+  const std::function<Result<Made>()> store = [&] {
+    return store_code(platform.catalog, **runtime, upload, draft);
+  };
+  Result<Made> made = co_await net::run_blocking(platform.disk, store);
+  if (made && *made == nullptr) {
+    const std::function<Result<Made>()> prepare = [&] { return platform.templates.make(**runtime, draft); };
+    const CompileQueue::Line line = platform.compile.line(draft.name.space);
+    made = co_await net::run_blocking(line, prepare);
+  }
+  if (!made) co_return tl::unexpected(deploy_error(std::move(made).error()));
+
+  const std::function<Result<store::PutResult>()> put = [&]() -> Result<store::PutResult> {
+    const std::lock_guard lock(platform.deploying);
+    return platform.catalog.put(draft, change_of(here));
+  };
+  co_return co_await net::run_blocking(platform.disk, put);
+}
+
 }  // namespace
 
 std::string function_json(const Function& function, const Here& here, const net::HttpRequest& request) {
@@ -152,26 +178,7 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
   if (const auto allowed = check_quotas(platform, *draft); !allowed) {
     co_return error_response(allowed.error());
   }
-  const auto runtime = platform.templates.find_runtime(draft->runtime);
-  if (!runtime) co_return error_response(runtime.error());
-
-  using Made = std::shared_ptr<exec::Template>;
-  const std::function<Result<Made>()> store = [&] {
-    return store_code(platform.catalog, **runtime, *upload, *draft);
-  };
-  Result<Made> made = co_await net::run_blocking(platform.disk, store);
-  if (made && *made == nullptr) {
-    const std::function<Result<Made>()> prepare = [&] { return platform.templates.make(**runtime, *draft); };
-    const CompileQueue::Line line = platform.compile.line(draft->name.space);
-    made = co_await net::run_blocking(line, prepare);
-  }
-  if (!made) co_return error_response(deploy_error(std::move(made).error()));
-
-  const std::function<Result<store::PutResult>()> put = [&]() -> Result<store::PutResult> {
-    const std::lock_guard lock(platform.deploying);
-    return platform.catalog.put(*draft, change_of(here));
-  };
-  const Result<store::PutResult> result = co_await net::run_blocking(platform.disk, put);
+  const Result<store::PutResult> result = co_await deploy(here, *upload, *draft);
   if (!result) co_return error_response(result.error());
   const Function& function = *result->function;
   std::string json = function_json(function, here, exchange.request());
@@ -207,6 +214,21 @@ net::Task<Result<std::shared_ptr<const Function>>> deploy_uncompiled(const Here&
   announce(here, Happening::Kind::deployed, (*deployed)->name,
            function_json(**deployed, here, net::HttpRequest()));
   co_return deployed;
+}
+
+net::Task<Result<std::shared_ptr<const Function>>> deploy_made(const Here& here, Function draft,
+                                                               std::string code) {
+  Upload upload;
+  upload.code = code;
+  draft.code_bytes = upload.code.size();
+  if (const auto allowed = check_quotas(here.platform, draft); !allowed) {
+    co_return tl::unexpected(allowed.error());
+  }
+  const Result<store::PutResult> result = co_await deploy(here, upload, draft);
+  if (!result) co_return tl::unexpected(result.error());
+  announce(here, Happening::Kind::deployed, draft.name,
+           function_json(*result->function, here, net::HttpRequest()));
+  co_return result->function;
 }
 
 net::Task<Result<bool>> remove_functions(const Here& here, std::vector<FunctionName> names) {

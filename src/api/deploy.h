@@ -36,6 +36,11 @@ net::Task<net::HttpResponse> remove_function(const Here& here, net::HttpExchange
 net::Task<Result<std::shared_ptr<const Function>>> deploy_uncompiled(const Here& here, Function draft,
                                                                      std::string code);
 
+// The same, but made ready before anybody sees it.
+//   refused      also what does not compile or cannot be imported, in full words
+net::Task<Result<std::shared_ptr<const Function>>> deploy_made(const Here& here, Function draft,
+                                                               std::string code);
+
 // Removes those of `names` that are there.
 //   unavailable
 net::Task<Result<bool>> remove_functions(const Here& here, std::vector<FunctionName> names);

@@ -256,7 +256,7 @@ net::HttpResponse Gateway::answer(const Here& here, const net::HttpRequest& requ
     case Target::readyz:
       return readiness();
     case Target::openapi:
-      return text_response(openapi_json(platform_.program_version), "application/json");
+      return text_response(openapi_json(platform_.program_version, platform_.protocols), "application/json");
     case Target::docs:
       return docs_page();
     case Target::dashboard:

@@ -35,13 +35,15 @@ class LiveServer {
  public:
   using Change = std::function<void(Options& options)>;
   using Headers = std::vector<net::HttpHeader>;
-  // For who needs more: other protocols; the functions of a second runtime, "js".
+  // For who needs more: other protocols; the functions of a second runtime, and its name.
   struct More {
-    std::function<void(ServerParts& parts)> equip;
-    std::function<void(exec::FakeRuntime& js)> add_functions;
+    std::function<void(ServerParts& parts)> equip = {};
+    std::function<void(exec::FakeRuntime& js)> add_functions = {};
+    std::string second = "js";
   };
 
-  explicit LiveServer(const Change& change = {}, const More& more = {}) {
+  explicit LiveServer(const Change& change = {}) : LiveServer(change, More()) {}
+  LiveServer(const Change& change, const More& more) {
     ServerParts parts;
     parts.options.listen = "127.0.0.1:0";
     parts.options.core_count = 2;
@@ -63,7 +65,7 @@ class LiveServer {
             [&from](std::string_view digest) { return from.code_path(digest); });
         js = second.get();
         more.add_functions(*js);
-        runtimes.emplace("js", std::move(second));
+        runtimes.emplace(more.second, std::move(second));
       }
       return runtimes;
     };

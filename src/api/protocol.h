@@ -22,9 +22,17 @@
 
 namespace canopy::api {
 
+// Its part of /openapi.json.
+struct Described {
+  std::string_view tag = {};    // "" for nothing.
+  std::string_view paths = {};  // Members of "paths", whose operations have that tag.
+};
+
 class Protocol {
  public:
   virtual ~Protocol() = default;
+
+  virtual Described describe() const { return {}; }
 
   // Whether a request for that path is for it. Asked for each request that comes.
   virtual bool claims(std::string_view path) const = 0;

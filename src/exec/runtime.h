@@ -77,6 +77,10 @@ class Runtime {
   //   refused  it is no module, or one that cannot run here; in full words
   virtual Result<void> check(const Function& function, std::string_view code) = 0;
 
+  // Notes in `function`, of which `code` was checked, what of this machine that is bound to. Blocks as
+  // check().
+  virtual void bind(Function& /*function*/, std::string_view /*code*/) {}
+
   // The template of `function` if all that is slow about it was done before, else null. Blocks for as long as
   // it takes to read all that was made, once per process, to know it whole; never behind others'
   // compilations. Any thread but a core's. Why: docs/decisions/0007-a-checksum-of-compiled-code.md.

@@ -85,6 +85,9 @@ struct Reply {
   int exit_code = 0;
   Usage usage;
   std::optional<Error> error;  // Set where the call failed; status and output are then not the client's.
+  // Of one that failed by what its function raised: that, as its language serialises it; "" where it does
+  // not.
+  std::string raised;
   // Of a call that failed because of what was to run it:
   bool lost = false;     // It ended under the call, and nobody knows how far that came.
   bool unbegun = false;  // There was nobody to begin it; it may be given to somebody else, or later.

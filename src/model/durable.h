@@ -58,7 +58,7 @@ struct Outcome {
   int status = 0;
   int exit_code = 0;
   std::vector<Header> headers;  // Of the reply.
-  std::string output;
+  std::string output;           // With an error: what was raised, as in Reply.
   std::string log;
   std::uint64_t log_dropped_bytes = 0;
   Usage usage;

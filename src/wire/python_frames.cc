@@ -170,7 +170,9 @@ Result<void> PythonAnswerReader::read_sizes() {
   output_bytes_ = get(view.substr(1 + sizeof(std::uint32_t)));
   if (head_bytes_ > python_head_bytes_max) return fail(Code::too_large, "its headers are too large");
   if (output_bytes_ > output_bytes_max_) return fail(Code::too_large, "its output is too large");
-  if (answer_.kind != PythonAnswer::Kind::reply && output_bytes_ > 0) return nonsense("an error with output");
+  const bool has_output =
+      answer_.kind == PythonAnswer::Kind::reply || answer_.kind == PythonAnswer::Kind::raised;
+  if (!has_output && output_bytes_ > 0) return nonsense("an error with output");
   return {};
 }
 

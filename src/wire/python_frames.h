@@ -5,7 +5,8 @@
 //   packets  between server and warmed process, one list of fields each:
 //     setup …, begin N, ready BYTES, failed TEXT, broken TEXT, begun N, ended N STATUS MICROSECONDS BYTES
 //   a call   server to its process:  u32 size of head, u64 size of input, head (fields), input
-//   answer   its process to server:  u8 kind, u32 size of head, u64 size of output, head (fields), output
+//   answer   its process to server:  u8 kind, u32 size of head, u64 size of output, head (fields), output;
+//            of what was raised the output is the exception, serialised
 //
 // Fields are a u32 count and then, for each, a u32 size and its bytes. All numbers are little-endian.
 

@@ -103,8 +103,7 @@ TEST(PythonAnswer, RefusesNonsense) {
   for (const std::string& bytes :
        {answer('X', {"200"}, ""), answer('R', {"99"}, ""), answer('R', {"600"}, ""),
         answer('R', {"200", "A"}, ""), answer('R', {"200", "A", "b\r\nC: d"}, ""),
-        answer('R', {"200", "A b", "c"}, ""), answer('E', {"one"}, ""),
-        answer('E', {"a", "b", "c"}, "output")}) {
+        answer('R', {"200", "A b", "c"}, ""), answer('E', {"one"}, ""), answer('P', {"a"}, "output")}) {
     EXPECT_EQ(PythonAnswerReader(100).add(bytes).error().code, Code::invalid);
   }
 }

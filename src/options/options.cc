@@ -8,7 +8,7 @@
 #include <optional>
 #include <ostream>
 
-#include "base/log.h"
+#include "options/protocols.h"
 #include "wire/values.h"
 #include "wire/yaml.h"
 
@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::array<std::string_view, 6> log_levels = {"trace", "debug", "info", "warning", "error", "off"};
 constexpr std::array<std::string_view, 3> auth_choices = {"auto", "on", "off"};
-constexpr std::array<std::string_view, 3> mucpd_choices = {"auto", "on", "off"};
 constexpr std::array<std::string_view, 2> scale_rules = {"target-delay", "doubling"};
 constexpr std::uint32_t workers_max = 256;
 constexpr Duration a_millisecond = std::chrono::milliseconds(1);
@@ -70,14 +69,6 @@ void add_server_rows(Options& o, std::vector<OptionRow>& rows) {
                   access});
 }
 
-void add_protocol_rows(Options& o, std::vector<OptionRow>& rows) {
-  rows.push_back(
-      {"mucpd", "WHEN", ChoiceSetting{&o.mucpd, mucpd_choices},
-       "Serves the API of MUCPD below /u and /j. auto: to whoever may use our own, with a key where "
-       "that needs one. on: to everybody, without keys; `PORT` then gives the port. off: to nobody.",
-       "Other platforms' APIs"});
-}
-
 void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
   constexpr std::string_view functions = "Functions";
   rows.push_back({"memory-max", "SIZE",
@@ -109,6 +100,11 @@ void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
       {"fetch-private", "", &o.fetch_private,
        "Lets functions fetch from this machine and from private networks too, where their manifest "
        "names the host.",
+       functions});
+  rows.push_back(
+      {"python-path", "FOLDERS", &o.python_path,
+       "Folders that Python functions may import from, separated by colons as in PYTHONPATH. Whoever "
+       "may deploy may read what is in them.",
        functions});
 
   constexpr std::string_view load = "Load";
@@ -271,43 +267,6 @@ std::vector<OptionRow> option_rows(Options& options) {
   return rows;
 }
 
-namespace {
-
-// What a start script of MUCPD sets. PORT is too common a name to mean anything where MUCPD was not asked
-// for.
-Result<void> take_mucpd_variables(const OptionInput& input, ParsedOptions& parsed) {
-  const auto rows = option_rows(parsed.options);
-  const auto listen =
-      static_cast<std::size_t>(std::ranges::find(rows, "listen", &OptionRow::name) - rows.begin());
-  for (const std::string_view entry : input.environment) {
-    const std::size_t equals = entry.find('=');
-    if (equals == std::string_view::npos || equals + 1 == entry.size()) continue;
-    const std::string_view name = entry.substr(0, equals);
-    if (name == "DB_URL") {
-      parsed.reading.warnings.emplace_back(
-          "DB_URL is not used: users, functions and jobs are kept in the folder that --data names");
-    } else if (name == "JQ_URL") {
-      parsed.reading.warnings.emplace_back(
-          "JQ_URL is not used: jobs are queued by this server itself, as durable calls");
-    } else if (name == "PORT" && parsed.reading.sources[listen] == OptionSource::unset) {
-      std::string address = "127.0.0.1:" + std::string(entry.substr(equals + 1));
-      if (!parse_listen(address)) {
-        return refuse("PORT=" + log_safe(entry.substr(equals + 1), 80) + ": the port is not 0 to 65535");
-      }
-      parsed.options.listen = std::move(address);
-      parsed.reading.sources[listen] = OptionSource::variable;
-      parsed.reading.origins[listen] = "PORT";
-    }
-  }
-  if (const auto address = parse_listen(parsed.options.listen); address && !address->loopback) {
-    parsed.reading.warnings.push_back("whoever can reach --listen=" + parsed.options.listen +
-                                      " may register and run functions without a key: --mucpd=on says so");
-  }
-  return {};
-}
-
-}  // namespace
-
 Result<ParsedOptions> parse_options(const OptionInput& input) {
   ParsedOptions parsed;
   CANOPY_TRY(parsed.reading, read_options(option_rows(parsed.options), input));
@@ -315,7 +274,7 @@ Result<ParsedOptions> parse_options(const OptionInput& input) {
     return refuse(wire::in_quotes(parsed.reading.positional.front()) +
                   " is not a flag: write --name=value (--help lists them)");
   }
-  if (parsed.options.mucpd == "on") CANOPY_TRY_VOID(take_mucpd_variables(input, parsed));
+  CANOPY_TRY_VOID(take_protocol_variables(input, parsed));
   CANOPY_TRY_VOID(check_options(parsed.options));
   return parsed;
 }

@@ -34,6 +34,10 @@ struct Options {
 
   // Other platforms' APIs
   std::string mucpd = "auto";
+  std::string builders = "auto";
+  std::string builders_status_word = "completed";
+  std::string builders_failures = "strings";
+  Duration builders_time_limit = std::chrono::seconds(5);
 
   // Functions
   std::uint64_t memory_bytes = 64 * MiB;  // --memory-max: what a function has that does not say.
@@ -45,6 +49,7 @@ struct Options {
   Duration call_timeout_max = std::chrono::hours(1);
   Duration slice = std::chrono::milliseconds(1);
   bool fetch_private = false;
+  std::string python_path;  // As PYTHONPATH is written.
 
   // Load
   std::uint64_t instances_max = 10'500;  // What a kernel's usual 65 530 mappings have room for.

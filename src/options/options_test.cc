@@ -83,6 +83,24 @@ TEST(Options, TakeTheVariablesOfMucpdWhereItIsOn) {
   EXPECT_TRUE(refusal(parse_options(input)).starts_with("PORT=http: "));
 }
 
+TEST(Options, TakeThePathOfPythonWhereFaasBuildersIsOn) {
+  OptionInput input;
+  input.arguments = {"--builders=on"};
+  input.environment = {"PYTHONPATH=/course:tests"};
+  const auto on = parse_options(input);
+  ASSERT_TRUE(on) << on.error().message;
+  EXPECT_EQ(describe_changes(*on),
+            (std::vector<std::string>{"builders = on (from --builders)",
+                                      "python-path = /course:tests (from PYTHONPATH)"}));
+  EXPECT_TRUE(on->reading.warnings.empty());
+  input.arguments = {"--builders=on", "--python-path=/own", "--listen=:80"};
+  const auto open = parse_options(input);
+  EXPECT_EQ(open->options.python_path, "/own") << "a flag is stronger";
+  EXPECT_EQ(open->reading.warnings.size(), 1U) << "and it is said that everybody may use it";
+  input.arguments = {};
+  EXPECT_EQ(parse_options(input)->options.python_path, "") << "PYTHONPATH may be anybody's";
+}
+
 TEST(Options, SayWhatDiffersAndWhereItCameFrom) {
   OptionInput input;
   input.arguments = {"--listen=127.0.0.1:80", "--config=c.yaml", "--data=.canopy"};

@@ -1,0 +1,108 @@
+#include "options/protocols.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/log.h"
+
+namespace canopy {
+namespace {
+
+constexpr std::array<std::string_view, 3> protocol_choices = {"auto", "on", "off"};
+constexpr std::array<std::string_view, 2> status_words = {"completed", "complete"};
+constexpr std::array<std::string_view, 2> failure_kinds = {"strings", "exceptions"};
+
+std::size_t row_of(std::string_view name, Options& options) {
+  const auto rows = option_rows(options);
+  return static_cast<std::size_t>(std::ranges::find(rows, name, &OptionRow::name) - rows.begin());
+}
+
+void warn_of_openness(std::string_view setting, ParsedOptions& parsed) {
+  const auto address = parse_listen(parsed.options.listen);
+  if (!address || address->loopback) return;
+  parsed.reading.warnings.push_back("whoever can reach --listen=" + parsed.options.listen +
+                                    " may register and run functions without a key: --" +
+                                    std::string(setting) + "=on says so");
+}
+
+// What a start script of MUCPD sets. PORT is too common a name to mean anything where MUCPD was not asked
+// for.
+Result<void> take_mucpd_variables(const OptionInput& input, ParsedOptions& parsed) {
+  const std::size_t listen = row_of("listen", parsed.options);
+  for (const std::string_view entry : input.environment) {
+    const std::size_t equals = entry.find('=');
+    if (equals == std::string_view::npos || equals + 1 == entry.size()) continue;
+    const std::string_view name = entry.substr(0, equals);
+    if (name == "DB_URL") {
+      parsed.reading.warnings.emplace_back(
+          "DB_URL is not used: users, functions and jobs are kept in the folder that --data names");
+    } else if (name == "JQ_URL") {
+      parsed.reading.warnings.emplace_back(
+          "JQ_URL is not used: jobs are queued by this server itself, as durable calls");
+    } else if (name == "PORT" && parsed.reading.sources[listen] == OptionSource::unset) {
+      std::string address = "127.0.0.1:" + std::string(entry.substr(equals + 1));
+      if (!parse_listen(address)) {
+        return fail(Code::invalid,
+                    "PORT=" + log_safe(entry.substr(equals + 1), 80) + ": the port is not 0 to 65535");
+      }
+      parsed.options.listen = std::move(address);
+      parsed.reading.sources[listen] = OptionSource::variable;
+      parsed.reading.origins[listen] = "PORT";
+    }
+  }
+  warn_of_openness("mucpd", parsed);
+  return {};
+}
+
+// Where workers of the course found what functions import. It may be anybody's where that was not asked for.
+void take_builders_variables(const OptionInput& input, ParsedOptions& parsed) {
+  const std::size_t path = row_of("python-path", parsed.options);
+  for (const std::string_view entry : input.environment) {
+    constexpr std::string_view name = "PYTHONPATH=";
+    if (!entry.starts_with(name) || parsed.reading.sources[path] != OptionSource::unset) continue;
+    parsed.options.python_path = entry.substr(name.size());
+    parsed.reading.sources[path] = OptionSource::variable;
+    parsed.reading.origins[path] = "PYTHONPATH";
+  }
+  warn_of_openness("builders", parsed);
+}
+
+}  // namespace
+
+void add_protocol_rows(Options& o, std::vector<OptionRow>& rows) {
+  constexpr std::string_view protocols = "Other platforms' APIs";
+  rows.push_back(
+      {"mucpd", "WHEN", ChoiceSetting{&o.mucpd, protocol_choices},
+       "Serves the API of MUCPD below /u and /j. auto: to whoever may use our own, with a key where "
+       "that needs one. on: to everybody, without keys; `PORT` then gives the port. off: to nobody.",
+       protocols});
+  rows.push_back(
+      {"builders", "WHEN", ChoiceSetting{&o.builders, protocol_choices},
+       "Serves the API of FaaS Builders: /register_function, /execute_function, /status, /result. auto, on "
+       "and off as for mucpd; with on, `PYTHONPATH` gives what --python-path does not.",
+       protocols});
+  rows.push_back(
+      {"builders-status-word", "WORD", ChoiceSetting{&o.builders_status_word, status_words},
+       "What its tasks that succeeded are called: completed, as most servers of the course say and "
+       "its public tests; complete, as FaaS Builders itself.",
+       protocols});
+  rows.push_back(
+      {"builders-failures", "KIND", ChoiceSetting{&o.builders_failures, failure_kinds},
+       "What the result of its failed tasks is, serialised: strings, in the words of FaaS Builders; "
+       "or exceptions, the objects that were raised.",
+       protocols});
+  rows.push_back({"builders-time-limit", "DURATION",
+                  DurationSetting{.duration = &o.builders_time_limit,
+                                  .min = std::chrono::milliseconds(1),
+                                  .max = std::chrono::hours(1)},
+                  "How long one of its tasks may run.", protocols});
+}
+
+Result<void> take_protocol_variables(const OptionInput& input, ParsedOptions& parsed) {
+  if (parsed.options.mucpd == "on") CANOPY_TRY_VOID(take_mucpd_variables(input, parsed));
+  if (parsed.options.builders == "on") take_builders_variables(input, parsed);
+  return {};
+}
+
+}  // namespace canopy

@@ -30,7 +30,8 @@ bool is_javascript(std::string_view type) {
 }
 
 bool is_python(std::string_view type) {
-  return type == "text/x-python" || type == "application/x-python" || type == "text/x-script.python";
+  return type == "text/x-python" || type == "application/x-python" || type == "text/x-script.python" ||
+         type == "application/x-pickle";
 }
 
 // The runtime of source that runs as it is; "" for none.

@@ -94,6 +94,35 @@ Result<std::shared_ptr<worker::Fleet>> start_fleet(const api::RuntimeParts& part
   return fleet;
 }
 
+// Whether one of them is, or holds, the other.
+bool holds(const fs::path& outer, const fs::path& inner) {
+  return std::ranges::mismatch(outer, inner).in1 == outer.end();
+}
+
+// The folders that PYTHONPATH would name so. None of them may show functions what the server keeps.
+Result<std::vector<fs::path>> find_python_path(std::string_view text, const fs::path& data) {
+  std::vector<fs::path> folders;
+  std::error_code error;
+  const fs::path kept = fs::weakly_canonical(data, error);
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(':'), text.size());
+    const fs::path name = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (name.empty()) continue;
+    const fs::path folder = fs::canonical(name, error);
+    if (error || !fs::is_directory(folder, error)) {
+      return fail(Code::invalid, "--python-path names " + name.string() + ", and there is no such folder");
+    }
+    if (holds(folder, kept) || holds(kept, folder)) {
+      return fail(Code::invalid, "--python-path names " + folder.string() +
+                                     ", where functions would see the server's own data in " + kept.string() +
+                                     "; name another folder, or keep the data elsewhere with --data");
+    }
+    folders.push_back(folder);
+  }
+  return folders;
+}
+
 Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
   const Options& options = parts.options;
   std::error_code error;
@@ -121,6 +150,7 @@ Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
   python_options.network = options.python_network;
   python_options.kept_calls = options.python_kept_calls;
   python_options.kept_idle = options.python_kept_idle;
+  CANOPY_TRY(python_options.path, find_python_path(options.python_path, ground.data));
   auto python = python::make_runtime(std::move(python_options), parts.cores, parts.disk);
   if (range.max == 0) {
     runtimes.emplace(python::runtime_name, std::move(python));

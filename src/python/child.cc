@@ -1,5 +1,6 @@
 #include "python/child.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -27,7 +28,7 @@ namespace {
 
 constexpr int control_descriptor = 3;
 constexpr std::size_t packet_bytes_max = 128 * KiB;
-constexpr std::size_t fixed_fields = 9;
+constexpr std::size_t fixed_fields = 10;
 constexpr rlim_t thread_stack_bytes = MiB;
 
 std::string packet_of(const LaunchPlan& plan) {
@@ -38,6 +39,8 @@ std::string packet_of(const LaunchPlan& plan) {
       sandbox.network ? "1" : "0"};
   fields.add(sandbox.memory_bytes);
   fields.add(sandbox.processes);
+  fields.add(sandbox.path.size());
+  for (const std::filesystem::path& folder : sandbox.path) fields.add(folder.native());
   for (const std::string& variable : plan.env) fields.add(variable);
   return fields.bytes();
 }
@@ -68,7 +71,11 @@ Result<LaunchPlan> receive_plan() {
                   .network = fields[6] == "1",
                   .memory_bytes = number(fields[7]),
                   .processes = number(fields[8])};
-  plan.env.assign(fields.begin() + fixed_fields, fields.end());
+  const auto folders =
+      static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(number(fields[9]), fields.size() - fixed_fields));
+  const auto after = fields.begin() + fixed_fields;
+  plan.sandbox.path.assign(after, after + folders);
+  plan.env.assign(after + folders, fields.end());
   return plan;
 }
 

@@ -43,9 +43,12 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
 
   net::Task<Reply> run(Call& call) override {
     call_ = &call;
-    core_.suspend(*this, never, call.deadline);
+    waited_until_ = call.queued;
+    core_.suspend(*this, never, std::max(call.deadline, call.deadline_latest));
     co_await get_place();
+    put_off_deadline();
     if (!stopped_) co_await get_pool();
+    put_off_deadline();
     if (!stopped_) begin();
     while (process_ != nullptr && !is_over()) co_await event_.wait();
     core_.leave(*this);
@@ -93,6 +96,16 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
   }
 
   bool is_over() const { return kept_ || process_->ended() || process_->lost(); }
+
+  // The time in line is not the function's, and neither is the time in which it is imported.
+  void put_off_deadline() {
+    const Time now = core_.clock().now();
+    if (call_->deadline < call_->deadline_latest) {
+      call_->deadline = std::min(call_->deadline_latest, call_->deadline + (now - waited_until_));
+    }
+    waited_until_ = now;
+    if (!stopped_) core_.suspend(*this, never, call_->deadline);
+  }
 
   net::Task<void> get_place() {
     const Places::Taken taken = source_->places(core_).take(*this);
@@ -245,6 +258,7 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
     if (!answer.traceback.empty()) text += "\n" + answer.traceback;
     text = printable(std::move(text));
     if (answer.kind == Kind::raised) {
+      reply_.raised = std::move(answer.output);
       reply_.error = Error{Code::function_failed, std::move(text), Stage::run};
     } else {
       reply_.error =
@@ -269,6 +283,7 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
   std::shared_ptr<ProcessPool> pool_;
   std::shared_ptr<Process> process_;
   Time begun_at_{};
+  Time waited_until_{};  // Up to then the deadline was put off.
   bool has_place_ = false;
   bool kept_ = false;
   std::optional<Result<wire::PythonAnswer>> answer_;

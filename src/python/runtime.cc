@@ -12,12 +12,14 @@
 #include <sys/socket.h>
 
 #include "base/child.h"
+#include "base/log.h"
 #include "base/sha256.h"
 #include "base/utf8.h"
 #include "python/execution.h"
 #include "python/pools.h"
 #include "python/zygote.h"
 #include "wire/manifest.h"
+#include "wire/pickle.h"
 #include "wire/values.h"
 
 namespace canopy::python {
@@ -88,6 +90,7 @@ struct Shared {
     made_plan.sandbox = {.prefix = python.prefix,
                          .function = at / "function",
                          .site = at / "site",
+                         .path = options.path,
                          .writable_site = false,
                          .network = has_network(function),
                          .memory_bytes = options.warm_memory_bytes + function.limits.memory_bytes,
@@ -246,9 +249,17 @@ class PythonRuntime final : public exec::Runtime {
 
   Result<void> check(const Function& function, std::string_view code) override {
     CANOPY_TRY_VOID(check_source(code));
-    CANOPY_TRY_VOID(shared_->interpreter());
+    CANOPY_TRY(const Interpreter interpreter, shared_->interpreter());
+    CANOPY_TRY_VOID(check_version(function, interpreter));
     CANOPY_TRY_VOID(kept_count(function));
     return check_network(function);
+  }
+
+  void bind(Function& function, std::string_view code) override {
+    const auto interpreter = shared_->interpreter();
+    if (interpreter && code.starts_with(wire::pickle_mark)) {
+      function.env.try_emplace(std::string(wire::python_version_variable), interpreter->version);
+    }
   }
 
   std::shared_ptr<exec::Template> find(const Function& function) override {
@@ -262,6 +273,7 @@ class PythonRuntime final : public exec::Runtime {
   Result<std::shared_ptr<exec::Template>> prepare(const Function& function) override {
     CANOPY_TRY(const Interpreter interpreter, shared_->interpreter());
     if (auto found = find(function)) return found;
+    CANOPY_TRY_VOID(check_version(function, interpreter));
     const std::string name = name_of(function, interpreter);
     CANOPY_TRY(const fs::path made, shared_->folders.lay_out(function, name));
     const Result<void> whole = fill(interpreter, made, function);
@@ -294,6 +306,15 @@ class PythonRuntime final : public exec::Runtime {
                        interpreter.program.string() + '\n' + function.digest;
     for (const FunctionFile& file : function.files) text += '\n' + file.digest + ' ' + file.path;
     return sha256_hex(text);
+  }
+
+  // What dill serialises are instructions of one version of Python.
+  static Result<void> check_version(const Function& function, const Interpreter& interpreter) {
+    const auto made_by = function.env.find(std::string(wire::python_version_variable));
+    if (made_by == function.env.end() || made_by->second == interpreter.version) return {};
+    return fail(Code::refused, "the function was serialised by Python " + log_safe(made_by->second, 20) +
+                                   ", and functions run here by Python " + interpreter.version +
+                                   ": serialise it with that, or have the server run another (--python)");
   }
 
   Result<void> check_network(const Function& function) const {
@@ -344,12 +365,17 @@ std::unique_ptr<exec::Runtime> make_runtime(RuntimeOptions options, const std::v
 }
 
 Result<void> check_source(std::string_view source) {
+  const bool serialised = source.starts_with(wire::pickle_mark);
   if (source.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     return fail(Code::refused, "the source is empty; write `def handle(request): ...`, for one");
   }
   if (source.size() > source_bytes_max) {
     return fail(Code::refused, "the source is " + size_text(source.size()) + ", more than the " +
                                    size_text(source_bytes_max) + " a Python function may have");
+  }
+  if (serialised) {
+    const auto whole = wire::check_pickle(source);
+    return whole ? Result<void>() : fail(Code::refused, whole.error().message);
   }
   const std::size_t bad = std::min(source.find('\0'), find_invalid_utf8(source));
   if (bad < source.size()) {

@@ -29,7 +29,8 @@ inline constexpr std::size_t source_bytes_max = 8 * MiB;
 
 struct RuntimeOptions {
   std::string python = "python3";
-  std::filesystem::path folder;  // For what is made of versions.
+  std::filesystem::path folder;                  // For what is made of versions.
+  std::vector<std::filesystem::path> path = {};  // What functions may import from.
   FindCode find_code;
   std::uint64_t calls_max = 64;  // At once, on all cores.
   std::uint64_t waiting_max = 10'000;
@@ -46,8 +47,8 @@ struct RuntimeOptions {
 std::unique_ptr<exec::Runtime> make_runtime(RuntimeOptions options, const std::vector<exec::Core*>& cores,
                                             net::BlockingPool& disk);
 
-// Whether `source` could be one.
-//   refused  empty, too large, not UTF-8, or bytes that are no text
+// Whether `source` could be one: text, or a pickle, which is a function that dill has serialised.
+//   refused  empty, too large, not UTF-8, or bytes that are neither
 Result<void> check_source(std::string_view source);
 
 }  // namespace canopy::python

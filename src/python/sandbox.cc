@@ -103,7 +103,9 @@ Result<void> become_nobody(SandboxPlan& plan) {
   if (unshare(CLONE_NEWNS) != 0) return broken("a mount namespace");
   CANOPY_TRY_VOID(mount_at(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
   std::vector<std::pair<fs::path*, Source>> sources;
-  for (fs::path* const path : {&plan.function, &plan.site, &plan.prefix}) {
+  std::vector<fs::path*> paths = {&plan.function, &plan.site, &plan.prefix};
+  for (fs::path& path : plan.path) paths.push_back(&path);
+  for (fs::path* const path : paths) {
     if (path->empty()) continue;
     auto source = look_at(*path, staging + ("/" + std::to_string(sources.size())));
     if (!source) return broken("opening " + path->string());
@@ -159,6 +161,7 @@ Result<void> write_text(const std::string& path, std::string_view text) {
 Result<void> write_own_files() {
   const std::string root = new_root;
   CANOPY_TRY_VOID(write_text(root + "/canopy/zygote.py", zygote_program()));
+  CANOPY_TRY_VOID(write_text(root + "/canopy/serialised.py", serialised_program()));
   CANOPY_TRY_VOID(write_text(root + "/etc/passwd",
                              "root:x:0:0:root:/tmp:/bin/sh\nfunction:x:1000:1000:function:/tmp:/bin/sh\n"));
   CANOPY_TRY_VOID(write_text(root + "/etc/group", "root:x:0:\nfunction:x:1000:\n"));
@@ -211,6 +214,11 @@ Result<void> build_root(const SandboxPlan& plan, bool staged) {
     auto site = look_at(plan.site, "/site");
     if (!site) return broken("opening the function's packages");
     sources.push_back(*std::move(site));
+  }
+  for (std::size_t i = 0; i < plan.path.size(); ++i) {
+    auto folder = look_at(plan.path[i], "/path/" + std::to_string(i));
+    if (!folder) return broken("opening " + plan.path[i].string() + ", which 'python-path' names");
+    sources.push_back(*std::move(folder));
   }
   CANOPY_TRY_VOID(mount_at("tmpfs", new_root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m"));
   for (const Source& source : sources) CANOPY_TRY_VOID(bind_to(source.place, new_root + source.target));

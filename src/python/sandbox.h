@@ -17,12 +17,13 @@
 namespace canopy::python {
 
 struct SandboxPlan {
-  std::filesystem::path prefix;    // Of the interpreter: seen where it is.
-  std::filesystem::path function;  // Seen at /function.
-  std::filesystem::path site;      // Seen at /site; "" for none.
-  bool writable_site = false;      // For the installer.
-  bool network = false;            // The machine's.
-  std::uint64_t memory_bytes = 0;  // Address space of one process.
+  std::filesystem::path prefix;                  // Of the interpreter: seen where it is.
+  std::filesystem::path function;                // Seen at /function.
+  std::filesystem::path site;                    // Seen at /site; "" for none.
+  std::vector<std::filesystem::path> path = {};  // Seen at /path/0, /path/1, …
+  bool writable_site = false;                    // For the installer.
+  bool network = false;                          // The machine's.
+  std::uint64_t memory_bytes = 0;                // Address space of one process.
   std::uint64_t processes = 0;
 };
 

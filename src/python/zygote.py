@@ -30,7 +30,9 @@ CALL_SOCKET, WALLS_SOCKET = 3, 4
 TEXT_MAX = 16 * 1024  # Of a traceback or a message.
 HANDLERS = ("handle", "handler", "main")
 SOURCE = "/function/handler.py"
+SERIALISED = "/canopy/serialised.py"
 
+serialised = None  # That module, where the function is one that dill has serialised.
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -126,11 +128,21 @@ class Context:
         self.function, self.version = setup.name, setup.version
 
 
-def load_function():
-    spec = importlib.util.spec_from_file_location("handler", SOURCE)
+def load_module(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["handler"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
+    return module
+
+
+def load_function():
+    global serialised
+    with open(SOURCE, "rb") as file:
+        if file.read(1) == b"\x80":  # The first byte of a pickle, and of no text.
+            serialised = load_module("canopy_serialised", SERIALISED)
+            return serialised.load(SOURCE)
+    module = load_module("handler", SOURCE)
     for name in HANDLERS:
         found = getattr(module, name, None)
         if callable(found):
@@ -317,13 +329,16 @@ def run_call(handler, setup):
         os._exit(code & 255)
     except BaseException as error:
         limit = limit_of(error)
-        trace = own_traceback(error)
+        trace = serialised.traceback_of(error) if serialised else own_traceback(error)
         try:
             sys.stderr.write(trace)
         except Exception:
             pass
         flush()
-        send(b"L" if limit else b"E", [limit, type(error).__name__, message_of(error), trace][0 if limit else 1 :])
+        fields = [type(error).__name__, message_of(error), trace]
+        if limit:
+            return send(b"L", [limit] + fields)
+        send(b"E", fields, serialised.raised(error, setup.output) if serialised else b"")
 
 
 def seal(setup):
@@ -500,11 +515,15 @@ def main():
     control = socket.socket(fileno=3)
     setup = Setup(unpack(control.recv(1 << 20)))
     os.environ.update(setup.env)
-    sys.path[:0] = ["/function", "/site"]
+    folders = sorted(os.listdir("/path"), key=int) if os.path.isdir("/path") else []
+    sys.path[:0] = ["/function", "/site"] + ["/path/" + name for name in folders]
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         handler = load_function()
     except BaseException as error:
+        if serialised and isinstance(error, serialised.Missing):
+            control.send(pack(["broken", message_of(error)]))
+            os._exit(1)
         text = own_traceback(error) if error.__traceback__ else message_of(error)
         control.send(pack(["failed", text]))
         os._exit(1)

@@ -52,6 +52,8 @@ inline constexpr std::size_t fetch_hosts_max = 100;
 // As is how many of its processes are kept, where any are.
 inline constexpr std::string_view keep_warm_variable = "CANOPY_KEEP_WARM";
 inline constexpr std::uint64_t keep_warm_max = 1000;
+// As it keeps, where it was serialised by Python, the version that did so: "3.12".
+inline constexpr std::string_view python_version_variable = "CANOPY_PYTHON_VERSION";
 inline constexpr std::size_t env_count_max = 100;
 inline constexpr std::size_t env_bytes_max = 64 * KiB;  // Of names and values together.
 inline constexpr std::size_t manifest_functions_max = 1000;

@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
+#include "builders/builders.h"
 #include "js/language.h"
 #include "mucpd/mucpd.h"
 #include "python/runtime.h"
@@ -176,6 +177,7 @@ Result<std::unique_ptr<api::Server>> start_server(const Options& options, const 
   parts.program_version = version;
   parts.make_runtimes = make_runtimes;
   if (auto protocol = mucpd::make_protocol(options)) parts.protocols.push_back(std::move(protocol));
+  if (auto protocol = builders::make_protocol(options)) parts.protocols.push_back(std::move(protocol));
   return api::Server::start(std::move(parts), clock);
 }
 

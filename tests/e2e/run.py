@@ -4,8 +4,8 @@
   tests/e2e/run.py build/dev/canopy [--only=TEXT] [--keep] [--up=--workers=2]
 
 Three kinds of test: cases/*.case (case.py says how they are written), the examples with their input and
-expected output, and scenarios.py and mucpd.py for what needs a program. What needs a compiler that is not there is
-skipped, with the reason."""
+expected output, and scenarios.py, mucpd.py and builders.py for what needs a program. What needs a compiler that is not
+there is skipped, with the reason."""
 import argparse
 import os
 import pathlib
@@ -14,6 +14,7 @@ import tempfile
 import time
 import traceback
 
+import builders
 import case
 import examples
 import mucpd
@@ -30,7 +31,7 @@ def collect(root):
             yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
     for language in ("c", "cpp", "go", "js", "python", "rust"):
         yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
-    for name, test in [*vars(scenarios).items(), *vars(mucpd).items()]:
+    for name, test in [*vars(scenarios).items(), *vars(mucpd).items(), *vars(builders).items()]:
         if name.startswith("test_"):
             yield f"scenario {name[5:].replace('_', ' ')}", test
 

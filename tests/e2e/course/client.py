@@ -1,0 +1,409 @@
+#!/usr/bin/env python3
+"""A client of FaaS Builders' API, with dill as the course's clients have it.
+
+  client.py URL SUITE [WORD]      WORD is what a task that succeeded is called; COMPLETED if it is not said
+
+The suite `course` does what the course's public tests do, with functions that travel by reference; `own` what FaaS
+Builders' own tests do, with functions that travel by value; the others are described where they stand. Ends with 0
+where all of it held."""
+import codecs
+import concurrent.futures
+import functools
+import json
+import math
+import random
+import sys
+import time
+import traceback
+import urllib.error
+import urllib.request
+import uuid
+
+import dill
+
+URL = sys.argv[1].rstrip("/")
+WORD = sys.argv[3] if len(sys.argv) > 3 else "COMPLETED"
+PATIENCE = 120  # Nothing takes so long unless it is broken.
+STATES = ("QUEUED", "RUNNING", WORD, "FAILED")
+
+
+def serialize(value):
+    return codecs.encode(dill.dumps(value), "base64").decode()
+
+
+def deserialize(text):
+    return dill.loads(codecs.decode(text.encode(), "base64"))
+
+
+def request(method, path, body=None):
+    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    asked = urllib.request.Request(URL + path, data, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(asked, timeout=PATIENCE) as response:
+            return response.status, json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def same(got, wanted):
+    assert got == wanted, f"{got!r}, and not {wanted!r}"
+
+
+def register(function, name="f"):
+    status, answer = request("POST", "/register_function", {"name": name, "payload": serialize(function)})
+    same(status, 200)
+    assert list(answer) == ["function_id"] and uuid.UUID(answer["function_id"]).version == 4, answer
+    return answer["function_id"]
+
+
+def submit(function_id, payload):
+    status, answer = request("POST", "/execute_function", {"function_id": function_id, "payload": payload})
+    assert status == 200, (status, answer)
+    assert list(answer) == ["task_id"] and uuid.UUID(answer["task_id"]).version == 4, answer
+    return answer["task_id"]
+
+
+def start(function_id, *args, **kwargs):
+    return submit(function_id, serialize((args, kwargs)))
+
+
+def status_of(task):
+    status, answer = request("GET", f"/status/{task}")
+    same(status, 200)
+    same(list(answer), ["task_id", "status"])
+    same(answer["task_id"], task)
+    assert answer["status"] in STATES, answer
+    return answer["status"]
+
+
+def result_of(task):
+    status, answer = request("GET", f"/result/{task}")
+    same(status, 200)
+    same(list(answer), ["task_id", "status", "result"])
+    same(answer["task_id"], task)
+    return answer["status"], answer["result"]
+
+
+def finish(task):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        status, result = result_of(task)
+        if status in (WORD, "FAILED"):
+            return status, deserialize(result)
+        same(result, "")
+        time.sleep(0.01)
+    raise AssertionError(f"task {task} has not ended")
+
+
+def succeeds(function, *args, **kwargs):
+    status, value = finish(start(register(function), *args, **kwargs))
+    assert status == WORD, (status, value)
+    return value
+
+
+def fails(function, *args, **kwargs):
+    status, value = finish(start(register(function), *args, **kwargs))
+    assert status == "FAILED", (status, value)
+    return value
+
+
+# -- what the course's public tests do
+
+def course_refuses_a_payload_that_is_none():
+    status, _ = request("POST", "/register_function", {"name": "hello", "payload": "payload"})
+    assert status in (500, 400), status
+
+
+def course_registers():
+    import by_reference
+    assert len(serialize(by_reference.double)) < 100, "it travels by value"
+    register(by_reference.double, "double")
+
+
+def course_executes():
+    import by_reference
+    task = start(register(by_reference.double, "hello"), 2)
+    assert status_of(task) in STATES
+
+
+def course_goes_there_and_back():
+    import by_reference
+    function = register(by_reference.double, "double")
+    number = random.randint(0, 10000)
+    task = start(function, number)
+    for _ in range(20):
+        status, result = result_of(task)  # Each answer is 200.
+        if status in ("COMPLETED", "FAILED"):
+            same(deserialize(result), number * 2)
+            break
+        time.sleep(0.01)
+    same(finish(task), (WORD, number * 2))
+    same(succeeds(by_reference.greet, "you", greeting="Good day"), "Good day, you!")
+
+
+# -- what FaaS Builders' own tests do beside that
+
+def own_knows_no_other_function():
+    for identifier in ("00000000-0000-0000-0000-000000000000", str(uuid.uuid4())):
+        status, answer = request("POST", "/execute_function", {"function_id": identifier, "payload": serialize(((), {}))})
+        same((status, answer), (404, {"detail": "Function not found"}))
+
+
+def own_refuses_a_payload_that_is_none():
+    course_refuses_a_payload_that_is_none()
+
+
+def own_registers():
+    register(lambda number: number * 2, "double")
+
+
+def own_executes():
+    assert status_of(start(register(lambda number: number * 2), 2)) in STATES
+
+
+def own_goes_there_and_back():
+    number = random.randint(0, 10000)
+    same(succeeds(lambda value: value * 2, number), number * 2)
+
+
+def own_task_of_three_seconds():
+    def slow(first, second):
+        import time
+        time.sleep(3)
+        return first * second
+    task = start(register(slow), 2, 3)
+    seen = set()
+    while (status := status_of(task)) not in (WORD, "FAILED"):
+        seen.add(status)
+        same(result_of(task)[1], "")
+        time.sleep(0.05)
+    assert seen and seen <= {"QUEUED", "RUNNING"}, seen
+    same(finish(task), (WORD, 6))
+
+
+def own_twenty_tasks_at_once():
+    function = register(lambda number: number * 2)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        tasks = list(pool.map(lambda number: start(function, number), range(20)))
+    same(len(set(tasks)), 20)
+    for number, task in enumerate(tasks):
+        same(finish(task), (WORD, number * 2))
+
+
+def own_failure():
+    def divide(number):
+        return number / 0
+    same(fails(divide, 1), "FailedFunctionError: Failed task execution due to division by zero")
+
+
+def own_task_past_its_time():
+    def endless():
+        import time
+        while True:
+            time.sleep(1)
+    same(fails(endless), "WorkerFailure: Task execution timed out")
+
+
+# -- failures as objects: --builders-failures=exceptions
+
+def exceptions_of_the_library():
+    def bad():
+        raise ValueError("bad", 7)
+    error = fails(bad)
+    assert isinstance(error, ValueError) and error.args == ("bad", 7), repr(error)
+
+
+def exceptions_of_the_client():
+    class OwnError(Exception):
+        def __init__(self, code):
+            super().__init__(f"code {code}")
+            self.code = code
+
+        def __reduce__(self):
+            return OwnError, (self.code,)
+
+    def bad():
+        raise OwnError(9)
+    error = fails(bad)
+    assert type(error).__name__ == "OwnError" and error.code == 9, repr(error)
+
+
+def exceptions_that_cannot_come_back():
+    class Stubborn(Exception):
+        def __init__(self, first, second):
+            super().__init__("stubborn")
+
+    def bad():
+        raise Stubborn(1, 2)
+    same(fails(bad), "FailedFunctionError: Failed task execution due to stubborn")
+
+
+def exceptions_of_time():
+    def endless():
+        while True:
+            pass
+    error = fails(endless)
+    assert isinstance(error, TimeoutError) and str(error) == "WorkerFailure: Task execution timed out", repr(error)
+
+
+# -- what functions and values may be
+
+TABLE = {"one": 1}
+
+
+def helper(number):
+    return number + TABLE["one"]
+
+
+class Point:
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __call__(self, factor):
+        return Point(self.x * factor, self.y * factor)
+
+
+def values_of_every_kind():
+    for value in (None, True, -1, 2**70, 1.5, math.inf, "text \u00e9\0", b"\x00\xff", [1, (2, {3})], {"a": range(3)},
+                  "x" * 300_000):
+        same(succeeds(lambda given: given, value), value)
+
+
+def values_of_the_clients_classes():
+    point = succeeds(lambda p, q: (p.x + q.x, p.y + q.y), Point(1, 2), Point(3, 4))
+    same(point, (4, 6))
+    moved = succeeds(Point(1, 2), 3)
+    same((moved.x, moved.y), (3, 6))
+
+
+def values_around_functions():
+    factor = 7
+    same(succeeds(lambda number: number * factor, 6), 42)
+    same(succeeds(helper, 1), 2)
+    same(succeeds(functools.partial(pow, 2), 10), 1024)
+    same(succeeds(math.sqrt, 9), 3.0)
+    same(succeeds(lambda: (lambda number: number + 1)(1)), 2)
+    same(succeeds(lambda *args, **kwargs: (args, kwargs), 1, 2, three=3), ((1, 2), {"three": 3}))
+    same(succeeds(lambda: (lambda number: number + 1))(1), 2)
+
+
+def values_are_not_shared():
+    def count(seen=[]):
+        seen.append(1)
+        return len(seen)
+    function = register(count)
+    same([finish(start(function)) for _ in range(3)], [(WORD, 1)] * 3)
+
+
+# -- what is wrong: a clear error each
+
+DUE = "FailedFunctionError: Failed task execution due to "
+
+
+def wrong_registration():
+    def refusal(payload):
+        status, answer = request("POST", "/register_function", {"name": "f", "payload": payload})
+        same(status, 400)
+        same(list(answer), ["detail"])
+        return answer["detail"].removeprefix("Invalid function payload: ")
+    good = dill.dumps(lambda: 1)
+    same(refusal(serialize(7)), "400: Payload is not callable")
+    same(refusal(codecs.encode(good[:-5], "base64").decode()), "pickle data was truncated")
+    same(refusal(codecs.encode(b"\x80\x04\xff.", "base64").decode()), "invalid load key, '\\xff'.")
+    same(refusal(codecs.encode(b"\x80\x04cno_such_module\nf\n.", "base64").decode()), "No module named 'no_such_module'")
+    same(refusal("  "), "Name and payload must not be empty")
+    assert "8MiB" in refusal(serialize(functools.partial(len, b"x" * (9 << 20)))), "nine megabytes"
+
+
+def wrong_version():
+    status, answer = request("POST", "/register_function",
+                             {"name": "f", "payload": serialize(lambda: 1), "python_version": "2.7"})
+    same(status, 400)
+    assert "was serialised by Python 2.7" in answer["detail"], answer
+
+
+def wrong_arguments():
+    assert "missing 1 required positional argument" in fails(lambda number: number)
+    assert "takes 0 positional arguments but 2 were given" in fails(lambda: 1, 2, 3)
+    assert "unexpected keyword argument" in fails(lambda: 1, a=1)
+    function = register(lambda number: number)
+    for payload, words in (("payload", "Incorrect padding"), ("", "Ran out of input"),
+                           (codecs.encode(b"\x80\x04\x95", "base64").decode(), "pickle"),
+                           (serialize(1), "cannot unpack non-iterable int object"),
+                           (serialize(((1,), {2: 3})), "keywords must be strings"),
+                           (codecs.encode(b"\x80\x04cno_such_module\nf\n.", "base64").decode(), "no_such_module")):
+        status, value = finish(submit(function, payload))
+        same(status, "FAILED")
+        assert value.startswith(DUE) and words in value, (payload, value)
+
+
+def wrong_results():
+    def generator():
+        return (number for number in range(3))
+
+    def large():
+        return "x" * (9 << 20)
+
+    def missing():
+        import no_such_module
+
+    assert "cannot pickle" in fails(generator)
+    assert "output is larger than allowed" in fails(large)
+    same(fails(missing), DUE + "No module named 'no_such_module'")
+
+
+def wrong_ends():
+    def leaves():
+        import os
+        os._exit(3)
+
+    def crashes():
+        import ctypes
+        ctypes.string_at(1)
+
+    def exits():
+        raise SystemExit(4)
+
+    same(fails(leaves), DUE + "its process ended with status 3 before it had answered")
+    same(fails(crashes), "WorkerFailure: Worker failed during task execution")
+    same(fails(exits), DUE + "its process ended with status 4 before it had answered")
+
+
+def wrong_size():
+    assert fails(lambda: bytearray(1 << 30)).startswith(DUE + "it needed more than the memory it may have")
+
+
+# -- one long task that is left behind, for who restarts the server; and what became of it: `left TASK`
+
+def leave():
+    def slow(number):
+        import time
+        time.sleep(1)
+        return number
+    function = register(slow)
+    print(json.dumps([start(function, number) for number in range(8)]))
+
+
+def left(tasks):
+    for number, task in enumerate(json.loads(tasks)):
+        same(finish(task), (WORD, number))
+
+
+def main():
+    suite = sys.argv[2]
+    if suite in ("leave", "left"):
+        return globals()[suite](*sys.argv[4:])
+    tests = [(name, test) for name, test in globals().items() if name.startswith(suite + "_")]
+    failed = 0
+    for name, test in tests:
+        try:
+            test()
+            print("passed", name, flush=True)
+        except Exception:
+            failed += 1
+            print("failed", name, traceback.format_exc(), sep="\n", flush=True)
+    print(f"{len(tests) - failed} passed, {failed} failed")
+    return failed or not tests
+
+
+sys.exit(main())

@@ -2,48 +2,13 @@
 // they are on the disk, undo() takes back what was begun where they could not be written.
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
-#include "base/log.h"
+#include "store/call_log_ends.h"
+#include "store/call_log_keys.h"
 #include "store/call_log_local.h"
-#include "store/crc32c.h"
 
 namespace canopy::store {
-namespace {
-
-// What an idempotency key leads to.
-struct KeyRow {
-  std::uint64_t number = 0;
-  std::uint64_t token = 0;
-  std::string request;
-};
-
-std::string encode_key(const KeyRow& key) {
-  std::string bytes;
-  bytes.append(reinterpret_cast<const char*>(&key.number), sizeof key.number);
-  bytes.append(reinterpret_cast<const char*>(&key.token), sizeof key.token);
-  bytes += key.request;
-  const std::uint32_t seal = crc32c(bytes);
-  bytes.append(reinterpret_cast<const char*>(&seal), sizeof seal);
-  return bytes;
-}
-
-std::optional<KeyRow> decode_key(std::string_view bytes) {
-  if (bytes.size() < 20) return std::nullopt;
-  const std::string_view content = bytes.substr(0, bytes.size() - 4);
-  std::uint32_t seal = 0;
-  std::memcpy(&seal, bytes.data() + content.size(), sizeof seal);
-  if (seal != crc32c(content)) return std::nullopt;
-  KeyRow key;
-  std::memcpy(&key.number, content.data(), sizeof key.number);
-  std::memcpy(&key.token, content.data() + 8, sizeof key.token);
-  key.request = content.substr(16);
-  return key;
-}
-
-}  // namespace
-
 Result<void> LocalCallLog::apply(AppendOp& op) {
   CallHead& head = *op.head;
   const bool has_key = !head.call.idempotency_key.empty();
@@ -58,9 +23,7 @@ Result<void> LocalCallLog::apply(AppendOp& op) {
       if (!key) {
         op.result = fail(Code::internal, "the record of this Idempotency-Key is damaged on the disk");
       } else if (key->request != request) {
-        op.result = fail(Code::conflict, "this Idempotency-Key was used for another call of '" +
-                                             head.call.function.space +
-                                             "', with another function or body; use a new key");
+        op.result = tl::unexpected(key_conflict(head.call));
       } else {
         op.result = Accepted{.id = id_of(key->number, key->token), .existed = true};
       }
@@ -98,7 +61,7 @@ void LocalCallLog::undo(AppendOp& op) { op.number = 0; }
 
 Result<void> LocalCallLog::apply(CancelOp& op) {
   const auto number = number_of(op.id);
-  op.result = fail(Code::not_found, "there is no durable call " + to_text(op.id) + ", or it is forgotten");
+  op.result = tl::unexpected(no_durable_call(op.id));
   op.number = 0;
   if (!number) return {};
   CANOPY_TRY(const auto row, shelf_->read_own(*number, Part::row));
@@ -123,7 +86,7 @@ Result<void> LocalCallLog::apply(CancelOp& op) {
   if (head->call.id != op.id) return {};
   Cancelled found{.function = head->call.function};
   Progress progress;
-  Ending ending;
+  WallTime started{};
   {
     const std::lock_guard lock(mutex_);
     if (const Progress* const before = queue_.find_progress(*number)) progress = *before;
@@ -134,7 +97,7 @@ Result<void> LocalCallLog::apply(CancelOp& op) {
       }
       running->settling = true;
       found.was_running = true;
-      ending.outcome.started = running->started;
+      started = running->started;
       progress.attempt = running->attempt;
     } else {
       queue_.drop(*number, head->call.owner, head->call.function);
@@ -142,12 +105,7 @@ Result<void> LocalCallLog::apply(CancelOp& op) {
   }
   op.number = *number;
   op.result = found;
-  ending.state = State::canceled;
-  ending.outcome.ended = now;
-  ending.outcome.error =
-      Error{Code::canceled, "the call was cancelled", found.was_running ? Stage::run : Stage::queue};
-  ending.expires = now + head->call.keep;
-  op.ended = EndedRow{.head = *std::move(head), .progress = std::move(progress), .ending = std::move(ending)};
+  op.ended = cancelled_row(*std::move(head), std::move(progress), found.was_running, started, now);
   return end_call(*number, *op.ended, {});
 }
 
@@ -176,7 +134,7 @@ void LocalCallLog::undo(CancelOp& op) {
 
 Result<void> LocalCallLog::apply(RedriveOp& op) {
   const auto number = number_of(op.id);
-  op.result = fail(Code::not_found, "there is no durable call " + to_text(op.id) + ", or it is forgotten");
+  op.result = tl::unexpected(no_durable_call(op.id));
   op.number = 0;
   if (!number) return {};
   CANOPY_TRY(auto row, shelf_->read_own(*number, Part::input));
@@ -200,18 +158,11 @@ Result<void> LocalCallLog::apply(RedriveOp& op) {
                                          std::string(name(ended->ending.state)) + only);
     return {};
   }
-  op.head = std::move(ended->head);
+  const WallTime expires = ended->ending.expires;
+  Redriven made = redriven(*std::move(ended), clock_.wall_now());
+  op.head = std::move(made.head);
   op.head.call.id = op.id;
-  op.progress = std::move(ended->progress);
-  op.progress.tries = {};
-  op.progress.due = {};
-  op.progress.attempts.push_back({.number = op.progress.attempt,
-                                  .started = ended->ending.outcome.started,
-                                  .ended = ended->ending.outcome.ended,
-                                  .error = ended->ending.outcome.error});
-  if (op.head.call.deadline != WallTime()) {
-    op.head.call.deadline = clock_.wall_now() + (op.head.call.deadline - op.head.call.queued);
-  }
+  op.progress = std::move(made.progress);
   {
     const std::lock_guard lock(mutex_);
     if (auto held = queue_.hold(op.head.call.owner, op.head.call.function, op.owner_waiting_max); !held) {
@@ -223,7 +174,7 @@ Result<void> LocalCallLog::apply(RedriveOp& op) {
   op.result = op.head.call.function;
   CANOPY_TRY_VOID(shelf_->put_live(*number, encode_head(*number, op.head), row->body));
   CANOPY_TRY_VOID(shelf_->put_progress(*number, encode_progress(*number, op.progress)));
-  CANOPY_TRY_VOID(shelf_->erase_ended(*number, expiry_minute(ended->ending.expires)));
+  CANOPY_TRY_VOID(shelf_->erase_ended(*number, expiry_minute(expires)));
   return shelf_->erase_callback(*number);
 }
 
@@ -247,9 +198,7 @@ void LocalCallLog::undo(RedriveOp& op) {
 //   not_found
 Result<std::optional<std::int64_t>> LocalCallLog::find_ended(CallId id, std::uint64_t number) {
   CANOPY_TRY(const auto row, shelf_->read_own(number, Part::row));
-  const auto absent = [id] {
-    return fail(Code::not_found, "there is no durable call " + to_text(id) + ", or it is forgotten");
-  };
+  const auto absent = [id] { return tl::unexpected(no_durable_call(id)); };
   if (!row) return absent();
   if (!row->has_ended) {
     CANOPY_TRY(const auto head, decode_head(number, row->row));

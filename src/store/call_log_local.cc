@@ -5,18 +5,12 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "store/call_log_ends.h"
 
 namespace canopy::store {
 namespace {
 
 constexpr Duration read_again_delay = std::chrono::seconds(1);
-
-// A bijection of 64 bits, for each key another.
-std::uint64_t scramble(std::uint64_t value) {
-  value = (value ^ (value >> 30U)) * 0xbf58476d1ce4e5b9U;
-  value = (value ^ (value >> 27U)) * 0x94d049bb133111ebU;
-  return value ^ (value >> 31U);
-}
 
 std::string file_name() {
   CallId id;
@@ -25,10 +19,6 @@ std::string file_name() {
 }
 
 Error stopped_error() { return {Code::unavailable, "the log of calls is closed: the server stops"}; }
-
-Error no_call(CallId id) {
-  return {Code::not_found, "there is no durable call " + to_text(id) + ", or it is forgotten"};
-}
 
 }  // namespace
 
@@ -61,27 +51,22 @@ void LocalCallLog::listen(CallLogListener& listener) {
   if (callbacks) listener.on_callback();
 }
 
-// An id is a random token, and the number hidden behind it: nobody can guess one or count calls, and finding
-// a call needs no index.
 CallId LocalCallLog::id_of(std::uint64_t number, std::uint64_t token) const {
-  return {.high = number ^ scramble(token ^ id_key_), .low = token};
+  return hide_number(number, token, id_key_);
 }
 
 std::optional<std::uint64_t> LocalCallLog::number_of(CallId id) const {
-  const std::uint64_t number = id.high ^ scramble(id.low ^ id_key_);
+  const std::uint64_t number = bare_number(id, id_key_);
   if (number == 0 || number >= next_number_.load(std::memory_order_acquire)) return std::nullopt;
   return number;
 }
 
 bool LocalCallLog::owns(CallId id) const { return number_of(id).has_value(); }
 
-// The number has 64 bits, of which 32 are known: it is the last one given out that ends in them.
 std::optional<CallId> LocalCallLog::restore(ShortId id) const {
-  constexpr std::uint64_t known = 0xffff'ffff;
   const std::uint64_t last = next_number_.load(std::memory_order_acquire) - 1;
-  std::uint64_t number = (last & ~known) | ((id.high ^ scramble(id.low ^ id_key_)) & known);
-  if (number > last) number -= known + 1;
-  if (number == 0 || number > last) return std::nullopt;
+  const std::uint64_t number = bare_number(id, id_key_, last);
+  if (number == 0) return std::nullopt;
   return id_of(number, id.low);
 }
 
@@ -309,7 +294,7 @@ Time LocalCallLog::sweep() {
 }
 
 void LocalCallLog::cancel(CallId id, Done<Cancelled> done) {
-  if (!owns(id)) return done(tl::unexpected(no_call(id)));
+  if (!owns(id)) return done(tl::unexpected(no_durable_call(id)));
   if (auto pushed = push(CancelOp{.id = id, .done = done}, operation_bytes); !pushed) {
     done(tl::unexpected(std::move(pushed).error()));
   }
@@ -317,7 +302,7 @@ void LocalCallLog::cancel(CallId id, Done<Cancelled> done) {
 
 void LocalCallLog::redrive(CallId id, std::optional<std::uint64_t> owner_waiting_max,
                            Done<FunctionName> done) {
-  if (!owns(id)) return done(tl::unexpected(no_call(id)));
+  if (!owns(id)) return done(tl::unexpected(no_durable_call(id)));
   if (auto pushed =
           push(RedriveOp{.id = id, .owner_waiting_max = owner_waiting_max, .done = done}, operation_bytes);
       !pushed) {
@@ -344,7 +329,7 @@ Result<std::size_t> LocalCallLog::purge(std::size_t count_max) {
 }
 
 void LocalCallLog::forget(CallId id, Done<void> done) {
-  if (!owns(id)) return done(tl::unexpected(no_call(id)));
+  if (!owns(id)) return done(tl::unexpected(no_durable_call(id)));
   const auto told = [done](const Result<std::size_t>& result) {
     done(result ? Result<void>() : tl::unexpected(result.error()));
   };

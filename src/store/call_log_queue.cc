@@ -3,18 +3,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "store/call_log_ends.h"
 
 namespace canopy::store {
-namespace {
-
-tl::unexpected<Error> full(const std::string& what, std::uint64_t max) {
-  return fail(Code::exhausted,
-              "as many calls " + what + " wait as may: " + std::to_string(max) + "; try again later",
-              Stage::queue);
-}
-
-}  // namespace
-
 std::uint64_t memory_bytes(const CallHead& head) {
   std::uint64_t bytes = sizeof head + head.call.input.size() + head.call.path.size() + head.call.query.size();
   for (const Header& header : head.call.headers) {
@@ -26,22 +17,19 @@ std::uint64_t memory_bytes(const CallHead& head) {
 Result<void> CallQueue::hold(const std::string& owner, const FunctionName& function,
                              std::optional<std::uint64_t> owner_max) {
   if (waiting_count_ + held_count_ >= options_.waiting_max)
-    return full("of all functions", options_.waiting_max);
+    return tl::unexpected(queue_full("of all functions", options_.waiting_max));
   Flow& flow = flow_of(owner, function);
   if (flow.waiting_count + flow.held_count >= options_.waiting_per_function_max) {
-    return full("of " + to_text(function), options_.waiting_per_function_max);
+    return tl::unexpected(queue_full("of " + to_text(function), options_.waiting_per_function_max));
   }
   const std::uint64_t of_owner = flow.owner->waiting_count + flow.owner->held_count;
   if (owner_max && of_owner >= *owner_max) {
     tidy(flow);
-    return fail(Code::exhausted,
-                "the quota 'queued_calls' of the function's owner is used up, which is " +
-                    std::to_string(*owner_max) + "; wait, or ask an administrator for more",
-                Stage::queue);
+    return tl::unexpected(quota_used_up(*owner_max));
   }
   if (of_owner >= options_.waiting_per_owner_max) {
     tidy(flow);
-    return full("of this user", options_.waiting_per_owner_max);
+    return tl::unexpected(queue_full("of this user", options_.waiting_per_owner_max));
   }
   ++flow.held_count;
   ++flow.owner->held_count;

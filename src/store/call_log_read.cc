@@ -1,43 +1,15 @@
 // Looking things up in the log: what it says of a call, what it put out, lists.
 
-#include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "base/log.h"
+#include "store/call_log_ends.h"
 #include "store/call_log_local.h"
 
 namespace canopy::store {
 namespace {
 
 constexpr std::size_t page_size = 256;
-
-Error forgotten(CallId id) {
-  return {Code::not_found, "there is no durable call " + to_text(id) + ", or it is forgotten"};
-}
-
-Record base_record(const CallHead& head) {
-  Record record;
-  record.function = head.call.function;
-  record.queued = head.call.queued;
-  record.input_bytes = head.input.size_bytes;
-  record.trace = head.call.trace;
-  return record;
-}
-
-DurableRecord durable_part(const CallHead& head, const Progress& progress) {
-  DurableRecord made;
-  made.record = base_record(head);
-  made.owner = head.call.owner;
-  const char* const end = made.owner.data() + made.owner.size();
-  std::from_chars(made.owner.data(), end, made.record.owner);  // 0 where it is nobody's.
-  made.retries_max = head.call.retries_max;
-  made.attempts = progress.attempts;
-  made.deadline = head.call.deadline;
-  made.idempotency_key = head.call.idempotency_key;
-  made.callback_url = head.call.callback_url;
-  return made;
-}
 
 }  // namespace
 
@@ -79,29 +51,8 @@ Result<std::shared_ptr<CallHead>> LocalCallLog::read_head(std::uint64_t number) 
 }
 
 DurableRecord LocalCallLog::ended_record(std::uint64_t number, const EndedRow& ended) const {
-  DurableRecord made = durable_part(ended.head, ended.progress);
-  const Outcome& outcome = ended.ending.outcome;
-  Record& record = made.record;
-  record.id = id_of(number, ended.head.token);
-  record.state = ended.ending.state;
-  record.version = outcome.version;
-  record.started = outcome.started;
-  record.ended = outcome.ended;
-  record.attempt = std::max<std::uint32_t>(ended.progress.attempt, 1);
-  record.status = outcome.status;
-  record.exit_code = outcome.exit_code;
-  record.usage = outcome.usage;
-  record.output_bytes = ended.ending.output.size_bytes;
-  record.log_dropped_bytes = outcome.log_dropped_bytes;
-  record.error = outcome.error;
-  if (ended.progress.attempt > 0 && outcome.started != WallTime()) {
-    made.attempts.push_back({.number = ended.progress.attempt,
-                             .started = outcome.started,
-                             .ended = outcome.ended,
-                             .error = outcome.error});
-  }
-  made.log_bytes = ended.ending.log.size_bytes;
-  made.expires = ended.ending.expires;
+  DurableRecord made = store::ended_record(ended);
+  made.record.id = id_of(number, ended.head.token);
   return made;
 }
 
@@ -123,10 +74,8 @@ Result<DurableRecord> LocalCallLog::make_record(std::uint64_t number, const Shel
   if (!call.progress.empty()) {
     CANOPY_TRY(progress, decode_progress(number, call.progress));
   }
-  DurableRecord made = durable_part(head, progress);
+  DurableRecord made = waiting_record(head, progress);
   made.record.id = id_of(number, head.token);
-  made.record.attempt = progress.attempt + 1;
-  made.due = progress.due;
   const std::lock_guard lock(mutex_);
   if (const CallQueue::Running* const running = queue_.running(number)) {
     made.record.state = State::running;
@@ -141,7 +90,7 @@ Result<ShelvedCall> LocalCallLog::read_known(CallId id, Part part, std::uint64_t
   // The disk is asked even where there can be no such call, so that time does not tell one from the other.
   number = number_of(id).value_or(0);
   CANOPY_TRY(auto call, shelf_->read(number, part));
-  if (!call) return tl::unexpected(forgotten(id));
+  if (!call) return tl::unexpected(no_durable_call(id));
   return *std::move(call);
 }
 
@@ -153,9 +102,9 @@ Result<DurableRecord> LocalCallLog::find(CallId id) {
     count_damage(record.error());
     return record;
   }
-  if (record->record.id != id) return tl::unexpected(forgotten(id));
+  if (record->record.id != id) return tl::unexpected(no_durable_call(id));
   if (record->expires != WallTime() && record->expires <= clock_.wall_now())
-    return tl::unexpected(forgotten(id));
+    return tl::unexpected(no_durable_call(id));
   return record;
 }
 
@@ -174,7 +123,7 @@ Result<StoredResult> LocalCallLog::result(CallId id) {
     return tl::unexpected(std::move(ended).error());
   }
   if (id_of(number, ended->head.token) != id || ended->ending.expires <= clock_.wall_now()) {
-    return tl::unexpected(forgotten(id));
+    return tl::unexpected(no_durable_call(id));
   }
   Outcome& outcome = ended->ending.outcome;
   auto output = read_body(number, ended->ending.output, std::move(call.body));
@@ -203,7 +152,7 @@ Result<StoredLog> LocalCallLog::log(CallId id) {
     return tl::unexpected(std::move(ended).error());
   }
   if (id_of(number, ended->head.token) != id || ended->ending.expires <= clock_.wall_now()) {
-    return tl::unexpected(forgotten(id));
+    return tl::unexpected(no_durable_call(id));
   }
   auto text = read_body(number, ended->ending.log, std::move(call.body));
   if (!text) {
@@ -232,7 +181,7 @@ Result<DurablePage> LocalCallLog::list(const DurableFilter& filter) {
   std::uint64_t below = ~std::uint64_t{0};
   if (filter.after) {
     const auto number = number_of(*filter.after);
-    if (!number) return tl::unexpected(forgotten(*filter.after));
+    if (!number) return tl::unexpected(no_durable_call(*filter.after));
     below = *number;
   }
   DurablePage page;

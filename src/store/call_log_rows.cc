@@ -4,7 +4,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/sha256.h"
 #include "store/crc32c.h"
 
 namespace canopy::store {
@@ -362,31 +361,6 @@ Result<void> check_body(std::uint64_t number, const Body& body, std::string_view
     return tl::unexpected(damaged(number));
   }
   return {};
-}
-
-std::string key_digest(const DurableCall& call) {
-  std::string text;
-  for (const std::string_view part : {std::string_view(call.owner), std::string_view(call.function.space),
-                                      std::string_view(call.idempotency_key)}) {
-    text.append(part).push_back('\0');
-  }
-  Sha256 digest;
-  digest.update(text);
-  const auto bytes = digest.finish();
-  return {bytes.begin(), bytes.end()};
-}
-
-std::string request_digest(const DurableCall& call) {
-  Sha256 digest;
-  for (const std::string_view part :
-       {std::string_view(call.function.space), std::string_view(call.function.name),
-        std::string_view(call.method), std::string_view(call.path), std::string_view(call.query)}) {
-    digest.update(part);
-    digest.update(std::string_view("\0", 1));
-  }
-  digest.update(call.input);
-  const auto bytes = digest.finish();
-  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace canopy::store

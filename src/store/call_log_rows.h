@@ -77,8 +77,4 @@ Result<CallbackRow> decode_callback(std::uint64_t number, std::string_view row);
 Result<void> check_body(std::uint64_t number, const Body& body, std::string_view bytes);
 Body body_of(std::string_view bytes);
 
-// What a key names: SHA-256 over owner, namespace and key; and what the call asks for.
-std::string key_digest(const DurableCall& call);
-std::string request_digest(const DurableCall& call);
-
 }  // namespace canopy::store

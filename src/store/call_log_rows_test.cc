@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "store/call_log_keys.h"
+
 namespace canopy::store {
 namespace {
 

@@ -2,42 +2,10 @@
 
 #include <utility>
 
+#include "store/call_log_ends.h"
 #include "store/call_log_local.h"
 
 namespace canopy::store {
-namespace {
-
-constexpr int server_error = 500;  // A reply from here on is a failed attempt, while it may be tried again.
-
-CallHead without_input(const CallHead& head) {
-  const DurableCall& call = head.call;
-  return {.token = head.token,
-          .call = {.id = call.id,
-                   .owner = call.owner,
-                   .function = call.function,
-                   .method = call.method,
-                   .path = call.path,
-                   .query = call.query,
-                   .headers = call.headers,
-                   .input = {},
-                   .trace = call.trace,
-                   .timeout = call.timeout,
-                   .retries_max = call.retries_max,
-                   .callback_url = call.callback_url,
-                   .idempotency_key = call.idempotency_key,
-                   .keep = call.keep,
-                   .queued = call.queued,
-                   .deadline = call.deadline},
-          .input = head.input};
-}
-
-Error late_end(const Lease& lease) {
-  return {Code::conflict, "attempt " + std::to_string(lease.attempt) + " of call " + to_text(lease.id) +
-                              " is not under way any more; its end is not recorded"};
-}
-
-}  // namespace
-
 // A call that has an end: its row moves, and who waits for a callback is noted.
 Result<void> LocalCallLog::end_call(std::uint64_t number, const EndedRow& ended, std::string_view input) {
   const bool is_dead = ended.ending.state == State::failed;
@@ -62,46 +30,20 @@ Result<void> LocalCallLog::end_call(std::uint64_t number, const EndedRow& ended,
 // Decides what becomes of a call whose attempt has ended, and writes it.
 Result<void> LocalCallLog::settle(CompleteOp& op, std::uint64_t number, const CallHead& head,
                                   const Progress& before, std::uint32_t attempt) {
-  Outcome& outcome = op.outcome;
-  Progress progress = before;
-  progress.attempt = attempt;
-  std::optional<Error> failure = outcome.error;
-  if (!failure && outcome.status >= server_error) {
-    failure = Error{Code::function_failed,
-                    "the function answered with the status " + std::to_string(outcome.status), Stage::reply};
+  double where = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    where = random();
   }
-  if (failure) {
-    const bool lost = op.end == policy::AttemptEnd::lost;
-    ++(lost ? progress.tries.losses : progress.tries.failures);
-    policy::RetryRule rule = options_.retry;
-    rule.retries_max = head.call.retries_max;
-    double where = 0;
-    {
-      const std::lock_guard lock(mutex_);
-      where = random();
-    }
-    auto delay = policy::retry_delay(rule, progress.tries, op.end, where);
-    if (op.is_final || !policy::is_worth_retrying(failure->code)) delay.reset();
-    const WallTime due = outcome.ended + delay.value_or(Duration::zero());
-    if (head.call.deadline != WallTime() && due >= head.call.deadline) delay.reset();
-    if (delay) {
-      progress.attempts.push_back(
-          {.number = attempt, .started = outcome.started, .ended = outcome.ended, .error = failure});
-      if (progress.attempts.size() > kept_attempts_max) progress.attempts.erase(progress.attempts.begin());
-      progress.due = due;
-      CANOPY_TRY_VOID(shelf_->put_progress(number, encode_progress(number, progress)));
-      op.again = std::move(progress);
-      return {};
-    }
+  const AttemptEnded how{
+      .attempt = attempt, .end = op.end, .is_final = op.is_final, .output = op.output, .log = op.log};
+  Settled settled = settle_attempt(head, before, how, op.outcome, options_.retry, where);
+  if (settled.again) {
+    CANOPY_TRY_VOID(shelf_->put_progress(number, encode_progress(number, *settled.again)));
+    op.again = std::move(settled.again);
+    return {};
   }
-  Ending ending{.state = outcome.error ? State::failed : State::completed,
-                .outcome = std::move(outcome),
-                .expires = {},
-                .output = op.output,
-                .log = op.log};
-  ending.expires = ending.outcome.ended + head.call.keep;
-  op.ended =
-      EndedRow{.head = without_input(head), .progress = std::move(progress), .ending = std::move(ending)};
+  op.ended = std::move(settled.ended);
   return end_call(number, *op.ended, head.call.input);
 }
 

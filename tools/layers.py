@@ -19,6 +19,7 @@ FENCED = {
     "yaml-cpp/": {"wire"},
     "wasmtime": {"wasm"},
     "sqlite3.h": {"store"},
+    "hiredis": {"store"},
     "sodium": {"crypto"},
 }
 

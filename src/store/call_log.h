@@ -47,6 +47,7 @@
 #include "base/units.h"
 #include "model/durable.h"
 #include "policy/retry.h"
+#include "store/redis_address.h"
 
 namespace canopy::store {
 
@@ -271,6 +272,28 @@ class CallLog {
 //   unavailable  missing rights, read-only, full disk
 Result<std::unique_ptr<CallLog>> open_call_log(const std::filesystem::path& folder, CallLogOptions options,
                                                const Clock& clock);
+
+// The log that lies in a Redis, with all servers that name the same one; call_log_redis.h. Its promises hold
+// for all of them together. What is different:
+//   on disk      Redis has it in its append-only file: with `appendfsync always` it is synced when `done` is
+//                called; with `everysec` a power cut of its machine, or kill -9 while its disk is late, may
+//                cost the last two seconds. stats().lost_batches counts what is seen to be missing while this
+//                server runs; there is no file that would know at the next start.
+//   starts       of attempts are written too, and count even after a power cut.
+//   a lost log   Its calls are given back when their leases end, not at its next start.
+//   turns        are taken in order, of equal weight, over all servers; behind 32 owners, or 32 functions of
+//                one, that may run nothing now, the next is looked at another time.
+//   leases_max   is for each server that takes calls; what a function may run at once is over all of them.
+//   large bodies lie in Redis with the rest, whatever inline_bytes_max says: servers share no disk.
+//   stats()      of what waits and runs are over all servers, and up to a second old; the others this one's.
+//   full, or failing   is also: away. Leases are renewed when it is there again, before any is taken for
+//   lost.
+//
+//   unavailable  it cannot be reached, or is a replica
+//   refused      too old, without an append-only file, with an eviction policy, or with calls of another
+//   format unauthorized the password is wrong
+Result<std::unique_ptr<CallLog>> open_redis_call_log(const RedisAddress& address, CallLogOptions options,
+                                                     const Clock& clock);
 
 // The same promises but for the disk; for tests.
 std::unique_ptr<CallLog> make_memory_call_log(CallLogOptions options, const Clock& clock);

@@ -1,0 +1,42 @@
+#include "store/call_log_redis_words.h"
+
+#include <charconv>
+#include <chrono>
+
+#include "store/redis_link.h"
+
+namespace canopy::store {
+
+std::string micros(WallTime time) {
+  if (time == WallTime::max()) return "+inf";
+  return std::to_string(std::chrono::ceil<std::chrono::microseconds>(time.time_since_epoch()).count());
+}
+
+WallTime read_micros(std::string_view text) {
+  std::int64_t count = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (read.ec != std::errc()) return WallTime::max();
+  return WallTime(std::chrono::microseconds(count));
+}
+
+void append_callback_words(const EndedRow& ended, std::vector<std::string>& words) {
+  const DurableCall& call = ended.head.call;
+  if (call.callback_url.empty()) {
+    words.insert(words.end(), 3, std::string());
+    return;
+  }
+  const WallTime due = ended.ending.outcome.ended;
+  const CallbackState waiting{.kind = CallbackState::Kind::waiting, .due = due, .error = {}};
+  words.push_back(encode_callback(ended.head.token, waiting, due));
+  words.push_back(call.owner.empty() ? "/" + call.function.space : call.owner);
+  words.push_back(micros(due));
+}
+
+RedisCommand row_command(std::uint64_t number, std::string_view body_field) {
+  RedisCommand command{
+      "HMGET", redis_prefix + ("c:" + std::to_string(number)), "t", "s", "a", "v", "h", "p", "e", "b"};
+  if (!body_field.empty()) command.emplace_back(body_field);
+  return command;
+}
+
+}  // namespace canopy::store

@@ -1,0 +1,31 @@
+#pragma once
+// What the scripts are told, and where the parts of a call lie.
+//
+// Threads: any.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "store/call_log_rows.h"
+#include "store/redis_connection.h"
+
+namespace canopy::store {
+
+inline constexpr std::size_t operation_bytes = 512;  // What one takes of memory beside its content.
+
+// Microseconds since the epoch, rounded up: the scripts' time.
+std::string micros(WallTime time);
+// "" or "+inf": the end of time.
+WallTime read_micros(std::string_view text);
+
+// The callback that is due at a call's end, who pays for it, and when; three times nothing for none.
+void append_callback_words(const EndedRow& ended, std::vector<std::string>& words);
+
+// Reads a call: token, state, attempt, since, head, progress, row, callback; and `body_field`, if it is one.
+RedisCommand row_command(std::uint64_t number, std::string_view body_field);
+
+}  // namespace canopy::store

@@ -1,0 +1,394 @@
+// The writer: takes what was asked for while it was busy, sends it as one pipeline, and answers when Redis
+// has answered it.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "store/call_log_keys.h"
+#include "store/call_log_redis.h"
+#include "store/call_log_redis_words.h"
+
+namespace canopy::store {
+namespace {
+
+constexpr Duration first_pause = std::chrono::milliseconds(20);
+constexpr Duration longest_pause = std::chrono::seconds(1);
+constexpr Duration commit_max_window = std::chrono::minutes(1);
+// After a break, so that who runs calls can say so before they are taken for lost.
+constexpr Duration reconnect_grace = std::chrono::seconds(15);
+// Of one script, so that it does not keep the others waiting.
+constexpr std::size_t group_count_max = 64;
+constexpr int change_tries_max = 20;
+
+std::size_t bytes_of(const std::vector<std::string>& words) {
+  std::size_t bytes = operation_bytes;
+  for (const std::string& word : words) bytes += word.size();
+  return bytes;
+}
+
+Error not_kept(const Error& error) {
+  return {Code::unavailable, "the call cannot be kept in Redis now: " + error.message, Stage::queue};
+}
+
+}  // namespace
+
+void RedisCallLog::run_writer() {
+  std::vector<Op> batch;
+  Duration pause{};
+  for (;;) {
+    std::size_t bytes = 0;
+    if (!take_batch(batch, bytes, pause)) break;
+    if (batch.empty()) return;
+    pause = write(batch) ? Duration{} : std::clamp(pause * 2, first_pause, longest_pause);
+    const std::lock_guard lock(asked_mutex_);
+    unwritten_bytes_ -= std::min(unwritten_bytes_, bytes);
+  }
+  // The log is closed while Redis does not take what is left: the end of its lease gives a call back.
+  const Error closed{Code::unavailable, "the log of calls was closed before this was written"};
+  {
+    const std::lock_guard lock(asked_mutex_);
+    std::move(ops_.begin(), ops_.end(), std::back_inserter(batch));
+    ops_.clear();
+  }
+  answer_failure(batch, closed);
+  for (Op& op : batch) {
+    if (auto* const end = std::get_if<EndOp>(&op)) end->done(tl::unexpected(closed));
+    if (auto* const script = std::get_if<ScriptOp>(&op)) script->done(tl::unexpected(closed));
+  }
+}
+
+// What there is to do, behind what is left of the last batch; nothing at the end. False where the log is
+// closed while Redis is away.
+bool RedisCallLog::take_batch(std::vector<Op>& batch, std::size_t& bytes, Duration pause) {
+  std::unique_lock lock(asked_mutex_);
+  if (pause > Duration::zero()) {
+    asked_.wait_for(lock, pause, [this] { return stopping_; });
+    if (stopping_) return false;
+  }
+  asked_.wait(lock, [&] { return !ops_.empty() || !batch.empty() || stopping_; });
+  const auto size_of = [](const Op& op) {
+    return std::visit([](const auto& known) { return bytes_of(known.words); }, op);
+  };
+  while (!ops_.empty() && batch.size() < options_.batch_count_max) {
+    const std::size_t size = size_of(ops_.front());
+    if (bytes > 0 && bytes + size > options_.batch_bytes_max) break;
+    bytes += size;
+    batch.push_back(std::move(ops_.front()));
+    ops_.pop_front();
+  }
+  return true;
+}
+
+// Leaves in `batch` what is to be sent again; false where that is for Redis to be there again.
+bool RedisCallLog::write(std::vector<Op>& batch) {
+  const auto fail_all = [&](const Error& error) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!stats_.failing) log::error("cannot write the log of calls: {}", error.message);
+      stats_.failing = true;
+      ++stats_.failed_batches;
+    }
+    answer_failure(batch, error);
+    return false;
+  };
+  const auto connected = writer_link_.connect();
+  if (!connected) return fail_all(connected.error());
+  if (std::exchange(generation_, *connected) != *connected) renew_all(batch);
+  if (const auto before = read_before(batch); !before) return fail_all(before.error());
+
+  const Pipeline pipeline = make_pipeline(batch);
+  const Time began = clock_.now();
+  auto replies = writer_link_.run(pipeline.commands);
+  if (!replies) return fail_all(replies.error());
+  const Duration took = clock_.now() - began;
+
+  std::optional<Error> failed;
+  {
+    const std::lock_guard lock(mutex_);
+    failed = take_replies(batch, pipeline, *replies);
+    if (!failed && stats_.failing) log::info("the log of calls can be written again");
+    if (failed && !stats_.failing) log::error("cannot write the log of calls: {}", failed->message);
+    stats_.failing = failed.has_value();
+    if (failed) ++stats_.failed_batches;
+    ++stats_.batches;
+    stats_.batch_operations += batch.size();
+    stats_.commit_time += took;
+    const WallTime now = clock_.wall_now();
+    if (now - commit_max_since_ > commit_max_window) {
+      commit_max_since_ = now;
+      stats_.commit_time_max = {};
+    }
+    stats_.commit_time_max = std::max(stats_.commit_time_max, took);
+  }
+  tell(batch);
+  return !failed;
+}
+
+// The commands of a batch, and which of its operations each of them carries.
+RedisCallLog::Pipeline RedisCallLog::make_pipeline(const std::vector<Op>& batch) const {
+  Pipeline pipeline;
+  const auto limits = limit_words();
+  const auto gather = [&]<class Kind>(Script script, const Words& front, std::type_identity<Kind>) {
+    Words words;
+    std::vector<std::size_t> carried;
+    const auto close = [&] {
+      if (carried.empty()) return;
+      pipeline.commands.push_back(script_command(script, channel_, std::exchange(words, {})));
+      pipeline.carried.push_back(std::exchange(carried, {}));
+    };
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const auto* const op = std::get_if<Kind>(&batch[i]);
+      if (op == nullptr) continue;
+      if (carried.empty()) words = front;
+      words.insert(words.end(), op->words.begin(), op->words.end());
+      carried.push_back(i);
+      if (carried.size() == group_count_max) close();
+    }
+    close();
+  };
+  gather(Script::end, {from_}, std::type_identity<EndOp>());
+  gather(Script::append, limits, std::type_identity<AppendOp>());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (const auto* const change = std::get_if<ChangeOp>(&batch[i]);
+        change != nullptr && !change->words.empty()) {
+      const bool cancels = change->kind == ChangeOp::Kind::cancel;
+      Words words = cancels ? Words{from_} : limits;
+      words.insert(words.end(), change->words.begin(), change->words.end());
+      pipeline.commands.push_back(
+          script_command(cancels ? Script::cancel : Script::redrive, channel_, std::move(words)));
+      pipeline.carried.push_back({i});
+    }
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (const auto* const script = std::get_if<ScriptOp>(&batch[i])) {
+      pipeline.commands.push_back(script_command(script->script, channel_, script->words));
+      pipeline.carried.push_back({i});
+    }
+  }
+  pipeline.commands.push_back(script_command(Script::counts, channel_, {}));
+  return pipeline;
+}
+
+// Of append and redrive, in front.
+RedisCallLog::Words RedisCallLog::limit_words() const {
+  return {std::to_string(options_.waiting_max), std::to_string(options_.waiting_per_function_max),
+          std::to_string(options_.waiting_per_owner_max), from_};
+}
+
+// With mutex_. What Redis would not take: the error of the first.
+std::optional<Error> RedisCallLog::take_replies(std::vector<Op>& batch, const Pipeline& pipeline,
+                                                const std::vector<RedisReply>& replies) {
+  std::optional<Error> failed;
+  for (std::size_t at = 0; at < pipeline.carried.size(); ++at) {
+    const RedisReply& reply = replies[at];
+    const std::vector<std::size_t>& carried = pipeline.carried[at];
+    if (reply.is_error() && !failed) failed = redis_error(reply.text);
+    for (std::size_t i = 0; i < carried.size(); ++i) {
+      const auto take = [&](auto& op) {
+        take_reply(op, reply.is_error() || !op.is_grouped ? reply : reply.at(i));
+      };
+      std::visit(take, batch[carried[i]]);
+    }
+  }
+  if (!replies.back().is_error()) take_counts(replies.back());
+  return failed;
+}
+
+// What append and redrive say where a call is past a limit.
+Error RedisCallLog::limit_error(std::int64_t which, const FunctionName& function,
+                                std::optional<std::uint64_t> quota) const {
+  if (which == -1) return queue_full("of all functions", options_.waiting_max);
+  if (which == -2) return queue_full("of " + to_text(function), options_.waiting_per_function_max);
+  if (which == -3) return quota_used_up(quota.value_or(0));
+  return queue_full("of this user", options_.waiting_per_owner_max);
+}
+
+void RedisCallLog::take_reply(AppendOp& op, const RedisReply& reply) {
+  op.answered = true;
+  if (reply.is_error()) {
+    op.result = tl::unexpected(not_kept(redis_error(reply.text)));
+    return;
+  }
+  const DurableCall& call = op.head->call;
+  if (reply.kind == RedisReply::Kind::list) {
+    const auto key = decode_key(reply.at(2).text);
+    const auto number = static_cast<std::uint64_t>(reply.at(0).as_number());
+    const std::uint64_t token = reply.at(1).as_unsigned();
+    if (!key || key->token != token) {
+      op.result = fail(Code::internal, "the record of this Idempotency-Key is damaged in Redis");
+    } else if (key->request != op.request) {
+      op.result = tl::unexpected(key_conflict(call));
+    } else {
+      op.result = Accepted{.id = id_of(number, token), .existed = true};
+    }
+    return;
+  }
+  if (reply.number <= 0) {
+    op.result = tl::unexpected(limit_error(reply.number, call.function, op.quota));
+    return;
+  }
+  const auto number = static_cast<std::uint64_t>(reply.number);
+  saw_number(number);
+  op.result = Accepted{.id = id_of(number, op.head->token)};
+  ++stats_.appended;
+  made_ready_ = true;
+}
+
+void RedisCallLog::take_reply(EndOp& op, const RedisReply& reply) {
+  if (reply.is_error()) return;  // It is kept.
+  op.answered = true;
+  const auto held = held_.find(op.number);
+  if (held != held_.end() && held->second.attempt == op.lease.attempt) held_.erase(held);
+  if (reply.number == 0) {
+    op.result = tl::unexpected(late_end(op.lease));
+    ++stats_.refused_ends;
+    return;
+  }
+  op.recorded = true;
+  const bool lost = op.end == policy::AttemptEnd::lost;
+  if (lost) ++stats_.lost;
+  if (op.settled.again) {
+    if (!lost) ++stats_.retried;
+    made_ready_ = true;
+  } else {
+    count_end(*op.settled.ended);
+  }
+}
+
+void RedisCallLog::take_reply(ChangeOp& op, const RedisReply& reply) {
+  if (reply.is_error()) {
+    op.result = tl::unexpected(not_kept(redis_error(reply.text)));
+  } else if (reply.number == 1) {
+    if (op.kind == ChangeOp::Kind::cancel) {
+      count_end(*op.ended);
+      const auto held = held_.find(op.number);
+      if (held != held_.end()) held->second.lost = true;
+    } else {
+      made_ready_ = true;
+    }
+  } else if (reply.number == 0) {
+    // It has moved since it was read; it is looked at again, though not for ever.
+    if (++op.tries < change_tries_max) return;
+    op.result = fail(Code::conflict, "the call " + to_text(op.id) + " changes at this very moment");
+  } else if (reply.number == -1) {
+    op.result = tl::unexpected(no_durable_call(op.id));
+  } else {
+    op.result = tl::unexpected(limit_error(reply.number + 1, op.result->function, op.owner_waiting_max));
+  }
+  if (!op.result || reply.number != 1) op.ended.reset();
+  op.answered = true;
+}
+
+void RedisCallLog::take_reply(ScriptOp& op, const RedisReply& reply) {
+  if (reply.is_error() && op.kept) return;
+  op.answered = true;
+  if (reply.is_error()) {
+    op.result = tl::unexpected(redis_error(reply.text));
+  } else {
+    op.result = reply;
+  }
+}
+
+void RedisCallLog::take_counts(const RedisReply& reply) {
+  const auto count = [&reply](std::size_t i) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(reply.at(i).as_number(), 0));
+  };
+  saw_number(count(0));
+  stats_.waiting_count = count(1);
+  stats_.delayed_count = count(2);
+  stats_.running_count = count(3);
+  stats_.dead_count = count(4);
+  stats_.callbacks_waiting = count(5);
+  ready_count_ = count(6);
+}
+
+void RedisCallLog::count_end(const EndedRow& ended) {
+  switch (ended.ending.state) {
+    case State::completed:
+      ++stats_.completed;
+      break;
+    case State::failed:
+      ++stats_.failed;
+      break;
+    default:
+      ++stats_.cancelled;
+  }
+  if (!ended.head.call.callback_url.empty()) made_callback_ = true;
+}
+
+// Answers those that wait for an answer, and leaves in `batch` those that are kept.
+void RedisCallLog::answer_failure(std::vector<Op>& batch, const Error& error) {
+  const Error said = not_kept(error);
+  std::vector<Op> kept;
+  for (Op& op : batch) {
+    auto* const script = std::get_if<ScriptOp>(&op);
+    if (std::holds_alternative<EndOp>(op) || (script != nullptr && script->kept)) {
+      kept.push_back(std::move(op));
+    } else if (auto* const append = std::get_if<AppendOp>(&op)) {
+      append->done(tl::unexpected(said));
+    } else if (auto* const change = std::get_if<ChangeOp>(&op)) {
+      change->result = tl::unexpected(said);
+      answer(*change);
+    } else {
+      script->done(tl::unexpected(error));
+    }
+  }
+  batch = std::move(kept);
+}
+
+void RedisCallLog::answer(ChangeOp& op) {
+  if (op.kind == ChangeOp::Kind::cancel) return op.cancelled(std::move(op.result));
+  if (!op.result) return op.redriven(tl::unexpected(std::move(op.result).error()));
+  op.redriven(std::move(op.result->function));
+}
+
+void RedisCallLog::tell(std::vector<Op>& batch) {
+  CallLogListener* const listener = listener_;
+  if (std::exchange(made_ready_, false) && listener != nullptr) listener->on_ready();
+  if (std::exchange(made_callback_, false) && listener != nullptr) listener->on_callback();
+  std::vector<Op> left;
+  for (Op& op : batch) {
+    if (!std::visit([](const auto& known) { return known.answered; }, op)) {
+      left.push_back(std::move(op));
+    } else if (auto* const append = std::get_if<AppendOp>(&op)) {
+      append->done(std::move(append->result));
+    } else if (auto* const end = std::get_if<EndOp>(&op)) {
+      end->done(std::move(end->result));
+      if (end->recorded && end->settled.ended) tell_end(end->lease.id, *end->settled.ended);
+    } else if (auto* const change = std::get_if<ChangeOp>(&op)) {
+      answer(*change);
+      if (change->ended) tell_end(change->id, *change->ended);
+    } else if (auto* const script = std::get_if<ScriptOp>(&op)) {
+      script->done(std::move(script->result));
+    }
+  }
+  batch = std::move(left);
+}
+
+void RedisCallLog::tell_end(CallId id, const EndedRow& ended) {
+  CallLogListener* const listener = listener_;
+  if (listener == nullptr) return;
+  const auto make = [id, &ended] {
+    DurableRecord made = ended_record(ended);
+    made.record.id = id;
+    return made;
+  };
+  listener->on_ended(id, ended.head.call.function, ended.ending.state, make);
+}
+
+// After a break: what this server runs, it still runs.
+void RedisCallLog::renew_all(std::vector<Op>& batch) {
+  const std::lock_guard lock(mutex_);
+  lost_after_ = clock_.now() + reconnect_grace;
+  made_ready_ = made_callback_ = true;
+  for (const auto& [number, held] : held_) {
+    if (held.lost || held.settling) continue;
+    batch.emplace_back(
+        ScriptOp{.script = Script::renew,
+                 .words = {from_, std::to_string(number), std::to_string(held.attempt), wall(held.until)},
+                 .done = [](const Result<RedisReply>&) {}});
+  }
+}
+
+}  // namespace canopy::store

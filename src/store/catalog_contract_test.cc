@@ -12,6 +12,8 @@
 #include "base/sha256.h"
 #include "store/catalog.h"
 #include "store/disk.h"
+#include "store/redis_catalog.h"
+#include "store/redis_fixture.h"
 #include "store/sample.h"
 
 namespace canopy::store {
@@ -21,13 +23,19 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-enum class Kind { memory, sqlite };
+enum class Kind { memory, sqlite, redis };
 
 class CatalogContract : public testing::TestWithParam<Kind> {
  protected:
   CatalogContract() {
     if (GetParam() == Kind::memory) {
       catalog = make_memory_catalog(clock);
+      return;
+    }
+    if (GetParam() == Kind::redis) {
+      auto shared = open_redis_catalog(temp.path(), shared_redis().fresh(), clock);
+      EXPECT_TRUE(shared) << shared.error().message;
+      catalog = *std::move(shared);
       return;
     }
     auto opened = open_catalog(temp.path(), clock);
@@ -46,8 +54,12 @@ class CatalogContract : public testing::TestWithParam<Kind> {
   std::unique_ptr<Catalog> catalog;
 };
 
-INSTANTIATE_TEST_SUITE_P(Each, CatalogContract, testing::Values(Kind::memory, Kind::sqlite),
-                         [](const auto& kind) { return kind.param == Kind::memory ? "Memory" : "Sqlite"; });
+INSTANTIATE_TEST_SUITE_P(Each, CatalogContract, testing::Values(Kind::memory, Kind::sqlite, Kind::redis),
+                         [](const auto& kind) {
+                           return kind.param == Kind::memory   ? "Memory"
+                                  : kind.param == Kind::sqlite ? "Sqlite"
+                                                               : "Redis";
+                         });
 
 TEST_P(CatalogContract, StartsEmpty) {
   EXPECT_TRUE(catalog->snapshot()->functions.empty());

@@ -10,6 +10,8 @@ void Published::start(Snapshot snapshot) {
   snapshot_ = std::move(fresh);
 }
 
+void Published::replace(Snapshot snapshot) { swap(std::make_shared<const Snapshot>(std::move(snapshot))); }
+
 void Published::put(const std::shared_ptr<const Function>& function) {
   auto fresh = std::make_shared<Snapshot>(*snapshot());
   fresh->functions[function->name] = function;

@@ -23,6 +23,8 @@ class Published {
 
   // For the start: all at once, without counting as a change.
   void start(Snapshot snapshot);
+  // All at once, as a change.
+  void replace(Snapshot snapshot);
   // `function` is now the current one of its name.
   void put(const std::shared_ptr<const Function>& function);
   void remove(const FunctionName& name);

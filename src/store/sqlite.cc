@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/units.h"
+#include "store/sqlite_changes.h"
 
 namespace canopy::store {
 namespace {
@@ -57,6 +58,15 @@ Error sqlite_error(sqlite3* connection, int sqlite_code, std::string file = {}) 
   std::string message = std::move(file);
   message.append(": ").append(what).append(found.advice);
   return Error{.code = found.code, .message = std::move(message)};
+}
+
+// A file is data: nothing written in it may call functions or bend the schema.
+void distrust(sqlite3* raw) {
+  sqlite3_limit(raw, SQLITE_LIMIT_LENGTH,
+                static_cast<int>(64 * MiB));  // No damaged size makes us ask for more.
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
 }
 
 }  // namespace
@@ -140,15 +150,20 @@ Result<Database> Database::open(const std::filesystem::path& file) {
   // Where it may not write, SQLite quietly opens for reading.
   if (database.is_read_only()) return tl::unexpected(sqlite_error(raw, SQLITE_READONLY, file.string()));
   sqlite3_busy_timeout(raw, busy_wait_ms);
-  sqlite3_limit(raw, SQLITE_LIMIT_LENGTH,
-                static_cast<int>(64 * MiB));  // No damaged size makes us ask for more.
-  // A file is data: nothing written in it may call functions or bend the schema.
-  sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  distrust(raw);
   return database;
 }
 
+Result<Database> Database::open_in_memory() {
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(
+      ":memory:", &raw,
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  Database database(raw);
+  if (code != SQLITE_OK) return tl::unexpected(sqlite_error(raw, code, "a database in memory"));
+  distrust(raw);
+  return database;
+}
 Result<void> Database::execute(const std::string& sql) {
   const int code = sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return tl::unexpected(sqlite_error(connection_.get(), code));
@@ -205,8 +220,18 @@ Result<Transaction> Transaction::begin(Database& database) {
   CANOPY_TRY_VOID(database.take_over_log());
   // IMMEDIATE: what cannot be written shall fail here, not half way.
   CANOPY_TRY_VOID(database.execute("BEGIN IMMEDIATE"));
-  return Transaction(database);
+  Transaction transaction(database);
+  if (database.journal_ != nullptr) {
+    CANOPY_TRY(ChangeRecorder recorder, ChangeRecorder::begin(database));
+    transaction.recorder_ = std::make_unique<ChangeRecorder>(std::move(recorder));
+  }
+  return transaction;
 }
+
+Transaction::Transaction(Database& database) : database_(&database) {}
+
+Transaction::Transaction(Transaction&& other) noexcept
+    : database_(std::exchange(other.database_, nullptr)), recorder_(std::move(other.recorder_)) {}
 
 Transaction::~Transaction() {
   if (database_ == nullptr) return;
@@ -217,6 +242,11 @@ Transaction::~Transaction() {
 }
 
 Result<void> Transaction::commit() {
+  if (recorder_) {
+    CANOPY_TRY(const std::string changes, recorder_->changes());
+    if (!changes.empty()) CANOPY_TRY_VOID(database_->journal_->offer(changes));
+    recorder_.reset();
+  }
   CANOPY_TRY_VOID(database_->execute("COMMIT"));
   database_ = nullptr;
   return {};

@@ -55,10 +55,23 @@ class Statement {
   std::optional<int> failed_;  // What a bind() said, for step() to tell.
 };
 
+// Is asked before a transaction is committed, with what it changed (sqlite_changes.h); where it says no, the
+// transaction is rolled back for that reason. Not asked where nothing changed.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+  virtual Result<void> offer(const std::string& changes) = 0;
+};
+
 class Database {
  public:
   // The file must exist; symbolic links in `file` are refused.
   static Result<Database> open(const std::filesystem::path& file);
+  // One that is nowhere else, and goes with the object.
+  static Result<Database> open_in_memory();
+
+  // From now on. Null: nobody is asked. It outlives the database.
+  void set_journal(Journal* journal) { journal_ = journal; }
 
   // One statement or several, without parameters; rows are thrown away.
   Result<void> execute(const std::string& sql);
@@ -75,6 +88,9 @@ class Database {
   // While off, closing leaves the write-ahead log as it is and the file untouched.
   void set_checkpoint_on_close(bool on);
 
+  // For sqlite_changes.cc.
+  sqlite3* connection() { return connection_.get(); }
+
  private:
   friend class Transaction;
   struct Close {
@@ -86,25 +102,29 @@ class Database {
   Result<void> take_over_log();
 
   bool has_taken_over_log_ = false;
+  Journal* journal_ = nullptr;
   std::unique_ptr<std::uint64_t> wal_pages_;  // SQLite has its address.
   std::unique_ptr<sqlite3, Close> connection_;
 };
+
+class ChangeRecorder;
 
 // All or nothing: rolled back unless commit() succeeded.
 class Transaction {
  public:
   static Result<Transaction> begin(Database& database);
   ~Transaction();
-  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  Transaction(Transaction&& other) noexcept;
   Transaction& operator=(Transaction&&) = delete;
 
   // On the disk when it returns without an error.
   Result<void> commit();
 
  private:
-  explicit Transaction(Database& database) : database_(&database) {}
+  explicit Transaction(Database& database);
 
-  Database* database_;  // Null once ended.
+  Database* database_;                        // Null once ended.
+  std::unique_ptr<ChangeRecorder> recorder_;  // For a journal.
 };
 
 }  // namespace canopy::store

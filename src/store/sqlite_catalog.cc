@@ -1,3 +1,7 @@
+#include "store/sqlite_catalog.h"
+
+#include <algorithm>
+#include <initializer_list>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -26,31 +30,40 @@ tl::unexpected<Error> explain(std::string_view attempt, const FunctionName& name
   return fail(code, "cannot " + std::string(attempt) + " " + to_text(name) + ": " + error.message);
 }
 
-class SqliteCatalog final : public Catalog {
+class SqliteCatalog final : public TableCatalog {
  public:
-  SqliteCatalog(DataFolder folder, std::unique_ptr<CodeFiles> code, Database database,
-                SecretKeyFile secret_key, std::uint32_t versions_max, const Clock& clock)
-      : folder_(std::move(folder)),
-        versions_max_(versions_max),
+  SqliteCatalog(CatalogParts parts, const Clock& clock)
+      : folder_(std::move(parts.folder)),
+        versions_max_(parts.versions_max),
         clock_(clock),
-        code_(std::move(code)),
-        secret_key_(std::move(secret_key)),
-        database_(std::move(database)) {}
+        code_(std::move(parts.code)),
+        secret_key_(std::move(parts.secret_key)),
+        database_(std::move(parts.database)) {}
 
   // What is on the disk becomes the first snapshot; only when all of it made sense is anything tidied up.
   Result<void> start() {
-    CANOPY_TRY(auto functions, read_current(database_));
-    Snapshot snapshot;
-    for (Function& function : functions) {
-      FunctionName name = function.name;
-      auto shared = std::make_shared<const Function>(std::move(function));
-      snapshot.functions.emplace_hint(snapshot.functions.end(), std::move(name), std::move(shared));
-    }
+    CANOPY_TRY(Snapshot snapshot, read_snapshot());
     published_.start(std::move(snapshot));
     CANOPY_TRY(users_, open_users(database_, mutex_, std::move(secret_key_), clock_));
     database_.set_checkpoint_on_close(true);
     CANOPY_TRY_VOID(code_->clear_leftovers());
     return folder_.set_format(format_newest);
+  }
+
+  Result<void> refresh(const Refresh& change) override {
+    const std::lock_guard lock(mutex_);
+    CANOPY_TRY(const std::vector<std::string> tables, change(database_));
+    const auto touched = [&tables](std::initializer_list<std::string_view> names) {
+      return std::ranges::any_of(names, [&tables](std::string_view name) {
+        return std::ranges::find(tables, name) != tables.end();
+      });
+    };
+    if (touched({"functions", "versions", "env", "files"})) {
+      CANOPY_TRY(Snapshot snapshot, read_snapshot());
+      published_.replace(std::move(snapshot));
+    }
+    if (touched({"users", "namespaces", "keys", "secrets"})) CANOPY_TRY_VOID(users_->reload());
+    return {};
   }
 
   std::uint64_t version() const override { return published_.version(); }
@@ -128,6 +141,24 @@ class SqliteCatalog final : public Catalog {
   }
 
  private:
+  // What has not changed stays the same object.
+  Result<Snapshot> read_snapshot() {
+    CANOPY_TRY(auto functions, read_current(database_));
+    const auto before = published_.snapshot();
+    Snapshot snapshot;
+    for (Function& function : functions) {
+      FunctionName name = function.name;
+      const auto known = before->functions.find(name);
+      auto shared = known != before->functions.end() && known->second->version == function.version &&
+                            known->second->created == function.created &&
+                            same_deployment(*known->second, function)
+                        ? known->second
+                        : std::make_shared<const Function>(std::move(function));
+      snapshot.functions.emplace_hint(snapshot.functions.end(), std::move(name), std::move(shared));
+    }
+    return snapshot;
+  }
+
   std::shared_ptr<const Function> find(const FunctionName& name) const {
     const auto now = published_.snapshot();
     const auto at = now->functions.find(name);
@@ -212,7 +243,7 @@ class SqliteCatalog final : public Catalog {
   mutable std::mutex mutex_;
   SecretKeyFile secret_key_;
   mutable Database database_;  // Guarded by mutex_.
-  std::unique_ptr<Users> users_;
+  std::unique_ptr<TableUsers> users_;
 };
 
 // What SQLite cannot make sense of when the folder is opened is damage, whatever it calls it.
@@ -224,6 +255,13 @@ Error at_opening(Error error) {
 }
 
 }  // namespace
+
+Result<std::unique_ptr<TableCatalog>> make_table_catalog(CatalogParts parts, const Clock& clock) {
+  auto catalog = std::make_unique<SqliteCatalog>(std::move(parts), clock);
+  if (auto started = catalog->start(); !started)
+    return tl::unexpected(at_opening(std::move(started).error()));
+  return std::unique_ptr<TableCatalog>(std::move(catalog));
+}
 
 Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folder, const Clock& clock,
                                               const CatalogOptions& options) {
@@ -240,11 +278,12 @@ Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folde
   if (!database) return tl::unexpected(at_opening(std::move(database).error()));
   const bool own_key = options.secret_key_file.empty();
   SecretKeyFile secret_key(own_key ? data.folder().path() / "secret.key" : options.secret_key_file, own_key);
-  auto catalog = std::make_unique<SqliteCatalog>(std::move(data), std::move(code), *std::move(database),
-                                                 std::move(secret_key), options.versions_max, clock);
-  if (auto started = catalog->start(); !started)
-    return tl::unexpected(at_opening(std::move(started).error()));
-  return catalog;
+  return make_table_catalog({.folder = std::move(data),
+                             .code = std::move(code),
+                             .database = *std::move(database),
+                             .secret_key = std::move(secret_key),
+                             .versions_max = options.versions_max},
+                            clock);
 }
 
 }  // namespace canopy::store

@@ -63,12 +63,24 @@ tl::unexpected<Error> explain(std::string_view attempt, const Error& error) {
   return fail(code, "cannot " + std::string(attempt) + ": " + error.message);
 }
 
-class SqliteUsers final : public Users {
+class SqliteUsers final : public TableUsers {
  public:
   SqliteUsers(Database& database, std::mutex& mutex, SecretKeyFile secret_key, const Clock& clock)
       : database_(database), mutex_(mutex), clock_(clock), secret_key_(std::move(secret_key)) {}
 
   Result<void> start() {
+    CANOPY_TRY(auto accounts, read());
+    snapshot_ = std::make_shared<const Accounts>(std::move(accounts));
+    return {};
+  }
+
+  Result<void> reload() override {
+    CANOPY_TRY(auto accounts, read());
+    publish(std::make_shared<const Accounts>(std::move(accounts)));
+    return {};
+  }
+
+  Result<Accounts> read() {
     Accounts accounts;
     CANOPY_TRY(auto users, read_users(database_));
     for (User& user : users) place(accounts, std::make_shared<const User>(std::move(user)));
@@ -90,8 +102,7 @@ class SqliteUsers final : public Users {
       accounts.secrets[secret.name] = {.value = std::make_shared<const std::string>(*std::move(value)),
                                        .changed = secret.changed};
     }
-    snapshot_ = std::make_shared<const Accounts>(std::move(accounts));
-    return {};
+    return accounts;
   }
 
   std::uint64_t version() const override { return version_.load(std::memory_order_acquire); }
@@ -392,11 +403,11 @@ class SqliteUsers final : public Users {
 
 }  // namespace
 
-Result<std::unique_ptr<Users>> open_users(Database& database, std::mutex& mutex, SecretKeyFile secret_key,
-                                          const Clock& clock) {
+Result<std::unique_ptr<TableUsers>> open_users(Database& database, std::mutex& mutex,
+                                               SecretKeyFile secret_key, const Clock& clock) {
   auto users = std::make_unique<SqliteUsers>(database, mutex, std::move(secret_key), clock);
   CANOPY_TRY_VOID(users->start());
-  return users;
+  return std::unique_ptr<TableUsers>(std::move(users));
 }
 
 }  // namespace canopy::store

@@ -16,9 +16,16 @@
 
 namespace canopy::store {
 
+class TableUsers : public Users {
+ public:
+  // Shows what the tables hold now, after somebody else has changed them. With `mutex`.
+  //   as open_users(); what was shown is shown still
+  virtual Result<void> reload() = 0;
+};
+
 // Reads what there is. For the time before anybody else uses the database.
 //   refused  a damaged row; secrets whose key is missing or another
-Result<std::unique_ptr<Users>> open_users(Database& database, std::mutex& mutex, SecretKeyFile secret_key,
-                                          const Clock& clock);
+Result<std::unique_ptr<TableUsers>> open_users(Database& database, std::mutex& mutex,
+                                               SecretKeyFile secret_key, const Clock& clock);
 
 }  // namespace canopy::store

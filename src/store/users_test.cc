@@ -11,7 +11,10 @@
 #include "crypto/box.h"
 #include "store/catalog.h"
 #include "store/child.h"
+#include "store/redis_catalog.h"
+#include "store/redis_fixture.h"
 #include "store/sample.h"
+#include "store/secret_key.h"
 #include "store/sqlite.h"
 
 namespace canopy::store {
@@ -39,7 +42,7 @@ Key draft_key(std::uint64_t user) {
   return key;
 }
 
-enum class Kind { memory, sqlite };
+enum class Kind { memory, sqlite, redis };
 
 class UsersContract : public testing::TestWithParam<Kind> {
  protected:
@@ -47,6 +50,13 @@ class UsersContract : public testing::TestWithParam<Kind> {
 
   std::unique_ptr<Catalog> make() {
     if (GetParam() == Kind::memory) return make_memory_catalog(clock);
+    if (GetParam() == Kind::redis) {
+      const fs::path key = temp.path() / "shared.key";
+      EXPECT_TRUE(SecretKeyFile(key, true).get());
+      auto shared = open_redis_catalog(temp.path(), shared_redis().fresh(), clock, {.secret_key_file = key});
+      EXPECT_TRUE(shared) << shared.error().message;
+      return *std::move(shared);
+    }
     auto opened = open_catalog(temp.path(), clock);
     EXPECT_TRUE(opened) << opened.error().message;
     return *std::move(opened);
@@ -71,8 +81,12 @@ class UsersContract : public testing::TestWithParam<Kind> {
   std::unique_ptr<Catalog> catalog;
 };
 
-INSTANTIATE_TEST_SUITE_P(Each, UsersContract, testing::Values(Kind::memory, Kind::sqlite),
-                         [](const auto& kind) { return kind.param == Kind::memory ? "Memory" : "Sqlite"; });
+INSTANTIATE_TEST_SUITE_P(Each, UsersContract, testing::Values(Kind::memory, Kind::sqlite, Kind::redis),
+                         [](const auto& kind) {
+                           return kind.param == Kind::memory   ? "Memory"
+                                  : kind.param == Kind::sqlite ? "Sqlite"
+                                                               : "Redis";
+                         });
 
 TEST_P(UsersContract, StartsWithNobody) {
   EXPECT_TRUE(users().snapshot()->users.empty());

@@ -23,6 +23,8 @@ class Descriptor {
 
   explicit operator bool() const { return number_ >= 0; }
   int get() const { return number_; }
+  // It is somebody else's now.
+  int release() { return std::exchange(number_, -1); }
 
   // Nothing can be done about an error: what matters is synced before.
   void reset() {

@@ -21,4 +21,14 @@ std::optional<std::size_t> choose_worker(std::span<const Candidate> candidates) 
   return best;
 }
 
+std::optional<std::size_t> choose_asking(std::span<const Candidate> candidates) {
+  std::optional<std::size_t> first;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const Candidate& candidate = candidates[i];
+    if (!candidate.ready || candidate.credit == 0) continue;
+    if (!first || candidate.asked_since < candidates[*first].asked_since) first = i;
+  }
+  return first;
+}
+
 }  // namespace canopy::policy

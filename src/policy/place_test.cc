@@ -38,5 +38,30 @@ TEST(ChooseWorker, LeavesOutWhoHasNoCreditOrIsNotReady) {
   EXPECT_EQ(choose_worker({}), std::nullopt);
 }
 
+Candidate asking(std::uint32_t credit, std::int64_t since) {
+  return {.running_count = 0, .credit = credit, .ready = true, .warm = false, .asked_since = since};
+}
+
+TEST(ChooseAsking, TakesTheOneThatAskedFirst) {
+  EXPECT_EQ(choose_asking(std::vector{asking(1, 30), asking(1, 10), asking(1, 20)}), 1U);
+  EXPECT_EQ(choose_asking(std::vector{asking(1, 10), asking(1, 10)}), 0U);
+}
+
+TEST(ChooseAsking, NeitherLoadNorWhatIsWarmGoesBeforeThat) {
+  auto candidates = std::vector{asking(1, 2), asking(1, 1)};
+  candidates[0].warm = true;
+  candidates[1].running_count = 9;
+  EXPECT_EQ(choose_asking(candidates), 1U);
+}
+
+TEST(ChooseAsking, LeavesOutWhoDidNotAskOrIsNotReady) {
+  auto candidates = std::vector{asking(0, 1), asking(1, 2), asking(3, 3)};
+  candidates[1].ready = false;
+  EXPECT_EQ(choose_asking(candidates), 2U);
+  candidates[2].credit = 0;
+  EXPECT_EQ(choose_asking(candidates), std::nullopt);
+  EXPECT_EQ(choose_asking({}), std::nullopt);
+}
+
 }  // namespace
 }  // namespace canopy::policy

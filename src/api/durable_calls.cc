@@ -24,9 +24,11 @@ constexpr Duration queue_retry_after = std::chrono::seconds(5);
 constexpr std::size_t callback_url_bytes_max = 2048;
 constexpr int insufficient_storage = 507;
 
-net::HttpResponse log_error(const Error& error, std::optional<CallId> id = std::nullopt) {
+net::HttpResponse log_error(const Here& here, const Error& error, std::optional<CallId> id = std::nullopt) {
   net::HttpResponse response = error_response(error, id, queue_retry_after);
-  if (error.code == Code::unavailable) response.status = insufficient_storage;
+  // A disk of ours is full or failing; a store that is away comes back.
+  const bool has_disk = here.platform.options.store.empty();
+  if (error.code == Code::unavailable && has_disk) response.status = insufficient_storage;
   return response;
 }
 
@@ -125,7 +127,7 @@ net::Task<net::HttpResponse> submit(const Here& here, net::HttpExchange& exchang
     co_return error_response(kept.error(), std::nullopt, retry_after);
   }
   const auto accepted = co_await append_durable(here, *std::move(call));
-  if (!accepted) co_return log_error(accepted.error());
+  if (!accepted) co_return log_error(here, accepted.error());
   const std::string id = to_text(accepted->id);
   net::HttpResponse response = json_response("{\"id\":\"" + id + "\"}", 202);
   response.headers.push_back({"Location", "/v1/calls/" + id});
@@ -219,7 +221,8 @@ net::Task<net::HttpResponse> cancel(const Here& here, net::HttpExchange& exchang
   const auto allowed = co_await look_up_durable(here, id);
   if (!allowed) co_return find_error(allowed.error(), id);
   const auto cancelled = co_await cancel_durable(here, id);
-  if (!cancelled && cancelled.error().code == Code::unavailable) co_return log_error(cancelled.error(), id);
+  if (!cancelled && cancelled.error().code == Code::unavailable)
+    co_return log_error(here, cancelled.error(), id);
   if (!cancelled && cancelled.error().code == Code::not_found) co_return find_error(cancelled.error(), id);
   if (!cancelled) co_return error_response(cancelled.error(), id);
   const auto record = co_await look_up_durable(here, id);
@@ -250,7 +253,7 @@ net::Task<net::HttpResponse> retry(const Here& here, net::HttpExchange& exchange
   here.platform.call_log->redrive(id, waiting_max(here, *allowed), answer.done());
   const auto redriven = co_await answer.wait();
   if (!redriven && redriven.error().code == Code::not_found) co_return find_error(redriven.error(), id);
-  if (!redriven) co_return log_error(redriven.error(), id);
+  if (!redriven) co_return log_error(here, redriven.error(), id);
   const auto record = co_await look_up_durable(here, id);
   if (!record) co_return find_error(record.error(), id);
   net::HttpResponse response = json_response(wire::to_json(*record), 202);

@@ -78,6 +78,8 @@ void DurableEngine::on_callback() { callbacks_.wake(); }
 
 void DurableEngine::on_ended(CallId id, const FunctionName& function, State state,
                              const std::function<DurableRecord()>& make) {
+  // Another server with the same store may have been asked to, while it runs here.
+  if (state == State::canceled) cancel(id);
   for (Protocol* const protocol : platform_.protocols) protocol->on_ended(id, function, state);
   if (!platform_.feed.is_followed()) return;
   platform_.feed.publish({.kind = Happening::Kind::call_ended, .function = function, .call = id, .text = {}},

@@ -50,6 +50,8 @@ const std::string_view openapi_call_paths = R"json("/function/{namespace}/{name}
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
     "429":{"description":"As many calls wait as may.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+    "503":{"description":"The store that servers share does not take it now; Retry-After says when to come back.",
+      "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
     "507":{"description":"The disk does not take it now.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
     "default":{"$ref":"#/components/responses/Error"}}}},

@@ -16,6 +16,7 @@
 #include "api/gateway.h"
 #include "api/keys.h"
 #include "api/nodes.h"
+#include "api/stores.h"
 #include "api/usage.h"
 #include "base/log.h"
 #include "net/http_server.h"
@@ -160,16 +161,7 @@ struct Server::Impl {
 };
 
 Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes) {
-  // What lies in memory goes with what lies in memory.
-  if (!call_log && catalog) call_log = store::make_memory_call_log(call_log_options(options), clock);
-  if (!catalog) {
-    const store::CatalogOptions asked{.secret_key_file = options.secret_key_file,
-                                      .versions_max = static_cast<std::uint32_t>(options.versions_max)};
-    CANOPY_TRY(catalog, store::open_catalog(options.data, clock, asked));
-  }
-  if (!call_log) {
-    CANOPY_TRY(call_log, store::open_call_log(options.data, call_log_options(options), clock));
-  }
+  CANOPY_TRY_VOID(open_stores(options, clock, catalog, call_log));
   CANOPY_TRY(place, read_place(options));
   CANOPY_TRY_VOID(make_admin());
   owners.emplace(catalog->users(), count_cores(options));
@@ -310,8 +302,11 @@ Result<void> Server::Impl::make_admin() {
   admin.name = "admin";
   admin.role = Role::admin;
   if (!accounts->owners.contains("default")) admin.spaces = {"default"};
-  CANOPY_TRY_VOID(users.add_user(admin, key, actor));
-  return {};
+  const auto added = users.add_user(admin, key, actor);
+  if (added) return {};
+  // Another server with the same store has just done it, and has told its key.
+  if (missing && added.error().code == Code::conflict) new_admin_key.clear();
+  return new_admin_key.empty() ? Result<void>() : tl::unexpected(added.error());
 }
 
 void Server::Impl::plan_purge() {

@@ -94,7 +94,9 @@ net::Task<net::HttpResponse> MucpdServer::job_status(const api::Here& here, Aske
   const auto left = parse_job_id(asked.job);
   const auto id = left ? here.platform.call_log->restore(*left) : std::nullopt;
   if (!id) co_return success(undefined);
-  if (const auto progress = sees_all(here) ? recent_.find(*id) : std::nullopt) {
+  // With a shared store a job may end elsewhere, and word of it get lost on the way.
+  const bool knows_ends = sees_all(here) && here.platform.options.store.empty();
+  if (const auto progress = knows_ends ? recent_.find(*id) : std::nullopt) {
     if (*progress == Progress::gone) co_return success(undefined);
     co_return success(*progress == Progress::ended ? "1" : "0");
   }

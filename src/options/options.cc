@@ -8,7 +8,9 @@
 #include <optional>
 #include <ostream>
 
+#include "base/log.h"
 #include "options/protocols.h"
+#include "options/store_address.h"
 #include "wire/values.h"
 #include "wire/yaml.h"
 
@@ -36,6 +38,15 @@ void add_server_rows(Options& o, std::vector<OptionRow>& rows) {
        server});
   rows.push_back(
       {"data", "FOLDER", &o.data, "Where functions and their code are kept. Made if missing.", server});
+  rows.push_back(
+      {.name = "store",
+       .value = "URL",
+       .setting = &o.store,
+       .help = "A Redis that several servers share: `redis://[[user]:password@]host[:port][/database]`. "
+               "Functions, users and durable calls lie there then; the data folder has copies of "
+               "code alone. If not said, all lies in the data folder.",
+       .group = server,
+       .hides_password = true});
   rows.push_back({"config", "FILE", &o.config,
                   "A YAML file with settings, named as the flags are: `call-timeout: 5s`.", server});
   rows.push_back({"cores", "N", CountSetting{.count = &o.core_count, .max = 1024},
@@ -300,6 +311,7 @@ Result<WorkerRange> parse_workers(std::string_view text) {
 
 Result<void> check_options(const Options& options) {
   CANOPY_TRY_VOID(parse_listen(options.listen));
+  if (!options.store.empty()) CANOPY_TRY_VOID(parse_store(options.store));
   CANOPY_TRY_VOID(parse_workers(options.workers));
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return refuse(std::string("--tls-cert and --tls-key belong together: ") +

@@ -18,6 +18,7 @@ struct Options {
   // Server
   std::string listen = "127.0.0.1:8080";
   std::string data = ".canopy";
+  std::string store;  // See store_address.h; "": in the data folder.
   std::string config;
   std::uint64_t core_count = 0;  // 0: as many as there are.
   std::string log_level = "info";

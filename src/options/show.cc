@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "base/units.h"
+#include "options/store_address.h"
 #include "options/table.h"
 
 namespace canopy {
@@ -44,7 +45,10 @@ void print_wrapped(std::string_view text, std::string_view indent, std::size_t w
 
 }  // namespace
 
-std::string show_setting(const OptionRow& row) { return std::visit(Shower(), row.setting); }
+std::string show_setting(const OptionRow& row) {
+  const std::string text = std::visit(Shower(), row.setting);
+  return row.hides_password ? without_password(text) : text;
+}
 
 std::string variable_name(std::string_view option) {
   std::string name = "CANOPY_";

@@ -56,9 +56,10 @@ struct OptionRow {
   std::string_view name;   // "call-timeout"
   std::string_view value;  // What stands for its value in the help: "DURATION".
   Setting setting;
-  std::string_view help;   // A sentence.
-  std::string_view group;  // The heading it stands under.
-  char letter = '\0';      // 'd' for -d; '\0' for none.
+  std::string_view help;        // A sentence.
+  std::string_view group;       // The heading it stands under.
+  char letter = '\0';           // 'd' for -d; '\0' for none.
+  bool hides_password = false;  // It is a URL, and nobody is shown the password in it.
 };
 
 enum class OptionSource : std::uint8_t { unset, file, variable, flag };
@@ -84,7 +85,7 @@ struct OptionReading {
 //   (others)    as read_file says
 Result<OptionReading> read_options(std::span<const OptionRow> rows, const OptionInput& input);
 
-// The value of a row as one would write it.
+// The value of a row as one would write it, but for a password in it.
 std::string show_setting(const OptionRow& row);
 
 std::string variable_name(std::string_view option);  // "call-timeout" -> "CANOPY_CALL_TIMEOUT"

@@ -19,6 +19,7 @@ import case
 import examples
 import mucpd
 import scenarios
+import shared
 from world import Failure, Skip, World
 
 
@@ -31,7 +32,8 @@ def collect(root):
             yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
     for language in ("c", "cpp", "go", "js", "python", "rust"):
         yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
-    for name, test in [*vars(scenarios).items(), *vars(mucpd).items(), *vars(builders).items()]:
+    modules = (scenarios, mucpd, builders, shared)
+    for name, test in [item for module in modules for item in vars(module).items()]:
         if name.startswith("test_"):
             yield f"scenario {name[5:].replace('_', ' ')}", test
 

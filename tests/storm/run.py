@@ -8,7 +8,7 @@ does not let its server live ends among the dead), drain (SIGTERM gives back wha
 flipped at its end: never a wrong record), disk (full: 507, and recovery by itself), sync (fsync fails: the same),
 crowd (100 users, one of whom asks for ten times its quota), workers (the storm, with workers killed instead of the server),
 worker-poison, worker-stop (SIGSTOP of a worker; none outlives its server), resize (more and fewer workers under
-load, no call fails). All of them, if none is named; `--seconds=600 storm` and `--seconds=600
+load, no call fails), redis (two servers and the Redis they share, each killed and stopped under load). All of them, if none is named; `--seconds=600 storm` and `--seconds=600
 --worker-seconds=600 workers` are the long ones.
 
 Ends with 0 where every promise held, and prints the ledger's sums."""
@@ -22,6 +22,7 @@ import tempfile
 import crowd
 import disks
 import kills
+import redis
 import workers
 
 
@@ -40,7 +41,7 @@ def main():
     arguments.canopy = str(pathlib.Path(arguments.canopy).resolve())
     known = {"storm": kills.storm, "poison": kills.poison, "drain": kills.drain, "tail": disks.tail, "disk": disks.disk,
              "sync": disks.sync, "crowd": crowd.crowd, "workers": workers.workers_storm, "worker-poison": workers.worker_poison,
-             "worker-stop": workers.worker_stop, "resize": workers.resize}
+             "worker-stop": workers.worker_stop, "resize": workers.resize, "redis": redis.redis}
     print(f"seed {arguments.seed}", flush=True)
     for name in arguments.scenarios or known:
         if name not in known:

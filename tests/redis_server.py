@@ -1,0 +1,67 @@
+"""A redis-server of a test's own: on a free port, with its append-only file on, in a folder of its own. It
+touches no other that runs on the machine."""
+import atexit
+import signal
+import socket
+import subprocess
+import time
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class RedisServer:
+    """Stays on its port and in its folder however often it dies."""
+
+    def __init__(self, folder, fsync="always"):
+        self.folder, self.fsync = folder, fsync
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = 0
+        self.process = None
+        self.start()
+        atexit.register(self.end)
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}"
+
+    def start(self):
+        for _ in range(10):
+            port = self.port or free_port()
+            self.process = subprocess.Popen(
+                ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
+                 "--appendonly", "yes", "--appendfsync", self.fsync, "--daemonize", "no", "--logfile", "redis.log"],
+                stdin=subprocess.DEVNULL)
+            if self._answers(port):
+                self.port = port
+                return
+            self.end()
+        raise RuntimeError(f"redis-server does not start: see {self.folder}/redis.log")
+
+    def _answers(self, port):
+        until = time.monotonic() + 30
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                with socket.create_connection(("127.0.0.1", port), 1) as asking:
+                    asking.settimeout(1)
+                    asking.sendall(b"PING\r\n")
+                    if asking.recv(64).startswith(b"+PONG"):
+                        return True
+            except OSError:
+                pass
+            time.sleep(0.01)
+        return False
+
+    def signal(self, sign):
+        self.process.send_signal(sign)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+
+    def end(self):
+        if self.process is not None and self.process.poll() is None:
+            self.kill()

@@ -26,7 +26,7 @@ Number get(std::string_view bytes) {
 
 bool is_kind(std::uint8_t number) {
   return number >= static_cast<std::uint8_t>(FrameKind::setup) &&
-         number <= static_cast<std::uint8_t>(FrameKind::pong);
+         number <= static_cast<std::uint8_t>(FrameKind::piece);
 }
 
 }  // namespace
@@ -44,16 +44,15 @@ std::size_t frame_bytes(std::string_view bytes) {
   return bytes.size() < size_bytes ? 0 : size_bytes + get<std::uint32_t>(bytes);
 }
 
-Result<std::optional<Frame>> take_frame(std::string_view& bytes) {
+Result<std::optional<Frame>> take_frame(std::string_view& bytes, std::size_t body_bytes_max) {
   if (bytes.size() < size_bytes) return std::nullopt;
   const std::size_t counted = get<std::uint32_t>(bytes);
   if (counted < counted_head_bytes) {
     return fail(Code::invalid, "a frame of " + std::to_string(counted) + " bytes has no room for its head");
   }
-  if (counted - counted_head_bytes > frame_body_bytes_max) {
+  if (counted - counted_head_bytes > body_bytes_max) {
     return fail(Code::too_large, "a frame of " + std::to_string(counted) +
-                                     " bytes is more than the limit of " +
-                                     std::to_string(frame_body_bytes_max));
+                                     " bytes is more than the limit of " + std::to_string(body_bytes_max));
   }
   if (bytes.size() < frame_head_bytes) return std::nullopt;
   const auto kind = get<std::uint8_t>(bytes.substr(size_bytes));

@@ -10,6 +10,8 @@
 #include <boost/asio/post.hpp>
 #include <sys/socket.h>
 
+#include "base/descriptor.h"
+
 namespace canopy::net {
 namespace {
 
@@ -46,7 +48,8 @@ class Inbox {
 };
 
 struct Stream : std::enable_shared_from_this<Stream> {
-  Stream(asio::io_context& io, int descriptor) : socket(io.get_executor()) {
+  Stream(asio::io_context& io, int descriptor, std::size_t bytes_max)
+      : socket(io.get_executor()), body_bytes_max(bytes_max) {
     boost::system::error_code error;
     int family = AF_UNIX;
     socklen_t size = sizeof family;
@@ -61,13 +64,17 @@ struct Stream : std::enable_shared_from_this<Stream> {
   void flush();
   void close_now(const std::string& why);
   void leave();
+  Result<LinkMaker> release();
 
   FrameSocket socket;
+  const std::size_t body_bytes_max;
   FrameListener* listener = nullptr;
   Inbox inbox;
+  std::string_view rest;  // Of it, while frames are taken: what comes behind the one that is heard now.
   std::string out;
   std::size_t out_first = 0;  // What comes before has gone.
   std::uint64_t sent = 0;
+  bool reading = false;
   bool flush_planned = false;
   bool write_failed = false;
   bool closing = false;
@@ -88,9 +95,9 @@ void Stream::read() {
 
 void Stream::take_frames() {
   const auto self = shared_from_this();  // The listener may let go of the link.
-  std::string_view rest = inbox.unread();
+  rest = inbox.unread();
   while (listener != nullptr) {
-    const auto frame = wire::take_frame(rest);
+    const auto frame = wire::take_frame(rest, body_bytes_max);
     if (!frame) return close_now("what the other side sends are no frames: " + frame.error().message);
     if (!*frame) break;
     listener->on_frame(**frame);
@@ -108,8 +115,8 @@ void Stream::flush() {
   if (listener == nullptr) return;
   while (out_first < out.size() && !write_failed) {
     boost::system::error_code error;
-    const std::string_view rest = std::string_view(out).substr(out_first);
-    const std::size_t size = socket.write_some(asio::buffer(rest.data(), rest.size()), error);
+    const std::string_view unsent = std::string_view(out).substr(out_first);
+    const std::size_t size = socket.write_some(asio::buffer(unsent.data(), unsent.size()), error);
     out_first += size;
     sent += size;
     if (error == asio::error::would_block || error == asio::error::try_again) {
@@ -145,14 +152,27 @@ void Stream::leave() {
   socket.close(error);
 }
 
+// In on_frame() no read is under way: the next one begins when that has returned.
+Result<LinkMaker> Stream::release() {
+  if (listener != nullptr && out_first < out.size()) flush();
+  if (listener == nullptr || !rest.empty() || out_first < out.size()) {
+    return fail(Code::invalid, "the other side went on before it was answered, or does not read");
+  }
+  listener = nullptr;
+  boost::system::error_code error;
+  const auto kept = std::make_shared<Descriptor>(socket.release(error));
+  return [kept](asio::io_context& io) { return make_frame_channel(io, kept->release()); };
+}
+
 class FrameChannel final : public FrameLink {
  public:
-  FrameChannel(asio::io_context& io, int descriptor) : stream_(std::make_shared<Stream>(io, descriptor)) {}
+  FrameChannel(asio::io_context& io, int descriptor, std::size_t body_bytes_max)
+      : stream_(std::make_shared<Stream>(io, descriptor, body_bytes_max)) {}
   ~FrameChannel() override { stream_->leave(); }
 
   void listen(FrameListener& listener) override {
     stream_->listener = &listener;
-    stream_->read();
+    if (!std::exchange(stream_->reading, true)) stream_->read();
   }
   std::uint64_t send(const wire::FrameHead& head, std::string_view body) override {
     const std::uint64_t place = stream_->sent + unsent_bytes();
@@ -166,6 +186,7 @@ class FrameChannel final : public FrameLink {
     stream_->closing = true;
     stream_->plan_flush();
   }
+  Result<LinkMaker> release() override { return stream_->release(); }
 
  private:
   const std::shared_ptr<Stream> stream_;
@@ -173,8 +194,9 @@ class FrameChannel final : public FrameLink {
 
 }  // namespace
 
-std::unique_ptr<FrameLink> make_frame_channel(asio::io_context& io, int descriptor) {
-  return std::make_unique<FrameChannel>(io, descriptor);
+std::unique_ptr<FrameLink> make_frame_channel(asio::io_context& io, int descriptor,
+                                              std::size_t body_bytes_max) {
+  return std::make_unique<FrameChannel>(io, descriptor, body_bytes_max);
 }
 
 }  // namespace canopy::net

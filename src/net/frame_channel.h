@@ -14,10 +14,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "base/error.h"
 #include "net/task.h"
 #include "wire/frame.h"
 
@@ -32,11 +34,17 @@ class FrameListener {
   virtual void on_closed(const std::string& why) = 0;
 };
 
+class FrameLink;
+
+// Takes a connection up on the loop of another thread, there; once. Closes it if it is never called.
+using LinkMaker = std::function<std::unique_ptr<FrameLink>(asio::io_context& io)>;
+
 class FrameLink {
  public:
   virtual ~FrameLink() = default;
 
-  // Before anything else; nothing is read before. `listener` outlives the link.
+  // Before anything else; nothing is read before. `listener` outlives the link, or what takes its place: from
+  // a second time on, another one hears what comes.
   virtual void listen(FrameListener& listener) = 0;
 
   // Hands the frame over; returns its place in the stream of all that was handed over.
@@ -48,9 +56,16 @@ class FrameLink {
   // Sends what was handed over, then nothing more; the listener hears of it when the other side has closed,
   // too.
   virtual void close() = 0;
+
+  // Lets go of the connection, to be taken up elsewhere: in on_frame() alone. Nothing is heard of it here any
+  // more; there, frames may have full size.
+  //   invalid  something came behind that frame, or what was sent has not gone yet
+  virtual Result<LinkMaker> release() = 0;
 };
 
-// A link over the connected stream socket `descriptor`, which it takes over.
-std::unique_ptr<FrameLink> make_frame_channel(asio::io_context& io, int descriptor);
+// A link over the connected stream socket `descriptor`, which it takes over. A frame whose body is larger
+// than `body_bytes_max` ends it.
+std::unique_ptr<FrameLink> make_frame_channel(asio::io_context& io, int descriptor,
+                                              std::size_t body_bytes_max = wire::frame_body_bytes_max);
 
 }  // namespace canopy::net

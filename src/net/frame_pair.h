@@ -66,9 +66,14 @@ class FramePair {
     std::uint64_t sent_bytes() const override { return end_->sent; }
     std::uint64_t unsent_bytes() const override { return end_->unsent; }
     void close() override { end_->closed = true; }
+    Result<LinkMaker> release() override {
+      end_->listener = nullptr;
+      const auto end = std::exchange(end_, std::make_shared<End>());
+      return [end](asio::io_context&) { return std::make_unique<Link>(end); };
+    }
 
    private:
-    const std::shared_ptr<End> end_;
+    std::shared_ptr<End> end_;
   };
 
   static bool carry(End& from, End& to) {

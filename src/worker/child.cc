@@ -21,6 +21,7 @@
 #include "base/units.h"
 #include "net/frame_channel.h"
 #include "worker/confine.h"
+#include "worker/own_load.h"
 #include "worker/worker.h"
 
 namespace canopy::worker {
@@ -93,23 +94,6 @@ void be_modest() {
   std::ofstream("/proc/self/oom_score_adj") << more_expendable;
 }
 
-std::uint64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::uint64_t size = 0;
-  std::uint64_t pages = 0;
-  file >> size >> pages;
-  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-Duration cpu_time() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto of = [](const timeval& time) {
-    return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
-  };
-  return of(usage.ru_utime) + of(usage.ru_stime);
-}
-
 // What the fleet asks and says.
 class Control final : public net::FrameListener {
  public:
@@ -126,9 +110,9 @@ class Control final : public net::FrameListener {
     if (frame.head.kind == FrameKind::goaway) return drain_();
     if (frame.head.kind != FrameKind::ping) return;
     wire::write_load({.running_count = static_cast<std::uint32_t>(worker_.running_count()),
-                      .resident_bytes = resident_bytes(),
+                      .resident_bytes = own_resident_bytes(),
                       .templates_bytes = worker_.templates_bytes(),
-                      .cpu_time = cpu_time()},
+                      .cpu_time = own_cpu_time()},
                      body_);
     link_->send({.kind = FrameKind::pong}, body_);
   }

@@ -21,6 +21,14 @@ constexpr Duration cancel_grace = std::chrono::seconds(2);
 // So long a call waits where no worker is there at all: one that ended is back by then, or cannot be had.
 constexpr Duration patience = std::chrono::seconds(5);
 constexpr std::uint64_t unsent_bytes_max = 64 << 20;  // Of a worker that does not read.
+constexpr std::size_t skipped_max = 64;  // Calls in line that nobody has room for, before one that has it.
+
+Error too_much_output(const Definition& definition) {
+  return {Code::internal,
+          "its worker sent more output than the " + size_text(definition.function.limits.output_bytes) +
+              " that the function may have",
+          Stage::reply};
+}
 
 void drop_one(std::atomic<std::size_t>& count) { count.fetch_sub(1, std::memory_order_relaxed); }
 void add_one(std::atomic<std::size_t>& count) { count.fetch_add(1, std::memory_order_relaxed); }
@@ -93,6 +101,15 @@ void Crew::ended(WorkerNumber worker, const std::string& how) {
   }
 }
 
+void Crew::cut(WorkerNumber worker, const std::string& how) {
+  for (const auto& peer : peers_) {
+    if (peer->colleague->number != worker) continue;
+    peer->closed = true;
+    peer->how = how;
+    return bury(*peer);
+  }
+}
+
 void Crew::on_closed(Peer& peer, const std::string& why) {
   peer.closed = true;
   if (!peer.leaving) log::debug("worker {}: {}", peer.colleague->number, why);
@@ -130,30 +147,59 @@ void Crew::try_elsewhere(RemoteCall& call) {
   wait(call, true);
 }
 
-bool Crew::has_ready() const {
-  return std::ranges::any_of(peers_, [](const auto& peer) { return peer->takes_calls(); });
+bool Crew::has_ready(const RemoteCall& call) const {
+  return std::ranges::any_of(peers_, [&call](const auto& peer) {
+    return peer->takes_calls() && peer->colleague->has_runtime(call.definition_->function.runtime);
+  });
 }
 
-Peer* Crew::choose(const Definition& definition) {
-  candidates_.clear();
-  for (const auto& peer : peers_) {
-    const auto known = peer->functions.find(definition.number);
-    const bool full = peer->calls.size() >= peer->credit || peer->link->unsent_bytes() > unsent_bytes_max;
-    candidates_.push_back({.running_count = peer->colleague->running_count.load(std::memory_order_relaxed),
-                           .credit = full ? 0 : peer->credit - static_cast<std::uint32_t>(peer->calls.size()),
-                           .ready = peer->takes_calls(),
-                           .warm = known != peer->functions.end() && known->second});
+std::uint32_t Crew::room_of(const Peer& peer, policy::Dispatch way) const {
+  const auto own = static_cast<std::uint32_t>(std::min<std::size_t>(peer.calls.size(), peer.credit));
+  if (!peer.takes_calls() || peer.link->unsent_bytes() > unsent_bytes_max) return 0;
+  const std::uint32_t room = peer.credit - own;
+  return peer.colleague->slots == 0 ? room : std::min(room, peer.colleague->room(way));
+}
+
+bool Crew::has_room() const {
+  return std::ranges::any_of(peers_, [this](const auto& peer) {
+    return room_of(*peer, policy::Dispatch::push) > 0 || room_of(*peer, policy::Dispatch::pull) > 0;
+  });
+}
+
+Peer* Crew::choose(const RemoteCall& call) {
+  const Time now = core_.clock().now();
+  // A place that another core was faster to take is one that is not there the next time.
+  for (std::size_t tries = 0; tries <= peers_.size(); ++tries) {
+    candidates_.clear();
+    for (const auto& peer : peers_) {
+      const Colleague& worker = *peer->colleague;
+      const auto known = peer->functions.find(call.definition_->number);
+      candidates_.push_back({.running_count = worker.running_count.load(std::memory_order_relaxed),
+                             .credit = room_of(*peer, call.way_),
+                             .ready = worker.has_runtime(call.definition_->function.runtime),
+                             .warm = known != peer->functions.end() && known->second,
+                             .asked_since = worker.asked_since.load(std::memory_order_relaxed)});
+    }
+    const bool asks = call.way_ == policy::Dispatch::pull;
+    const auto chosen = asks ? policy::choose_asking(candidates_) : policy::choose_worker(candidates_);
+    if (!chosen) return nullptr;
+    Peer& peer = *peers_[*chosen];
+    if (peer.colleague->take_place(call.way_, now)) return &peer;
   }
-  const auto chosen = policy::choose_worker(candidates_);
-  return chosen ? peers_[*chosen].get() : nullptr;
+  return nullptr;
 }
 
 void Crew::begin(RemoteCall& call) {
   ++call.definition_->call_count;
   call.deadline_ = call.call_->deadline;
   const bool may_start = waiting_.empty() && running_count() < options_.running_max;
-  if (Peer* const peer = may_start ? choose(*call.definition_) : nullptr) return send(*peer, call);
-  if (waiting_.size() < options_.waiting_max) return wait(call, false);
+  if (Peer* const peer = may_start ? choose(call) : nullptr) return send(*peer, call);
+  if (waiting_.size() < options_.waiting_max) {
+    wait(call, false);
+    // What stands in front of it may be what nobody here can run.
+    if (waiting_.size() > 1) serve_waiting();
+    return;
+  }
   call.reply_.unbegun = true;
   fail(call, {Code::unavailable,
               "as many calls wait for a worker as may, " + std::to_string(options_.waiting_max) +
@@ -175,19 +221,26 @@ void Crew::leave_line(RemoteCall& call) {
   drop_one(waiting_count_);
 }
 
+// In their order, but one that nobody can take now holds up nobody who can be served.
 void Crew::serve_waiting() {
   if (std::exchange(serving_, true)) return;
-  while (!waiting_.empty() && running_count() < options_.running_max) {
-    RemoteCall& call = *waiting_.front();
-    Peer* const peer = choose(*call.definition_);
-    if (peer == nullptr) break;
-    waiting_.pop_front();
+  std::size_t at = 0;
+  while (at < waiting_.size() && at < skipped_max && running_count() < options_.running_max && has_room()) {
+    RemoteCall& call = *waiting_[at];
+    Peer* const peer = choose(call);
+    if (peer == nullptr) {
+      ++at;
+      continue;
+    }
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(at));
     drop_one(waiting_count_);
     call.waits_ = false;
     send(*peer, call);
   }
   serving_ = false;
 }
+
+void Crew::on_room() { options_.on_room ? options_.on_room() : serve_waiting(); }
 
 bool Crew::define(Peer& peer, const Definition& definition) {
   if (peer.functions.contains(definition.number)) return true;
@@ -200,6 +253,7 @@ bool Crew::define(Peer& peer, const Definition& definition) {
 
 void Crew::send(Peer& peer, RemoteCall& call) {
   if (!define(peer, *call.definition_)) {
+    peer.colleague->give_back(core_.clock().now());
     return fail(call, {Code::limit,
                        "the variables and secrets of the function are more than " +
                            size_text(wire::frame_body_bytes_max) + ", which no worker process is told",
@@ -213,7 +267,6 @@ void Crew::send(Peer& peer, RemoteCall& call) {
   call.peer_ = &peer;
   call.number_ = ++call_count_;
   peer.calls.emplace(call.number_, &call);
-  peer.colleague->running_count.fetch_add(1, std::memory_order_relaxed);
   add_one(running_count_);
   wire::write_open(asked, call.definition_->number, now, body_);
   call.place_ = peer.link->send({.kind = FrameKind::open, .call = call.number_}, body_);
@@ -235,7 +288,7 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
       }
       peer.ready = true;
       peer.credit = hello->credit;
-      return serve_waiting();
+      return on_room();
     }
     case FrameKind::log:
       if (const auto at = peer.calls.find(frame.head.call); at != peer.calls.end() && at->second != nullptr) {
@@ -252,10 +305,13 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
     case FrameKind::refuse:
       if (RemoteCall* const call = take_off(peer, frame.head.call)) try_elsewhere(*call);
       close_if_done(peer);
-      return serve_waiting();
+      return on_room();
     case FrameKind::goaway:
       peer.leaving = true;
       return close_if_done(peer);
+    case FrameKind::ask:
+      peer.colleague->ask(frame.head.call, core_.clock().now());
+      return on_room();
     default:
       return log::warn("worker {} sent a frame that is not for us", peer.colleague->number);
   }
@@ -270,9 +326,7 @@ void Crew::add_output(RemoteCall& call, std::string_view piece) {
   output.clear();
   call.peer_->link->send({.kind = FrameKind::cancel, .call = call.number_}, {});
   give_up(call);
-  fail(call, {Code::internal,
-              "its worker sent more output than the " + size_text(limit) + " that the function may have",
-              Stage::reply});
+  fail(call, too_much_output(*call.definition_));
 }
 
 RemoteCall* Crew::take_off(Peer& peer, std::uint64_t number) {
@@ -280,7 +334,7 @@ RemoteCall* Crew::take_off(Peer& peer, std::uint64_t number) {
   if (at == peer.calls.end()) return nullptr;
   RemoteCall* const call = at->second;
   peer.calls.erase(at);
-  peer.colleague->running_count.fetch_sub(1, std::memory_order_relaxed);
+  peer.colleague->give_place();
   drop_one(running_count_);
   if (call != nullptr) {
     call->peer_ = nullptr;
@@ -290,11 +344,16 @@ RemoteCall* Crew::take_off(Peer& peer, std::uint64_t number) {
 }
 
 void Crew::on_end(Peer& peer, const wire::Frame& frame) {
-  if (RemoteCall* const call = take_off(peer, frame.head.call)) {
+  const bool was_running = peer.calls.contains(frame.head.call);
+  RemoteCall* const call = take_off(peer, frame.head.call);
+  if (was_running && (frame.head.flags & wire::end_asks) != 0) peer.colleague->ask(1, core_.clock().now());
+  if (call != nullptr) {
     const auto known = peer.functions.find(call->definition_->number);
     if (known != peer.functions.end()) known->second = true;
     const auto dropped = wire::read_end(frame.body, call->reply_);
-    if (dropped) {
+    if (dropped && call->reply_.output.size() > call->definition_->function.limits.output_bytes) {
+      fail(*call, too_much_output(*call->definition_));
+    } else if (dropped) {
       call->call_->log->add_dropped(*dropped);
       ended_count_.fetch_add(1, std::memory_order_relaxed);
       run_time_.fetch_add(call->reply_.usage.run_time.count(), std::memory_order_relaxed);
@@ -304,7 +363,7 @@ void Crew::on_end(Peer& peer, const wire::Frame& frame) {
     }
   }
   close_if_done(peer);
-  serve_waiting();
+  on_room();
 }
 
 void Crew::finish(RemoteCall& call) {
@@ -337,9 +396,12 @@ void Crew::cancel(RemoteCall& call) {
 // It has waited for `patience`.
 void Crew::turn(RemoteCall& call) {
   if (!call.waits_) return;
-  if (has_ready()) return core_.suspend(call, core_.clock().now() + patience, call.deadline_);
+  if (has_ready(call)) return core_.suspend(call, core_.clock().now() + patience, call.deadline_);
   call.reply_.unbegun = true;
-  fail(call, {Code::unavailable, "no worker process runs; they are started again, so try again soon",
+  const bool any = std::ranges::any_of(peers_, [](const auto& peer) { return peer->takes_calls(); });
+  fail(call, {Code::unavailable,
+              any ? "no worker that is here has the runtime '" + call.definition_->function.runtime + "'"
+                  : options_.nobody,
               Stage::queue});
 }
 
@@ -353,10 +415,10 @@ void Crew::expire(RemoteCall& call) {
       std::chrono::duration_cast<std::chrono::milliseconds>(core_.clock().now() - call.call_->queued));
   if (call.peer_ == nullptr) {
     call.reply_.unbegun = true;  // A durable call goes back to its queue: its function had no part in this.
-    return fail(call, {Code::deadline,
-                       "the deadline passed after " + waited +
-                           ", while all workers were busy; raise 'workers' or 'worker-slots'",
-                       Stage::queue});
+    return fail(
+        call, {Code::deadline,
+               "the deadline passed after " + waited + ", while all workers were busy; " + options_.all_busy,
+               Stage::queue});
   }
   call.peer_->link->send({.kind = FrameKind::cancel, .call = call.number_}, {});
   give_up(call);

@@ -8,6 +8,9 @@
 // A worker that ends takes with it what it had begun (`lost`); what had certainly not reached it, and what it
 // refused, goes to another.
 //
+// A worker of this machine takes a number of calls from each core. One of another machine has places that all
+// cores share; where calls are pulled, each place is taken only after it was asked for.
+//
 // Threads: its core's, but for the counts.
 // Life:    no call runs when it dies.
 
@@ -26,20 +29,14 @@
 #include "model/function.h"
 #include "net/event.h"
 #include "net/frame_channel.h"
+#include "policy/dispatch.h"
 #include "policy/place.h"
+#include "worker/colleague.h"
 
 namespace canopy::worker {
 
 class Crew;
 struct Peer;  // The connection of a core to one worker.
-
-using WorkerNumber = std::uint64_t;  // Never used twice by one fleet.
-
-// One worker process, as all cores see it.
-struct Colleague {
-  WorkerNumber number = 0;
-  std::atomic<std::uint32_t> running_count = 0;  // Calls of all cores.
-};
 
 // A function that this core has sent calls of: workers know it by number.
 struct Definition {
@@ -59,6 +56,7 @@ class RemoteCall : public exec::Turn {
   Crew& crew_;
   Call* call_ = nullptr;
   Definition* definition_ = nullptr;
+  policy::Dispatch way_ = policy::Dispatch::push;
   Reply reply_;
   net::Event done_;
 
@@ -79,6 +77,13 @@ class RemoteCall : public exec::Turn {
 struct CrewOptions {
   std::size_t running_max = 1;  // Calls of this core, over all workers.
   std::size_t waiting_max = 1;  // And those that wait for one to be free.
+  // What a call is told that waited where no worker is: how there will be one.
+  std::string nobody = "no worker process runs; they are started again, so try again soon";
+  // And one whose deadline passed in line: what would help.
+  std::string all_busy = "raise 'workers' or 'worker-slots'";
+  // Where all cores share the places of workers: told on the core's thread that one may be free. It has
+  // serve_waiting() called by whose turn it is. Empty: each core has places of its own.
+  std::function<void()> on_room = {};
 };
 
 class Crew {
@@ -98,6 +103,11 @@ class Crew {
   void release(WorkerNumber worker);
   // Its process has ended; `how` goes on after "the worker process that ran it".
   void ended(WorkerNumber worker, const std::string& how);
+  // The same, of one whose end cannot be known: it is not listened to any more, whatever it still says.
+  void cut(WorkerNumber worker, const std::string& how);
+  // Gives calls that wait to workers that have room.
+  void serve_waiting();
+  bool has_room() const;
 
   // -- for a RemoteCall
   void begin(RemoteCall& call);
@@ -121,15 +131,19 @@ class Crew {
   void send(Peer& peer, RemoteCall& call);
   // False where it is too large to be sent.
   bool define(Peer& peer, const Definition& definition);
-  Peer* choose(const Definition& definition);
-  bool has_ready() const;
-  void serve_waiting();
+  // Who gets the call, with its place taken; null where nobody has one.
+  Peer* choose(const RemoteCall& call);
+  std::uint32_t room_of(const Peer& peer, policy::Dispatch way) const;
+  // Whether anybody is there who could run it at all.
+  bool has_ready(const RemoteCall& call) const;
   void wait(RemoteCall& call, bool in_front);
   void try_elsewhere(RemoteCall& call);
   void leave_line(RemoteCall& call);
   void on_frame(Peer& peer, const wire::Frame& frame);
   void on_closed(Peer& peer, const std::string& why);
   void on_end(Peer& peer, const wire::Frame& frame);
+  // A place may have become free.
+  void on_room();
   void add_output(RemoteCall& call, std::string_view piece);
   // Takes the call off its peer; null where nobody waits for it any more.
   RemoteCall* take_off(Peer& peer, std::uint64_t number);

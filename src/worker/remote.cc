@@ -26,8 +26,11 @@ void forget_idle(Crew& crew, Definitions& definitions) {
 
 class RemoteInstance final : public exec::Instance, public RemoteCall {
  public:
-  RemoteInstance(std::shared_ptr<exec::Template> from, Crew& crew, Definitions& definitions)
-      : RemoteCall(crew), from_(std::move(from)), definitions_(definitions) {}
+  RemoteInstance(std::shared_ptr<exec::Template> from, Crew& crew, Definitions& definitions,
+                 policy::Dispatch way)
+      : RemoteCall(crew), from_(std::move(from)), definitions_(definitions) {
+    way_ = way;
+  }
   ~RemoteInstance() override { abandon(); }
   RemoteInstance(const RemoteInstance&) = delete;
   RemoteInstance& operator=(const RemoteInstance&) = delete;
@@ -68,8 +71,11 @@ class RemoteTemplate final : public exec::Template, public std::enable_shared_fr
       : local_(std::move(local)), crews_(crews), definitions_(crews.size()) {}
 
   std::unique_ptr<exec::Instance> start(exec::Core& core) override {
+    return start(core, policy::Dispatch::push);
+  }
+  std::unique_ptr<exec::Instance> start(exec::Core& core, policy::Dispatch way) {
     return std::make_unique<RemoteInstance>(shared_from_this(), *crews_.at(core.index()),
-                                            definitions_.at(core.index()));
+                                            definitions_.at(core.index()), way);
   }
 
   // What a worker holds of it is counted there.
@@ -88,10 +94,59 @@ class RemoteTemplate final : public exec::Template, public std::enable_shared_fr
   std::vector<Definitions> definitions_;  // By core index.
 };
 
-class RemoteRuntime final : public exec::Runtime {
+// Decides when it has the call, since a template may be that of several functions.
+class DispatchInstance final : public exec::Instance {
  public:
-  RemoteRuntime(std::unique_ptr<exec::Runtime> local, std::vector<Crew*> crews)
-      : local_(std::move(local)), crews_(std::move(crews)) {}
+  DispatchInstance(std::shared_ptr<exec::Template> local, std::shared_ptr<RemoteTemplate> remote,
+                   exec::Core& core, const ChooseWay& choose)
+      : local_(std::move(local)), remote_(std::move(remote)), core_(core), choose_(choose) {}
+
+  net::Task<Reply> run(Call& call) override {
+    const policy::Dispatch way = choose_(call.function->name);
+    chosen_ = way == policy::Dispatch::local ? local_->start(core_) : remote_->start(core_, way);
+    return chosen_->run(call);
+  }
+
+  void cancel() override {
+    if (chosen_) chosen_->cancel();
+  }
+
+ private:
+  const std::shared_ptr<exec::Template> local_;
+  const std::shared_ptr<RemoteTemplate> remote_;
+  exec::Core& core_;
+  const ChooseWay& choose_;
+  std::unique_ptr<exec::Instance> chosen_;
+};
+
+class DispatchTemplate final : public exec::Template {
+ public:
+  DispatchTemplate(std::shared_ptr<exec::Template> local, const std::vector<Crew*>& crews,
+                   const ChooseWay& choose)
+      : local_(std::move(local)), remote_(std::make_shared<RemoteTemplate>(local_, crews)), choose_(choose) {}
+
+  std::unique_ptr<exec::Instance> start(exec::Core& core) override {
+    return std::make_unique<DispatchInstance>(local_, remote_, core, choose_);
+  }
+  std::uint64_t resident_bytes() const override { return local_->resident_bytes(); }
+  std::uint64_t resident_bytes(const exec::Core& core) const override {
+    return local_->resident_bytes(core) + remote_->resident_bytes(core);
+  }
+  void unload(exec::Core& core) override {
+    local_->unload(core);
+    remote_->unload(core);
+  }
+
+ private:
+  const std::shared_ptr<exec::Template> local_;
+  const std::shared_ptr<RemoteTemplate> remote_;
+  const ChooseWay& choose_;
+};
+
+// Checks, compiles and keeps as the one it wraps does.
+class WrappedRuntime : public exec::Runtime {
+ public:
+  explicit WrappedRuntime(std::unique_ptr<exec::Runtime> local) : local_(std::move(local)) {}
 
   std::string_view name() const override { return local_->name(); }
   Result<void> check(const Function& function, std::string_view code) override {
@@ -99,20 +154,49 @@ class RemoteRuntime final : public exec::Runtime {
   }
   std::shared_ptr<exec::Template> find(const Function& function) override {
     auto found = local_->find(function);
-    return found ? std::make_shared<RemoteTemplate>(std::move(found), crews_) : nullptr;
+    return found ? wrap(std::move(found)) : nullptr;
   }
   Result<std::shared_ptr<exec::Template>> prepare(const Function& function) override {
     CANOPY_TRY(auto made, local_->prepare(function));
-    return std::make_shared<RemoteTemplate>(std::move(made), crews_);
+    return wrap(std::move(made));
   }
   std::string made_name(const Function& function) const override { return local_->made_name(function); }
   Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration age) override {
     return local_->sweep(names, age);
   }
 
+ protected:
+  virtual std::shared_ptr<exec::Template> wrap(std::shared_ptr<exec::Template> local) = 0;
+
  private:
   const std::unique_ptr<exec::Runtime> local_;
+};
+
+class RemoteRuntime final : public WrappedRuntime {
+ public:
+  RemoteRuntime(std::unique_ptr<exec::Runtime> local, std::vector<Crew*> crews)
+      : WrappedRuntime(std::move(local)), crews_(std::move(crews)) {}
+
+ private:
+  std::shared_ptr<exec::Template> wrap(std::shared_ptr<exec::Template> local) override {
+    return std::make_shared<RemoteTemplate>(std::move(local), crews_);
+  }
+
   const std::vector<Crew*> crews_;
+};
+
+class DispatchRuntime final : public WrappedRuntime {
+ public:
+  DispatchRuntime(std::unique_ptr<exec::Runtime> local, std::vector<Crew*> crews, ChooseWay choose)
+      : WrappedRuntime(std::move(local)), crews_(std::move(crews)), choose_(std::move(choose)) {}
+
+ private:
+  std::shared_ptr<exec::Template> wrap(std::shared_ptr<exec::Template> local) override {
+    return std::make_shared<DispatchTemplate>(std::move(local), crews_, choose_);
+  }
+
+  const std::vector<Crew*> crews_;
+  const ChooseWay choose_;
 };
 
 }  // namespace
@@ -120,6 +204,11 @@ class RemoteRuntime final : public exec::Runtime {
 std::unique_ptr<exec::Runtime> make_remote_runtime(std::unique_ptr<exec::Runtime> local,
                                                    std::vector<Crew*> crews) {
   return std::make_unique<RemoteRuntime>(std::move(local), std::move(crews));
+}
+
+std::unique_ptr<exec::Runtime> make_dispatch_runtime(std::unique_ptr<exec::Runtime> local,
+                                                     std::vector<Crew*> crews, ChooseWay choose) {
+  return std::make_unique<DispatchRuntime>(std::move(local), std::move(crews), std::move(choose));
 }
 
 }  // namespace canopy::worker

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -15,10 +16,19 @@ namespace canopy::worker {
 
 using wire::FrameKind;
 
+namespace {
+
+// So long a function that could not be made ready is not tried again.
+constexpr Duration failure_kept = std::chrono::seconds(3);
+
+}  // namespace
+
 // A function as one connection numbers it.
 struct Worker::Served {
   Function function;
   std::shared_ptr<exec::Template> ready;  // Null until it was found.
+  std::optional<Error> failure;           // Why it was not, the last time,
+  Time failed{};                          // and when that was.
   bool looking = false;
   std::vector<net::Event*> waiting;
   std::size_t call_count = 0;
@@ -65,6 +75,10 @@ void Worker::serve(std::unique_ptr<net::FrameLink> link) {
                      .process = static_cast<std::uint64_t>(getpid())},
                     body_);
   line.link->send({.kind = FrameKind::hello}, body_);
+  // All its places are asked for once: the first of its connections does it for all.
+  if (options_.asks && lines_.size() == 1) {
+    line.link->send({.kind = FrameKind::ask, .call = options_.slots}, {});
+  }
   line.link->listen(line);
 }
 
@@ -73,6 +87,10 @@ void Worker::drain(std::function<void()> done) {
   drained_ = std::move(done);
   for (const auto& line : lines_) line->link->send({.kind = FrameKind::goaway}, {});
   tell_if_drained();
+}
+
+void Worker::cut() {
+  for (const auto& line : std::vector(lines_)) on_closed(*line);
 }
 
 void Worker::tell_if_drained() {
@@ -160,7 +178,9 @@ void Worker::reject(Line& line, std::uint64_t call, const std::string& why) {
   Reply reply;
   reply.error = Error{Code::internal, "its worker cannot begin it: " + why, Stage::start};
   wire::write_end(reply, {}, 0, body_);
-  line.link->send({.kind = FrameKind::end, .call = call}, body_);
+  line.link->send(
+      {.kind = FrameKind::end, .flags = options_.asks ? wire::end_asks : std::uint8_t{0}, .call = call},
+      body_);
 }
 
 void Worker::add_input(Line& line, const wire::Frame& frame) {
@@ -192,6 +212,9 @@ net::Task<void> Worker::run(std::shared_ptr<Running> running) {
     running->instance = instance.get();
     reply = co_await instance->run(running->call);
     running->instance = nullptr;
+    // What was made may be gone from the disk: the next call has it made again.
+    const bool missing = reply.error && reply.error->code == Code::unavailable;
+    if (missing && options_.provider != nullptr) running->served->ready = nullptr;
   }
   reply.usage.cold = reply.usage.cold || found_now;
   end(*running, reply);
@@ -212,19 +235,35 @@ net::Task<Result<std::shared_ptr<exec::Template>>> Worker::make_ready(std::share
     co_return fail(Code::unavailable, "this worker has no runtime '" + served->function.runtime + "'",
                    Stage::start);
   }
+  if (served->failure && core_.clock().now() < served->failed + failure_kept) {
+    co_return tl::unexpected(*served->failure);
+  }
   served->looking = true;
+  auto found = co_await find(served, *runtime->second);
+  served->looking = false;
+  for (net::Event* const waiter : std::exchange(served->waiting, {})) waiter->set();
+  if (found) {
+    served->ready = *found;
+  } else {
+    served->failure = found.error();
+    served->failed = core_.clock().now();
+  }
+  co_return found;
+}
+
+net::Task<Result<std::shared_ptr<exec::Template>>> Worker::find(std::shared_ptr<Served> served,
+                                                                exec::Runtime& runtime) {
+  if (options_.provider != nullptr) {
+    co_return co_await options_.provider->provide(runtime, served->function);
+  }
   const std::function<Result<std::shared_ptr<exec::Template>>()> look =
-      [&runtime = *runtime->second, served]() -> Result<std::shared_ptr<exec::Template>> {
+      [&runtime, served]() -> Result<std::shared_ptr<exec::Template>> {
     if (auto found = runtime.find(served->function)) return found;
     return fail(Code::unavailable,
                 "what was compiled of this function is not on the disk any more; deploy it again",
                 Stage::start);
   };
-  auto found = co_await net::run_blocking(disk_, look);
-  served->looking = false;
-  for (net::Event* const waiter : std::exchange(served->waiting, {})) waiter->set();
-  if (found) served->ready = *found;
-  co_return found;
+  co_return co_await net::run_blocking(disk_, look);
 }
 
 void Worker::end(Running& running, Reply& reply) {
@@ -247,7 +286,10 @@ void Worker::end(Running& running, Reply& reply) {
           Error{Code::limit, "the reply's headers are larger than a worker can send", Stage::reply};
       wire::write_end(shorter, {}, running.log.dropped_bytes(), body_);
     }
-    line.link->send({.kind = FrameKind::end, .call = running.number}, body_);
+    const bool asks = options_.asks && !draining_;
+    line.link->send(
+        {.kind = FrameKind::end, .flags = asks ? wire::end_asks : std::uint8_t{0}, .call = running.number},
+        body_);
   }
   line.calls.erase(running.number);
 }

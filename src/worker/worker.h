@@ -22,9 +22,20 @@
 
 namespace canopy::worker {
 
+// Where a function's template comes from.
+class Provider {
+ public:
+  virtual ~Provider() = default;
+  // Finds it, or makes it. `function` lives until the task ends.
+  virtual net::Task<Result<std::shared_ptr<exec::Template>>> provide(exec::Runtime& runtime,
+                                                                     const Function& function) = 0;
+};
+
 struct WorkerOptions {
-  std::uint32_t slots = 1;  // Calls at once on each connection.
-  policy::Room room;        // For loaded functions.
+  std::uint32_t slots = 1;       // Calls at once on each connection; on all of them where it asks.
+  policy::Room room;             // For loaded functions.
+  Provider* provider = nullptr;  // Null: whoever sends calls has had everything made, on the same disk.
+  bool asks = false;             // Says when it has room for a call, as who joins does (wire/frame.h).
 };
 
 class Worker {
@@ -39,6 +50,8 @@ class Worker {
   void serve(std::unique_ptr<net::FrameLink> link);
   // Takes no more calls; `done` is called once when the last connection has closed.
   void drain(std::function<void()> done);
+  // Closes all connections; what runs for them is ended, and nobody hears of it.
+  void cut();
 
   std::size_t running_count() const { return running_count_; }
   std::uint64_t templates_bytes() const;
@@ -58,6 +71,8 @@ class Worker {
   net::Task<Result<std::shared_ptr<exec::Template>>> make_ready(std::shared_ptr<Served> served);
   void end(Running& running, Reply& reply);
   void unload_beyond_room();
+  net::Task<Result<std::shared_ptr<exec::Template>>> find(std::shared_ptr<Served> served,
+                                                          exec::Runtime& runtime);
   void tell_if_drained();
 
   exec::Core& core_;

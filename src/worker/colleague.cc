@@ -1,0 +1,61 @@
+#include "worker/colleague.h"
+
+#include <algorithm>
+
+namespace canopy::worker {
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+
+// One less, where there is one.
+bool take_one(std::atomic<std::uint32_t>& count) {
+  std::uint32_t seen = count.load(relaxed);
+  while (seen > 0 && !count.compare_exchange_weak(seen, seen - 1, relaxed)) {
+  }
+  return seen > 0;
+}
+
+}  // namespace
+
+bool Colleague::has_runtime(const std::string& name) const {
+  return runtimes.empty() || std::ranges::find(runtimes, name) != runtimes.end();
+}
+
+std::uint32_t Colleague::room(policy::Dispatch way) const {
+  if (way == policy::Dispatch::pull) return asked_count.load(relaxed);
+  return slots - std::min(running_count.load(relaxed), slots);
+}
+
+bool Colleague::take_place(policy::Dispatch way, Time now) {
+  if (slots == 0) {
+    running_count.fetch_add(1, relaxed);
+    return true;
+  }
+  std::uint32_t running = running_count.load(relaxed);
+  while (running < slots && !running_count.compare_exchange_weak(running, running + 1, relaxed)) {
+  }
+  if (running >= slots) return false;
+  if (!take_one(asked_count) && way == policy::Dispatch::pull) {
+    give_place();
+    return false;
+  }
+  asked_since.store(now.time_since_epoch().count(), relaxed);
+  return true;
+}
+
+void Colleague::give_back(Time now) {
+  give_place();
+  if (slots > 0) ask(1, now);
+}
+
+void Colleague::ask(std::uint64_t count, Time now) {
+  std::uint32_t asked = asked_count.load(relaxed);
+  std::uint32_t sum = 0;
+  do {
+    sum = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(asked + std::min<std::uint64_t>(count, slots), slots));
+  } while (!asked_count.compare_exchange_weak(asked, sum, relaxed));
+  if (asked == 0) asked_since.store(now.time_since_epoch().count(), relaxed);
+}
+
+}  // namespace canopy::worker

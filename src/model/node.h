@@ -28,6 +28,8 @@ struct Node {
   std::uint64_t resident_bytes = 0;
   WallTime since{};      // When its process started; or, while there is none, when that ended.
   std::string last_end;  // How the process before this one ended: "was ended by signal 9 (SIGKILL)"; or "".
+  std::string address = {};      // Of one that has joined over the network: where it connects from.
+  std::uint64_t slot_count = 0;  // And how many calls it takes at once.
 };
 
 }  // namespace canopy

@@ -1,0 +1,50 @@
+#include "balance/supply.h"
+
+#include <functional>
+#include <utility>
+
+#include "base/units.h"
+
+namespace canopy::balance {
+
+using Made = std::shared_ptr<exec::Template>;
+
+net::Task<Result<Made>> Supply::provide(exec::Runtime& runtime, const Function& function) {
+  const auto code = co_await obtain(function.digest, function.code_bytes);
+  if (!code) co_return tl::unexpected(code.error());
+  for (const FunctionFile& file : function.files) {
+    const auto obtained = co_await obtain(file.digest, file.size_bytes);
+    if (!obtained) co_return tl::unexpected(obtained.error());
+  }
+  const std::function<Result<Made>()> look = [&] { return runtime.find(function); };
+  auto found = co_await net::run_blocking(disk_, look);
+  if (!found || *found) co_return found;
+  const std::function<Result<Made>()> make = [&] { return runtime.prepare(function); };
+  auto made = co_await net::run_blocking(compiling_, make);
+  if (!made && made.error().stage == Stage::none) made.error().stage = Stage::start;
+  co_return made;
+}
+
+net::Task<Result<void>> Supply::obtain(std::string digest, std::uint64_t size_bytes) {
+  const std::function<Result<bool>()> look = [&] { return cache_.has(digest); };
+  const auto there = co_await net::run_blocking(disk_, look);
+  if (!there) co_return tl::unexpected(there.error());
+  if (*there) co_return Result<void>();
+  if (size_bytes > cache_.bytes_max()) {
+    co_return fail(Code::limit,
+                   "code of " + size_text(size_bytes) + " is more than the " + size_text(cache_.bytes_max()) +
+                       " that this worker keeps; raise its --code-cache",
+                   Stage::start);
+  }
+  const auto code = co_await source_->fetch(digest, size_bytes);
+  if (!code) co_return tl::unexpected(code.error());
+  const std::function<Result<bool>()> keep = [&]() -> Result<bool> {
+    CANOPY_TRY_VOID(cache_.put(digest, *code));
+    return true;
+  };
+  const auto kept = co_await net::run_blocking(disk_, keep);
+  if (!kept) co_return tl::unexpected(kept.error());
+  co_return Result<void>();
+}
+
+}  // namespace canopy::balance

@@ -53,8 +53,8 @@ const std::set<std::string> caller_doors = {"/function/{namespace}/{name}",
                                             "/v1/calls/{id}/result",
                                             "/v1/quotas",
                                             "GET /v1/users/{name}"};
-const std::set<std::string> admin_doors = {"/v1/users", "/v1/audit", "/v1/quotas/{user}",
-                                           "/v1/nodes", "/metrics",  "/debug/state"};
+const std::set<std::string> admin_doors = {"/v1/users", "/v1/audit",    "/v1/quotas/{user}", "/v1/nodes",
+                                           "/metrics",  "/debug/state", "/v1/dispatch"};
 
 std::string filled(std::string path, const std::map<std::string, std::string>& values) {
   for (const auto& [name, value] : values) {
@@ -371,6 +371,8 @@ constexpr auto all_asked = std::to_array<Asked>({
     {"PUT /v1/secrets/{namespace}/{name}", developers_space},
     {"DELETE /v1/secrets/{namespace}/{name}", developers_space},
     {"GET /v1/audit", admins},
+    {"GET /v1/dispatch", admins},
+    {"PUT /v1/dispatch", admins},
 });
 
 // With keys of each role, of whoever owns the namespace and of somebody else: each door opens, refuses, or is

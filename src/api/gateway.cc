@@ -7,6 +7,7 @@
 #include "api/batch_calls.h"
 #include "api/calls.h"
 #include "api/deploy.h"
+#include "api/dispatch.h"
 #include "api/durable_calls.h"
 #include "api/events.h"
 #include "api/functions.h"
@@ -186,6 +187,9 @@ net::Task<net::HttpResponse> Gateway::serve(net::HttpExchange& exchange, wire::R
       co_return co_await follow_events(here, exchange);
     case Target::nodes:
       co_return co_await list_nodes(here, exchange);
+    case Target::dispatch:
+      if (method == "PUT") co_return co_await set_dispatch(here, exchange);
+      co_return get_dispatch(here, exchange.request());
     case Target::metrics:
       co_return co_await metrics(here, exchange);
     case Target::debug_state:
@@ -271,8 +275,18 @@ net::HttpResponse Gateway::answer(const Here& here, const net::HttpRequest& requ
 }
 
 net::HttpResponse Gateway::readiness() const {
-  if (!platform_.draining) return json_response(R"({"status":"ready"})");
-  return error_response({Code::unavailable, "the server finishes what runs and then stops; ask another one"});
+  if (platform_.draining) {
+    return error_response(
+        {Code::unavailable, "the server finishes what runs and then stops; ask another one"});
+  }
+  const scale::Cluster* const cluster = platform_.cluster;
+  if (cluster != nullptr && cluster->ready_count() == 0 && cluster->rules().mode != policy::Dispatch::local) {
+    return error_response({Code::unavailable,
+                           "calls are dispatched to workers, and none has joined; start one with canopy node "
+                           "--role=worker --join=" +
+                               cluster->address()});
+  }
+  return json_response(R"({"status":"ready"})");
 }
 
 net::Task<net::HttpResponse> Gateway::across_origins(net::HttpExchange& exchange) {

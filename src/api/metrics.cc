@@ -187,7 +187,7 @@ void add_durable(Text& text, const Report& report) {
 void add_workers(Text& text, const Report& report) {
   text.family("canopy_workers", "gauge", "Worker processes, by state.");
   for (const NodeState state :
-       {NodeState::starting, NodeState::ready, NodeState::draining, NodeState::waiting}) {
+       {NodeState::starting, NodeState::ready, NodeState::draining, NodeState::waiting, NodeState::gone}) {
     const auto count =
         std::ranges::count_if(report.nodes, [state](const Node& node) { return node.state == state; });
     text.sample("state=\"" + std::string(name(state)) + "\"", static_cast<std::uint64_t>(count));
@@ -204,6 +204,11 @@ void add_workers(Text& text, const Report& report) {
              [](const Node& node) { return node.restart_count; });
   per_worker("canopy_worker_resident_bytes", "gauge", "Memory of its process.",
              [](const Node& node) { return node.resident_bytes; });
+  text.family("canopy_dispatch", "gauge", "1 for the way that calls are dispatched now.");
+  for (const policy::Dispatch way :
+       {policy::Dispatch::local, policy::Dispatch::push, policy::Dispatch::pull}) {
+    text.sample("way=\"" + std::string(policy::to_text(way)) + "\"", report.dispatch == way ? 1 : 0);
+  }
 }
 
 }  // namespace

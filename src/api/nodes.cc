@@ -31,6 +31,10 @@ void write_node(wire::JsonWriter& json, const Node& node, std::string_view role)
   json.member("restarts", node.restart_count);
   json.member("resident_bytes", node.resident_bytes);
   json.member("since", node.since);
+  if (!node.address.empty()) {
+    json.member("address", node.address);
+    json.member("slots", node.slot_count);
+  }
   if (!node.last_end.empty()) json.member("last_end", node.last_end);
   json.end_object();
 }

@@ -14,10 +14,24 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
     "default":{"$ref":"#/components/responses/Error"}}}},
 
 "/v1/nodes":{"get":{"tags":["server"],"operationId":"listNodes","summary":"The processes that run calls",
-  "description":"The gateway first, then its workers, where calls run in processes of their own (`--workers`).",
+  "description":"The gateway first, then its workers, where calls run in processes of their own (`--workers`), and those that have joined (`--node-listen`).",
   "responses":{"200":{"description":"The nodes.","content":{"application/json":{"schema":{
       "type":"object","required":["nodes"],"properties":{"nodes":{"type":"array","items":{"$ref":"#/components/schemas/Node"}}}}}}},
     "400":{"$ref":"#/components/responses/Invalid"},"default":{"$ref":"#/components/responses/Error"}}}},
+
+"/v1/dispatch":{
+"get":{"tags":["server"],"operationId":"getDispatch","summary":"Where calls run",
+  "responses":{"200":{"description":"The rules.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Dispatch"}}}},
+    "400":{"$ref":"#/components/responses/Invalid"},"default":{"$ref":"#/components/responses/Error"}}},
+"put":{"tags":["server"],"operationId":"setDispatch","summary":"Change where calls run",
+  "description":"Holds for calls that begin from now on, until the server ends. What is not named stays; a function's null ends its exception.",
+  "requestBody":{"required":true,"content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"properties":{
+    "mode":{"$ref":"#/components/schemas/DispatchWay"},
+    "functions":{"type":"object","propertyNames":{"$ref":"#/components/schemas/FunctionName"},
+      "additionalProperties":{"oneOf":[{"$ref":"#/components/schemas/DispatchWay"},{"type":"null"}]}}}}}}},
+  "responses":{"200":{"description":"The rules.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Dispatch"}}}},
+    "400":{"$ref":"#/components/responses/Invalid"},"409":{"$ref":"#/components/responses/Conflict"},
+    "default":{"$ref":"#/components/responses/Error"}}}},
 
 "/healthz":{"get":{"tags":["server"],"operationId":"health","security":[],"summary":"Whether the server lives",
   "responses":{"200":{"description":"It does.","content":{"application/json":{"schema":{
@@ -36,10 +50,11 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
 "/debug/state":{"get":{"tags":["server"],"operationId":"debugState","summary":"Numbers for people",
   "responses":{"200":{"description":"What each core does.","content":{"application/json":{"schema":{
       "type":"object","required":["version","uptime_seconds","draining","functions_deployed","records","followers",
-        "runtimes","cores_late","workers","cores"],"properties":{
+        "runtimes","dispatch","cores_late","workers","cores"],"properties":{
       "version":{"type":"string"},"uptime_seconds":{"type":"number"},"draining":{"type":"boolean"},
       "functions_deployed":{"$ref":"#/components/schemas/Count"},"records":{"$ref":"#/components/schemas/Count"},
       "followers":{"$ref":"#/components/schemas/Count"},"runtimes":{"type":"array","items":{"type":"string"}},
+      "dispatch":{"$ref":"#/components/schemas/DispatchWay"},
       "cores_late":{"type":"integer","minimum":0,"description":"Cores that did not answer within 5 s, and are not in the list."},
       "workers":{"type":"array","items":{"$ref":"#/components/schemas/Node"}},
       "cores":{"type":"array","items":{"type":"object","additionalProperties":{"type":"integer"}}}}}}}},

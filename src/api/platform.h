@@ -22,6 +22,7 @@
 #include "net/blocking_pool.h"
 #include "options/options.h"
 #include "policy/access.h"
+#include "scale/cluster.h"
 #include "scale/fleet.h"
 #include "store/call_log.h"
 #include "store/catalog.h"
@@ -53,7 +54,8 @@ struct Platform {
   std::mutex deploying{};              // Held while a function becomes current, or a user is removed.
   store::CallLog* call_log = nullptr;  // Set before the cores run, as is the next.
   DurableEngine* durable = nullptr;
-  scale::Fleet* fleet = nullptr;  // Null where calls run in this process.
+  scale::Fleet* fleet = nullptr;      // Null where calls run in this process.
+  scale::Cluster* cluster = nullptr;  // Null where no worker can join.
   std::vector<exec::Core*> cores{};
   std::vector<Gateway*> gateways{};    // By core index; each belongs to its core.
   std::vector<Protocol*> protocols{};  // Whose paths come before our own.

@@ -1,5 +1,7 @@
 #include "api/report.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "api/ask.h"
@@ -50,6 +52,10 @@ net::Task<Report> make_report(const Here& here) {
   report.now = here.platform.clock.wall_now();
   report.draining = here.platform.draining;
   if (here.platform.fleet != nullptr) report.nodes = here.platform.fleet->nodes();
+  if (const scale::Cluster* const cluster = here.platform.cluster) {
+    std::ranges::move(cluster->nodes(), std::back_inserter(report.nodes));
+    report.dispatch = cluster->rules().mode;
+  }
   co_return report;
 }
 
@@ -73,6 +79,7 @@ net::Task<net::HttpResponse> debug_state(const Here& here, net::HttpExchange& ex
   json.begin_array();
   for (const auto& [name, runtime] : here.platform.runtimes) json.value(name);
   json.end_array();
+  json.member("dispatch", policy::to_text(report.dispatch));
   json.member("cores_late", report.late_count);
   json.key("workers");
   json.begin_array();

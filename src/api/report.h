@@ -10,6 +10,7 @@
 #include "api/here.h"
 #include "net/http_server.h"
 #include "net/task.h"
+#include "policy/dispatch.h"
 #include "store/call_log.h"
 
 namespace canopy::api {
@@ -38,6 +39,7 @@ struct Report {
   WallTime now{};
   bool draining = false;
   std::vector<Node> nodes;  // Workers.
+  policy::Dispatch dispatch = policy::Dispatch::local;
 };
 
 net::Task<Report> make_report(const Here& here);

@@ -142,6 +142,7 @@ struct Server::Impl {
   std::vector<std::unique_ptr<exec::Core>> cores;
   std::vector<exec::Core*> core_pointers;
   std::shared_ptr<scale::Fleet> fleet;
+  std::shared_ptr<scale::Cluster> cluster;
   Runtimes runtimes;
   std::optional<Templates> templates;
   std::optional<CompileQueue> compile;
@@ -176,7 +177,7 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
                     const auto owner = owners->of(space);
                     return owner ? "user " + std::to_string(owner->id()) : "namespace " + space;
                   });
-  CANOPY_TRY(runtimes, make_runtimes({options, core_pointers, *disk, *catalog, clock, fleet}));
+  CANOPY_TRY(runtimes, make_runtimes({options, core_pointers, *disk, *catalog, clock, fleet, cluster}));
   templates.emplace(runtimes, *disk, *compile, clock);
   platform.reset(new Platform{.options = options,
                               .clock = clock,
@@ -203,6 +204,7 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   durable = std::make_unique<DurableEngine>(*platform);
   platform->durable = durable.get();
   platform->fleet = fleet.get();
+  platform->cluster = cluster.get();
   CANOPY_TRY_VOID(listen());
   sweep_alarm = std::make_unique<Alarm>(*cores.front());
   plan_sweep();
@@ -317,11 +319,13 @@ void Server::Impl::plan_purge() {
 }
 
 Result<void> Server::Impl::begin_scaling() {
-  if (!fleet) return {};
-  fleet->listen([this](const Node& node) {
+  const auto publish = [this](const Node& node) {
     feed.publish({.kind = Happening::Kind::node_changed, .function = {}, .call = {}, .text = {}},
                  [&node] { return node_json(node); });
-  });
+  };
+  if (cluster) cluster->listen(publish);
+  if (!fleet) return {};
+  fleet->listen(publish);
   CANOPY_TRY(const WorkerRange range, parse_workers(options.workers));
   if (range.min == range.max) return {};
   CANOPY_TRY(const policy::ScaleRule rule, policy::parse_scale_rule(options.scale));
@@ -410,6 +414,10 @@ std::string Server::url() const {
   std::string host = address ? address->host : "127.0.0.1";
   if (host.find(':') != std::string::npos) host = "[" + host + "]";
   return scheme + host + ":" + std::to_string(port());
+}
+
+std::string Server::node_address() const {
+  return impl_->cluster ? impl_->cluster->address() : std::string();
 }
 
 std::size_t Server::core_count() const { return impl_->cores.size(); }

@@ -21,6 +21,7 @@
 #include "exec/core.h"
 #include "net/blocking_pool.h"
 #include "options/options.h"
+#include "scale/cluster.h"
 #include "scale/fleet.h"
 #include "store/call_log.h"
 #include "store/catalog.h"
@@ -36,6 +37,8 @@ struct RuntimeParts {
   const Clock& clock;
   // Where they run calls in other processes: those. Set by who makes the runtimes.
   std::shared_ptr<scale::Fleet>& fleet;
+  // Where workers of other machines can join: those. Likewise.
+  std::shared_ptr<scale::Cluster>& cluster;
 };
 
 struct ServerParts {
@@ -61,7 +64,8 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const;
-  std::string url() const;  // "http://127.0.0.1:8080"
+  std::string url() const;           // "http://127.0.0.1:8080"
+  std::string node_address() const;  // Where workers join, "127.0.0.1:9090"; "" where none can.
   std::size_t core_count() const;
   std::size_t function_count() const;
 

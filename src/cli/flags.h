@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "options/node_options.h"
 #include "options/options.h"
 
 namespace canopy::cli {
@@ -66,6 +67,12 @@ struct Flags {
 
   // up: a table of its own, which the server reads.
   Options server;
+
+  // node: likewise a table of its own.
+  NodeSettings node;
+
+  // dispatch
+  std::string function;
 };
 
 }  // namespace canopy::cli

@@ -7,7 +7,10 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
+#include "base/log.h"
+#include "base/sha256.h"
 #include "builders/builders.h"
+#include "cli/cluster.h"
 #include "js/language.h"
 #include "mucpd/mucpd.h"
 #include "python/runtime.h"
@@ -124,7 +127,7 @@ Result<std::vector<fs::path>> find_python_path(std::string_view text, const fs::
   return folders;
 }
 
-Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
+Result<exec::Runtimes> make_local_runtimes(const api::RuntimeParts& parts) {
   const Options& options = parts.options;
   std::error_code error;
   auto& catalog = parts.catalog;
@@ -168,6 +171,15 @@ Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
   return remote;
 }
 
+Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
+  CANOPY_TRY(exec::Runtimes local, make_local_runtimes(parts));
+  if (parts.options.node_listen.empty()) return local;
+  std::error_code error;
+  CANOPY_TRY(const auto members, start_members(parts, fs::absolute(parts.options.data, error)));
+  parts.cluster = members;
+  return dispatch_among(std::move(local), members);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<api::Server>> start_server(const Options& options, const std::string& version,
@@ -192,6 +204,37 @@ Result<exec::Runtimes> make_worker_runtimes(const wire::WorkerSetup& setup, exec
   ground.slice = setup.slice;
   ground.fetch_private = setup.fetch_private;
   return make_runtimes_on(ground, {&core}, disk);
+}
+
+Result<exec::Runtimes> make_node_runtimes(const NodeSettings& settings, const std::vector<exec::Core*>& cores,
+                                          net::BlockingPool& disk, balance::CodeCache& code) {
+  std::error_code error;
+  Ground ground;
+  ground.data = fs::absolute(settings.data, error);
+  ground.find_code = [&code](std::string_view digest) { return code.path(digest); };
+  ground.instances_per_core = settings.slots;
+  ground.slice = settings.slice;
+  ground.fetch_private = settings.fetch_private;
+  ground.compile.timeout = settings.compile_timeout;
+  ground.compile.memory_bytes = settings.compile_memory_bytes;
+  CANOPY_TRY(exec::Runtimes runtimes, make_runtimes_on(ground, cores, disk));
+  python::RuntimeOptions python_options;
+  python_options.folder = ground.data / "python";
+  python_options.find_code = ground.find_code;
+  auto python = python::make_runtime(std::move(python_options), cores, disk);
+  if (python->check({}, "pass\n")) {
+    runtimes.emplace(python::runtime_name, std::move(python));
+  } else {
+    log::info("this machine has no Python that functions can run in, so it takes no calls of them");
+  }
+  Function first;
+  const std::string source = "export default () => null;\n";
+  first.digest = sha256_hex(source);
+  first.code_bytes = source.size();
+  first.runtime = js::runtime_name;
+  CANOPY_TRY_VOID(code.put(first.digest, source));
+  CANOPY_TRY_VOID(runtimes.find(js::runtime_name)->second->prepare(first));
+  return runtimes;
 }
 
 wasm::Host make_preparing_host(const fs::path& code_folder) {

@@ -7,14 +7,17 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "api/server.h"
+#include "balance/code_cache.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "exec/core.h"
 #include "exec/runtime.h"
 #include "guest/host.h"
 #include "net/blocking_pool.h"
+#include "options/node_options.h"
 #include "options/options.h"
 #include "wasm/host.h"
 #include "wire/node_frames.h"
@@ -28,6 +31,11 @@ Result<std::unique_ptr<api::Server>> start_server(const Options& options, const 
 // The runtimes of a worker process on its one core: main hands it over.
 Result<exec::Runtimes> make_worker_runtimes(const wire::WorkerSetup& setup, exec::Core& core,
                                             net::BlockingPool& disk);
+
+// The runtimes of a node on `cores`: those that can run on this machine, made ready, so that no first call
+// waits for an interpreter to be compiled.
+Result<exec::Runtimes> make_node_runtimes(const NodeSettings& settings, const std::vector<exec::Core*>& cores,
+                                          net::BlockingPool& disk, balance::CodeCache& code);
 
 // What guests may import while the compile child prepares them: main hands it over.
 wasm::Host make_preparing_host(const std::filesystem::path& code_folder);

@@ -96,7 +96,7 @@ void print(const Sample& sample, const std::vector<Row>& rows, Terminal& termina
   const Json& state = sample.state;
   terminal.out() << terminal.bold("canopy " + text_field(state, "version")) << "  up "
                  << short_seconds(number_field(state, "uptime_seconds")) << "  functions "
-                 << count_field(state, "functions_deployed")
+                 << count_field(state, "functions_deployed") << "  dispatch " << text_field(state, "dispatch")
                  << (flag_field(state, "draining") ? terminal.yellow("  draining") : "") << "\n\n";
   TextTable cores({"CORE", "RUNNING", "WAITING", "RUNNABLE", "CONNECTIONS", "REQUESTS", "LOADED"});
   for (const Json& core : list_field(state, "cores")) {
@@ -108,11 +108,12 @@ void print(const Sample& sample, const std::vector<Row>& rows, Terminal& termina
   cores.print(terminal);
   terminal.out() << '\n';
   if (const auto& workers = list_field(state, "workers"); !workers.empty()) {
-    TextTable table({"WORKER", "STATE", "PID", "RUNNING", "RESTARTS", "RESIDENT"});
+    TextTable table({"WORKER", "STATE", "PID", "RUNNING", "RESTARTS", "RESIDENT", "ADDRESS"});
     for (const Json& worker : workers) {
       const auto count = [&worker](std::string_view key) { return std::to_string(count_field(worker, key)); };
       table.add({text_field(worker, "name"), text_field(worker, "state"), count("pid"), count("running"),
-                 count("restarts"), short_size(count_field(worker, "resident_bytes"))});
+                 count("restarts"), short_size(count_field(worker, "resident_bytes")),
+                 text_field(worker, "address")});
     }
     table.print(terminal);
     terminal.out() << '\n';

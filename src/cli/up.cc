@@ -27,6 +27,14 @@ void print_start(const api::Server& server, const ParsedOptions& parsed, const C
       << '\n'
       << "cores      " << server.core_count() << '\n'
       << "functions  " << server.function_count() << '\n';
+  if (!server.node_address().empty()) {
+    const auto& file = parsed.options.node_token_file;
+    const std::filesystem::path token = file.empty()
+                                            ? std::filesystem::path(parsed.options.data) / "node.token"
+                                            : std::filesystem::path(file);
+    out << "workers    join at " << server.node_address() << " with the token in "
+        << std::filesystem::absolute(token, error).lexically_normal().string() << '\n';
+  }
   if (!server.new_admin_key().empty()) {
     out << "admin key  " << terminal.bold(server.new_admin_key())
         << "  (shown once: keep it, and set CANOPY_KEY to it)\n";

@@ -11,9 +11,11 @@
 #include "cli/completion.h"
 #include "cli/deploy.h"
 #include "cli/dev.h"
+#include "cli/dispatch.h"
 #include "cli/functions.h"
 #include "cli/help.h"
 #include "cli/new_function.h"
+#include "cli/node.h"
 #include "cli/single_run.h"
 #include "cli/top.h"
 #include "cli/up.h"
@@ -210,6 +212,13 @@ void set_secret_flags(Flags& f, Rows& rows) {
 
 void up_flags(Flags& f, Rows& rows) { rows = option_rows(f.server); }
 
+void node_flags(Flags& f, Rows& rows) { rows = node_option_rows(f.node); }
+
+void dispatch_flags(Flags& f, Rows& rows) {
+  rows.push_back({"function", "NS/FN", &f.function, "Only for the calls of this one.", ""});
+  client_flags(f, rows);
+}
+
 // -- the verbs about the program itself
 
 Result<int> completion(Command& command, Terminal& terminal) {
@@ -290,6 +299,19 @@ constexpr std::string_view dev_detail =
     "no\n"
     "server answers at the usual address, one runs inside, and forgets everything at the end.";
 
+constexpr std::string_view node_detail =
+    "It joins a server that was started with --node-listen, runs the calls that this sends it, and joins "
+    "again\n"
+    "whenever the connection is lost. Code comes from the server, is kept in --data, and is compiled here.\n"
+    "docs/nodes.md shows three of them at work.";
+
+constexpr std::string_view dispatch_detail =
+    "  local    in the server's own process, or in its --workers\n"
+    "  push     in the least loaded of the workers that joined\n"
+    "  pull     in the worker that has asked for a call for longest\n"
+    "  default  with --function: as all others\n"
+    "Holds for calls that begin from now on, until the server ends; --dispatch says what it is then.";
+
 constexpr std::string_view functions_group = "Functions";
 constexpr std::string_view calls_group = "Calls";
 constexpr std::string_view access_group = "Access";
@@ -306,6 +328,9 @@ constexpr std::string_view program_group = "This program";
 
 constexpr auto table = std::to_array<Verb>({
     {"up", "", 0, 0, "Server", "Runs everything in one process.", "", up_flags, up, true},
+    {"node", "", 0, 0, "Server", "Runs calls for a server that it joins.", node_detail, node_flags, node},
+    {"dispatch", "[local|push|pull|default]", 0, 1, "Server", "Shows or changes where calls run.",
+     dispatch_detail, dispatch_flags, dispatch},
     {"top", "", 0, 0, "Server", "Shows what the server does now, again every second.", "", client_flags, top},
     {"new", "c|cpp|go|js|python|rust NAME", 2, 2, functions_group,
      "Makes a function to start from, with its test.", "", no_flags, new_function},
@@ -371,7 +396,7 @@ constexpr auto table = std::to_array<Verb>({
 });
 
 // Named by the design, and not here yet.
-constexpr std::array<std::string_view, 6> later = {"node", "state", "file", "load", "learn", "sim"};
+constexpr std::array<std::string_view, 5> later = {"state", "file", "load", "learn", "sim"};
 
 }  // namespace
 

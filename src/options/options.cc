@@ -20,6 +20,7 @@ namespace {
 constexpr std::array<std::string_view, 6> log_levels = {"trace", "debug", "info", "warning", "error", "off"};
 constexpr std::array<std::string_view, 3> auth_choices = {"auto", "on", "off"};
 constexpr std::array<std::string_view, 2> scale_rules = {"target-delay", "doubling"};
+constexpr std::array<std::string_view, 3> dispatch_ways = {"local", "push", "pull"};
 constexpr std::uint32_t workers_max = 256;
 constexpr Duration a_millisecond = std::chrono::milliseconds(1);
 constexpr Duration an_hour = std::chrono::hours(1);
@@ -193,6 +194,21 @@ void add_worker_rows(Options& o, std::vector<OptionRow>& rows) {
                   "For target-delay: within what time a call is to begin.", workers});
   rows.push_back({"scale-cool-down", "DURATION", timeout(o.scale_cool_down),
                   "For target-delay: no worker is taken away that was needed within this time.", workers});
+
+  constexpr std::string_view nodes = "Nodes";
+  rows.push_back({"node-listen", "HOST:PORT", &o.node_listen,
+                  "Where workers of other machines join (`canopy node --role=worker`). If not said, none do.",
+                  nodes});
+  rows.push_back({"node-token-file", "FILE", &o.node_token_file,
+                  "The token that a worker must know to join. If not said, `node.token` in the data folder, "
+                  "made at the first start with --node-listen.",
+                  nodes});
+  rows.push_back(
+      {"dispatch", "WAY", ChoiceSetting{&o.dispatch, dispatch_ways},
+       "Where calls run. local: here, or in --workers. push: in the least loaded of the workers that "
+       "joined. pull: in the one that has asked for a call for longest. `canopy dispatch` changes it "
+       "while the server runs.",
+       nodes});
 }
 
 void add_machine_rows(Options& o, std::vector<OptionRow>& rows) {
@@ -313,6 +329,11 @@ Result<void> check_options(const Options& options) {
   CANOPY_TRY_VOID(parse_listen(options.listen));
   if (!options.store.empty()) CANOPY_TRY_VOID(parse_store(options.store));
   CANOPY_TRY_VOID(parse_workers(options.workers));
+  if (!options.node_listen.empty()) CANOPY_TRY_VOID(parse_listen(options.node_listen, "node-listen"));
+  if (options.node_listen.empty() && options.dispatch != "local") {
+    return refuse("--dispatch=" + options.dispatch +
+                  " needs workers that join: say where they do, --node-listen=HOST:PORT");
+  }
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return refuse(std::string("--tls-cert and --tls-key belong together: ") +
                   (options.tls_cert.empty() ? "--tls-cert" : "--tls-key") + " is missing");
@@ -345,10 +366,10 @@ std::vector<std::string> describe_changes(const ParsedOptions& parsed) {
   return lines;
 }
 
-Result<ListenAddress> parse_listen(std::string_view text) {
+Result<ListenAddress> parse_listen(std::string_view text, std::string_view flag) {
   const auto wrong = [&](std::string_view why) {
-    return refuse("--listen=" + std::string(text.substr(0, 300)) + ": " + std::string(why) +
-                  "; write HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080");
+    return refuse("--" + std::string(flag) + "=" + std::string(text.substr(0, 300)) + ": " +
+                  std::string(why) + "; write HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080");
   };
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return wrong("the port is missing");

@@ -76,6 +76,11 @@ struct Options {
   Duration scale_delay = std::chrono::seconds(1);
   Duration scale_cool_down = std::chrono::seconds(30);
 
+  // Nodes
+  std::string node_listen;  // "": no workers join.
+  std::string node_token_file;
+  std::string dispatch = "local";
+
   // Connections
   std::uint64_t connections_max = 20'000;
   std::uint64_t head_bytes_max = 16 * KiB;
@@ -131,9 +136,9 @@ struct ListenAddress {
   bool loopback = false;  // Only this machine can reach it.
 };
 
-// "host:port", "[::1]:port" or ":port"; port 0 lets the kernel choose.
+// "host:port", "[::1]:port" or ":port"; port 0 lets the kernel choose. `flag` is for the message.
 //   invalid
-Result<ListenAddress> parse_listen(std::string_view text);
+Result<ListenAddress> parse_listen(std::string_view text, std::string_view flag = "listen");
 
 // How many worker processes there are to be, at least and at most; 0: calls run in the server's own process.
 struct WorkerRange {

@@ -46,6 +46,15 @@ TEST(Options, WorkersAreANumberOrARange) {
             "--workers=8..1 is neither a number up to 256 nor a range such as 1..8");
 }
 
+TEST(Options, DispatchNeedsWorkersThatCanJoin) {
+  EXPECT_TRUE(parse({"--node-listen=127.0.0.1:0", "--dispatch=pull"}));
+  EXPECT_TRUE(parse({"--dispatch=local"}));
+  EXPECT_EQ(refusal(parse({"--dispatch=push"})),
+            "--dispatch=push needs workers that join: say where they do, --node-listen=HOST:PORT");
+  EXPECT_NE(refusal(parse({"--node-listen=9090"})).find("--node-listen=9090: the port is missing"),
+            std::string::npos);
+}
+
 TEST(Options, AcceptEachOfTheirDefaultsAsAValue) {
   Options defaults;
   std::set<std::string_view> names;

@@ -176,13 +176,14 @@ struct Listed {
   Target item;
   std::string_view item_methods;  // "": there is no such path.
 };
-constexpr std::array<Listed, 6> listed_paths = {
+constexpr std::array<Listed, 7> listed_paths = {
     {{"/v1/users", Target::users, get_post, Target::user, get_patch_delete},
      {"/v1/keys", Target::keys, get_post, Target::key, only_delete},
      {"/v1/quotas", Target::quotas, only_get, Target::quota, get_put},
      {"/v1/usage", Target::usage, only_get, Target::usage, ""},
      {"/v1/audit", Target::audit, only_get, Target::audit, ""},
-     {"/v1/login", Target::login, only_post, Target::login, ""}}};
+     {"/v1/login", Target::login, only_post, Target::login, ""},
+     {"/v1/dispatch", Target::dispatch, get_put, Target::dispatch, ""}}};
 
 // `after` is what follows the path of `listed`: "" or "/...".
 Result<Route> listed_route(const Listed& listed, std::string_view method, std::string_view path,

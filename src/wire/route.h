@@ -6,7 +6,7 @@
 //   /v1/functions[/{ns}[/{fn}[/versions|/rollback|/logs|/calls]]]  /debug/state  /openapi.json  /docs  /
 //
 //   /v1/users[/{name}]  /v1/keys[/{id}]  /v1/quotas[/{user}]  /v1/usage  /v1/secrets[/{ns}[/{name}]]
-//   /v1/audit  /v1/login  /v1/nodes
+//   /v1/audit  /v1/login  /v1/nodes  /v1/dispatch
 //
 // Names are percent-decoded strictly and once, and then must be names: so "..", "/" and NUL cannot come in
 // through an escape. What follows a function's name is the function's own and stays as it was sent.
@@ -44,17 +44,18 @@ enum class Target : std::uint8_t {
   openapi,
   docs,
   dashboard,
-  users,    // GET: list, POST
-  user,     // GET, PATCH, DELETE: item is its name
-  keys,     // GET: list, POST
-  key,      // DELETE: item is its id
-  quotas,   // GET: one's own
-  quota,    // GET, PUT: item is the user's name
-  usage,    // GET
-  secrets,  // GET: list; function.space where the path names one
-  secret,   // PUT, DELETE: function.space, item is its name
-  audit,    // GET
-  login,    // POST
+  users,     // GET: list, POST
+  user,      // GET, PATCH, DELETE: item is its name
+  keys,      // GET: list, POST
+  key,       // DELETE: item is its id
+  quotas,    // GET: one's own
+  quota,     // GET, PUT: item is the user's name
+  usage,     // GET
+  secrets,   // GET: list; function.space where the path names one
+  secret,    // PUT, DELETE: function.space, item is its name
+  audit,     // GET
+  login,     // POST
+  dispatch,  // GET, PUT
   // The path is there and the method is not one of `allowed`: answer 405 with `Allow: <allowed>`.
   wrong_method,
   // OPTIONS on a path of the API: answer 204 with `Allow: <allowed>`. OPTIONS on /function/ is a call.

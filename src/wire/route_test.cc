@@ -78,7 +78,7 @@ struct Row {
 };
 
 TEST(Route, KnowsEveryPath) {
-  const std::array<Row, 27> rows = {{{"GET", "/v1/functions", Target::functions},
+  const std::array<Row, 29> rows = {{{"GET", "/v1/functions", Target::functions},
                                      {"GET", "/v1/functions/demo", Target::functions},
                                      {"GET", "/v1/functions/demo/hello", Target::function},
                                      {"PUT", "/v1/functions/demo/hello", Target::function},
@@ -101,6 +101,8 @@ TEST(Route, KnowsEveryPath) {
                                      {"GET", "/debug/state", Target::debug_state},
                                      {"GET", "/openapi.json", Target::openapi},
                                      {"GET", "/v1/nodes", Target::nodes},
+                                     {"GET", "/v1/dispatch", Target::dispatch},
+                                     {"PUT", "/v1/dispatch", Target::dispatch},
                                      {"GET", "/docs", Target::docs},
                                      {"GET", "/", Target::dashboard},
                                      {"OPTIONS", "/v1/functions", Target::options},

@@ -1,0 +1,120 @@
+#include "cli/cluster.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "balance/proof.h"
+#include "base/descriptor.h"
+#include "base/log.h"
+#include "cli/files.h"
+#include "policy/dispatch.h"
+#include "store/catalog.h"
+#include "wire/join_frames.h"
+#include "worker/remote.h"
+
+namespace canopy::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t code_offset_max = std::uint64_t{1} << 40U;  // Beyond any code.
+
+// For its owner's eyes alone from the first byte on.
+Result<void> write_new_token(const fs::path& path, std::string_view text) {
+  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (file && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+      fsync(file.get()) == 0) {
+    return {};
+  }
+  return fail(Code::unavailable, "cannot write the join token " + path.string() + ": " +
+                                     std::strerror(errno));  // NOLINT(concurrency-mt-unsafe)
+}
+
+constexpr std::size_t token_file_bytes_max = 4096;
+
+// The one in the data folder is made at the first start.
+Result<std::string> find_token(const Options& options, const fs::path& data) {
+  const fs::path path =
+      options.node_token_file.empty() ? data / "node.token" : fs::path(options.node_token_file);
+  std::error_code error;
+  if (options.node_token_file.empty() && !fs::exists(path, error)) {
+    std::string token = balance::make_token();
+    CANOPY_TRY_VOID(write_new_token(path, token + "\n"));
+    return token;
+  }
+  CANOPY_TRY(const std::string text, read_file(path.string(), token_file_bytes_max));
+  auto token = balance::read_token(text);
+  if (!token) return fail(Code::invalid, path.string() + ": " + token.error().message);
+  return token;
+}
+
+// Pieces of stored code, read on the disk pool.
+balance::ReadCode make_code_reader(store::Catalog& catalog, net::BlockingPool& disk) {
+  const auto read = [&catalog](const std::string& digest, std::uint64_t offset) -> Result<std::string> {
+    CANOPY_TRY(const fs::path path, catalog.code_path(digest));
+    std::ifstream file(path, std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(std::min<std::uint64_t>(offset, code_offset_max)));
+    std::string piece(wire::code_piece_bytes_max, '\0');
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    piece.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+    if (piece.empty()) return fail(Code::not_found, "there is no more code of the digest " + digest);
+    return piece;
+  };
+  return [read, &disk](const std::string& digest, std::uint64_t offset, const balance::CodeRead& done) {
+    if (disk.post([read, digest, offset, done] { done(read(digest, offset)); })) return;
+    done(fail(Code::unavailable, "too much work waits for the disk; try again soon"));
+  };
+}
+
+}  // namespace
+
+Result<std::shared_ptr<balance::Members>> start_members(const api::RuntimeParts& parts,
+                                                        const fs::path& data) {
+  const Options& options = parts.options;
+  const std::size_t core_count = parts.cores.size();
+  const auto share = [core_count](std::uint64_t all) {
+    return std::max<std::uint64_t>((all + core_count - 1) / core_count, 1);
+  };
+  CANOPY_TRY(const ListenAddress address, parse_listen(options.node_listen, "node-listen"));
+  balance::MembersOptions made;
+  made.host = address.host;
+  made.port = address.port;
+  CANOPY_TRY(made.token, find_token(options, data));
+  made.silence_max = options.worker_silence;
+  made.crew.running_max = share(options.instances_max);
+  made.crew.waiting_max = share(options.queue_max);
+  made.crew.nobody =
+      "no worker has joined this server; start one with canopy node, or have calls run here "
+      "with canopy dispatch local";
+  made.crew.all_busy = "start another with canopy node, or give them more --slots";
+  CANOPY_TRY(made.rules.mode, policy::parse_dispatch(options.dispatch));
+  if (!address.loopback) {
+    log::warn(
+        "workers join at {} without TLS: code, inputs and replies can be read on the way; use a private "
+        "network",
+        options.node_listen);
+  }
+  auto members = std::make_shared<balance::Members>(std::move(made), parts.cores,
+                                                    make_code_reader(parts.catalog, parts.disk), parts.clock);
+  CANOPY_TRY_VOID(members->start());
+  return members;
+}
+
+exec::Runtimes dispatch_among(exec::Runtimes local, const std::shared_ptr<balance::Members>& members) {
+  exec::Runtimes made;
+  const worker::ChooseWay choose = [raw = members.get()](const FunctionName& name) {
+    return raw->way_of(name);
+  };
+  for (auto& [name, runtime] : local) {
+    made.emplace(name, worker::make_dispatch_runtime(std::move(runtime), members->crews(), choose));
+  }
+  return made;
+}
+
+}  // namespace canopy::cli

@@ -1,0 +1,144 @@
+#include "cli/node.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "balance/node.h"
+#include "balance/proof.h"
+#include "base/hex.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "cli/files.h"
+#include "cli/serve.h"
+#include "cli/signals.h"
+#include "options/node_options.h"
+
+namespace canopy::cli {
+namespace {
+
+constexpr std::string_view token_variable = "CANOPY_JOIN_TOKEN";
+constexpr std::uint64_t token_file_bytes_max = 4096;
+constexpr std::size_t host_part_max = 40;
+
+// That the gateway does not want this node, told by another thread.
+class Refusal {
+ public:
+  Refusal() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+  void tell(const Error& why) {
+    const std::lock_guard lock(mutex_);
+    why_ = why;
+    const std::uint64_t one = 1;
+    static_cast<void>(write(event_.get(), &one, sizeof one));
+  }
+  int descriptor() const { return event_.get(); }
+  std::optional<Error> why() const {
+    const std::lock_guard lock(mutex_);
+    return why_;
+  }
+
+ private:
+  const Descriptor event_;
+  mutable std::mutex mutex_;
+  std::optional<Error> why_;
+};
+
+Result<std::string> find_token(const NodeSettings& settings, const Environment& environment) {
+  if (settings.token_file.empty()) {
+    const std::string text = environment.get(token_variable);
+    if (!text.empty()) return balance::read_token(text);
+    return fail(Code::invalid,
+                "the server's join token is needed: --token-file=FILE with a copy of node.token in its data "
+                "folder, or the variable " +
+                    std::string(token_variable));
+  }
+  CANOPY_TRY(const std::string text, read_file(settings.token_file, token_file_bytes_max));
+  auto token = balance::read_token(text);
+  if (!token) return fail(Code::invalid, settings.token_file + ": " + token.error().message);
+  return token;
+}
+
+// After the machine, and unlike the next node's on it.
+std::string make_name() {
+  std::array<char, 256> host{};
+  static_cast<void>(gethostname(host.data(), host.size() - 1));
+  std::string name;
+  for (const char c : std::string_view(host.data())) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (name.size() < host_part_max && (plain || (c == '-' && !name.empty()))) name += c;
+  }
+  std::array<unsigned char, 3> random{};
+  fill_random(random.data(), random.size());
+  name += name.empty() ? "node-" : "-";
+  for (const unsigned char byte : random) append_hex(byte, name);
+  return name;
+}
+
+balance::NodeOptions node_options(const NodeSettings& settings, const ListenAddress& gateway,
+                                  const Command& command) {
+  std::error_code error;
+  balance::NodeOptions made;
+  made.host = gateway.host;
+  made.port = gateway.port;
+  made.name = settings.name.empty() ? make_name() : settings.name;
+  made.program = command.version;
+  made.slots = static_cast<std::uint32_t>(settings.slots);
+  made.core_count = settings.core_count == 0 ? std::max<std::size_t>(std::thread::hardware_concurrency(), 1)
+                                             : static_cast<std::size_t>(settings.core_count);
+  made.compile_jobs = static_cast<std::size_t>(settings.compile_jobs);
+  made.templates_bytes_max = settings.templates_bytes_max;
+  made.code_bytes_max = settings.code_cache_bytes;
+  made.folder = std::filesystem::absolute(settings.data, error);
+  return made;
+}
+
+}  // namespace
+
+Result<int> node(Command& command, Terminal& terminal) {
+  const NodeSettings& settings = command.flags.node;
+  CANOPY_TRY(const ListenAddress gateway, check_node_settings(settings));
+  balance::NodeOptions options = node_options(settings, gateway, command);
+  CANOPY_TRY(options.token, find_token(settings, command.environment));
+  if (!start_log(settings.log_level)) {
+    return fail(Code::invalid, "--log-level=" + settings.log_level + " is no level");
+  }
+  prepare_process();
+  StopSignals signals;
+  Refusal refusal;
+  terminal.out() << terminal.bold("canopy " + command.version) << " worker " << options.name << '\n'
+                 << "joins      " << settings.join << '\n'
+                 << "data       " << options.folder.lexically_normal().string() << '\n'
+                 << "cores      " << options.core_count << '\n'
+                 << "slots      " << options.slots << '\n'
+                 << std::flush;
+  const balance::NodeRuntimeMaker make_runtimes =
+      [&settings](const std::vector<exec::Core*>& cores, net::BlockingPool& disk, balance::CodeCache& code) {
+        return make_node_runtimes(settings, cores, disk, code);
+      };
+  CANOPY_TRY(const auto running, balance::Node::start(
+                                     std::move(options), make_runtimes,
+                                     [&refusal](const Error& why) { refusal.tell(why); }, command.clock));
+  terminal.out() << "ready; Ctrl-C stops it\n" << std::flush;
+  std::array<pollfd, 2> wanted = {{{signals.descriptor(), POLLIN, 0}, {refusal.descriptor(), POLLIN, 0}}};
+  // Without a deadline: this waits for a person, or for the gateway.
+  while (poll(wanted.data(), wanted.size(), -1) < 0) {
+  }
+  if (auto why = refusal.why()) return tl::unexpected(*std::move(why));
+  terminal.out() << "stopping when what runs has ended; a second Ctrl-C stops at once\n" << std::flush;
+  signals.wait();
+  signals.quit_at_next();
+  if (running->drain(settings.drain_timeout)) return 0;
+  return fail(Code::deadline, "some calls had not ended within " + duration_text(settings.drain_timeout) +
+                                  " and were cancelled; raise --drain-timeout if they need longer");
+}
+
+}  // namespace canopy::cli

@@ -1,0 +1,82 @@
+#include "options/node_options.h"
+
+#include <array>
+#include <string_view>
+
+#include "base/log.h"
+#include "model/function.h"
+
+namespace canopy {
+namespace {
+
+constexpr std::array<std::string_view, 4> roles = {"", "worker", "gateway", "balancer"};
+constexpr std::array<std::string_view, 6> log_levels = {"trace", "debug", "info", "warning", "error", "off"};
+constexpr std::size_t core_suffix_size = 5;  // "-1024" behind the name.
+
+tl::unexpected<Error> refuse(std::string message) { return fail(Code::invalid, std::move(message)); }
+
+}  // namespace
+
+std::vector<OptionRow> node_option_rows(NodeSettings& s) {
+  constexpr Duration a_millisecond = std::chrono::milliseconds(1);
+  constexpr Duration an_hour = std::chrono::hours(1);
+  constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50U;
+  return {
+      {"role", "ROLE", ChoiceSetting{&s.role, roles}, "What this process is: worker.", ""},
+      {"join", "HOST:PORT", &s.join, "The server's --node-listen.", ""},
+      {"token-file", "FILE", &s.token_file,
+       "The server's join token, node.token in its data folder; if not said, CANOPY_JOIN_TOKEN has it.", ""},
+      {"name", "NAME", &s.name, "What it is called; if not said, after the machine.", ""},
+      {"slots", "N", CountSetting{.count = &s.slots, .min = 1, .max = 1'000'000},
+       "Calls that it runs at once.", ""},
+      {"cores", "N", CountSetting{.count = &s.core_count, .max = 1024},
+       "Cores to run on; 0 takes all there are. Each joins by itself, with its share of the slots.", ""},
+      {"data", "FOLDER", &s.data, "Where it keeps code, and what it makes of it; this node's alone.", ""},
+      {"code-cache", "SIZE", SizeSetting{.bytes = &s.code_cache_bytes, .min = MiB, .max = most_bytes},
+       "How much code it keeps; what was used longest ago goes first.", ""},
+      {"templates-bytes", "SIZE", SizeSetting{.bytes = &s.templates_bytes_max, .max = most_bytes},
+       "Memory for functions that are loaded.", ""},
+      {"compile-jobs", "N", CountSetting{.count = &s.compile_jobs, .min = 1, .max = 256},
+       "Modules that are compiled at once, each in a process of its own.", ""},
+      {"compile-timeout", "DURATION",
+       DurationSetting{.duration = &s.compile_timeout, .min = a_millisecond, .max = an_hour},
+       "How long a module may take to compile and initialise.", ""},
+      {"compile-memory", "SIZE",
+       SizeSetting{.bytes = &s.compile_memory_bytes, .min = 64 * MiB, .max = most_bytes},
+       "How much memory a module may take to compile and initialise.", ""},
+      {"slice", "DURATION",
+       DurationSetting{
+           .duration = &s.slice, .min = std::chrono::microseconds(100), .max = std::chrono::seconds(1)},
+       "How long a call runs before others on its core get a turn.", ""},
+      {"drain-timeout", "DURATION", DurationSetting{.duration = &s.drain_timeout, .max = an_hour},
+       "How long running calls may take to end after SIGTERM.", ""},
+      {"fetch-private", "", &s.fetch_private,
+       "Lets functions fetch from this machine and from private networks too.", ""},
+      {"log-level", "LEVEL", ChoiceSetting{&s.log_level, log_levels},
+       "What it says of itself: trace, debug, info, warning, error or off.", ""},
+  };
+}
+
+Result<ListenAddress> check_node_settings(const NodeSettings& settings) {
+  if (settings.role.empty()) return refuse("say what this node is: --role=worker");
+  if (settings.role != "worker") {
+    return refuse(
+        "--role=" + settings.role +
+        " comes with a later version; a server for workers to join is canopy up --node-listen=HOST:PORT");
+  }
+  if (settings.join.empty()) {
+    return refuse("say which server it joins: --join=HOST:PORT, with what that server has as --node-listen");
+  }
+  CANOPY_TRY(ListenAddress address, parse_listen(settings.join, "join"));
+  if (address.port == 0) return refuse("--join=" + log_safe(settings.join, 300) + ": port 0 is nobody's");
+  const bool fits = settings.name.size() + core_suffix_size <= name_part_size_max;
+  if (!settings.name.empty() && !(is_name_part(settings.name) && fits)) {
+    return refuse("--name=" + log_safe(settings.name, 100) +
+                  " is no name: letters, digits, '-', '_' and '.', at most " +
+                  std::to_string(name_part_size_max - core_suffix_size));
+  }
+  if (settings.data.empty()) return refuse("--data needs a folder: write --data=FOLDER");
+  return address;
+}
+
+}  // namespace canopy

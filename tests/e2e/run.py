@@ -4,8 +4,8 @@
   tests/e2e/run.py build/dev/canopy [--only=TEXT] [--keep] [--up=--workers=2]
 
 Three kinds of test: cases/*.case (case.py says how they are written), the examples with their input and
-expected output, and scenarios.py, mucpd.py and builders.py for what needs a program. What needs a compiler that is not
-there is skipped, with the reason."""
+expected output, and scenarios.py and the modules beside it (mucpd, builders, shared, nodes) for what needs a program. What
+needs a compiler that is not there is skipped, with the reason."""
 import argparse
 import os
 import pathlib
@@ -18,6 +18,7 @@ import builders
 import case
 import examples
 import mucpd
+import nodes
 import scenarios
 import shared
 from world import Failure, Skip, World
@@ -32,7 +33,7 @@ def collect(root):
             yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
     for language in ("c", "cpp", "go", "js", "python", "rust"):
         yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
-    modules = (scenarios, mucpd, builders, shared)
+    modules = (scenarios, mucpd, builders, shared, nodes)
     for name, test in [item for module in modules for item in vars(module).items()]:
         if name.startswith("test_"):
             yield f"scenario {name[5:].replace('_', ' ')}", test

@@ -1,0 +1,251 @@
+"""Workers that join a server over the network: three processes of their own, each with a folder of its own."""
+import contextlib
+import json
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+from world import START_TIME, Failure, check, wait_until
+
+
+class Node:
+    """A running `canopy node --role=worker`."""
+
+    def __init__(self, world, server, name, *flags, token=None):
+        self.world, self.server, self.name, self.flags = world, server, name, flags
+        self.token = token or server.data / "node.token"
+        self.data = world.fresh(f"node-{name}")
+        self.log = world.fresh(f"node-{name}").with_suffix(".log")
+        self.start()
+
+    def start(self):
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.world.canopy, "node", "--role=worker", f"--join={node_address(self.server)}",
+                 f"--token-file={self.token}", f"--name={self.name}", f"--data={self.data}", "--slots=4",
+                 "--compile-timeout=15m", *self.flags],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.world.folder,
+                env=self.world.environment())
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait(START_TIME)
+
+
+def node_address(server):
+    return re.findall(r"^workers\s+join at (\S+)", server.text(), re.M)[-1]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def three_nodes(world, server, *flags):
+    nodes = []
+    try:
+        for name in ("one", "two", "three"):
+            nodes.append(Node(world, server, name, *flags))
+        wait_for(server, {"one": "ready", "two": "ready", "three": "ready"})
+        yield nodes
+    except Failure as failure:
+        raise Failure(f"{failure}\n" + "".join(f"-- {node.name}\n{node.text()[-3000:]}" for node in nodes)
+                      + f"-- server\n{server.text()[-3000:]}") from None
+    finally:
+        for node in nodes:
+            node.end()
+
+
+def shown(server):
+    nodes = json.loads(server.request("GET", "/v1/nodes")[2])["nodes"]
+    return {node["name"]: node for node in nodes if node["role"] == "worker"}
+
+
+def wait_for(server, states, seconds=START_TIME):
+    wait_until(lambda: {name: node["state"] for name, node in shown(server).items()} == states or None,
+               f"the nodes to be {states}", seconds)
+
+
+def running_on(server):
+    return [name for name, node in shown(server).items() if node["running"] > 0]
+
+
+def dispatch(world, server, *words):
+    return world.must("dispatch", *words, url=server.url).out
+
+
+def test_nodes_run_calls_pushed_and_pulled(world):
+    server = world.own_server("--node-listen=127.0.0.1:0")
+    hello = world.fresh_folder("hello") / "hello.js"
+    hello.write_text("export default (name) => `Hello, ${name}!`;\n")
+    world.must("deploy", hello, "--name=t/hello", url=server.url)
+    world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/rest", "--timeout=60s", url=server.url)
+    note = world.fresh("note.txt")
+    note.write_text("a file of the function's own")
+    world.must("deploy", world.built("tests/e2e/functions/show.c"), "--name=t/show", "--env=TEST_A=b",
+               f"--file={note}:note.txt", url=server.url)
+    here = world.must("invoke", "t/hello", "-d", "you", url=server.url).out
+    with three_nodes(world, server) as nodes:
+        for way in ("push", "pull"):
+            check(way in dispatch(world, server, way), f"canopy dispatch {way} shows otherwise")
+            out = world.must("invoke", "t/hello", "-d", "you", url=server.url).out
+            check(out == here and "Hello, you!" in out, f"the reply is {out!r} there, and {here!r} here")
+            out = world.must("invoke", "t/show", "-d", "/note.txt\n", url=server.url).out
+            check("variable TEST_A=b" in out and "a file of the function's own" in out, f"the function saw {out}")
+            # Four calls and four slots each: six calls of one client are not one worker's.
+            calls = [threading.Thread(target=server.request, args=("POST", "/function/t/rest", None, b"3000"))
+                     for _ in range(6)]
+            for call in calls:
+                call.start()
+            wait_until(lambda: len(running_on(server)) >= 2, "several nodes to have calls")
+            for call in calls:
+                call.join()
+        check(b'canopy_dispatch{way="pull"} 1' in server.request("GET", "/metrics")[2], "the metrics say otherwise")
+        check(b'canopy_workers{state="ready"} 3' in server.request("GET", "/metrics")[2], "the metrics say otherwise")
+        check("three" in world.must("top", url=server.url).out, "top does not show the nodes")
+        # One function here, the others there.
+        dispatch(world, server, "local", "--function=t/rest")
+        call = threading.Thread(target=server.request, args=("POST", "/function/t/rest", None, b"1500"))
+        call.start()
+        wait_until(lambda: b"RUNNING" in server.request("GET", "/v1/calls?function=t/rest&state=RUNNING")[2], "the call to run")
+        check(running_on(server) == [], "a local call runs on a node")
+        call.join()
+        check(any(path.is_file() for path in (nodes[0].data / "code").rglob("*")), "a node keeps no code")
+
+
+def test_nodes_that_die_or_stop_lose_nothing(world):
+    server = world.own_server("--node-listen=127.0.0.1:0", "--dispatch=push", "--worker-silence=2s",
+                              "--call-losses=1000")
+    world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/rest", "--timeout=60s", url=server.url)
+    with three_nodes(world, server) as nodes:
+        ids, failures, stop = [], [], threading.Event()
+
+        def submit():
+            while not stop.is_set():
+                status, _, body = server.request("POST", "/async-function/t/rest", None, b"150")
+                if status == 202:
+                    ids.append(json.loads(body)["id"])
+                else:
+                    failures.append((status, body))
+
+        def call():
+            while not stop.is_set():
+                status, _, body = server.request("POST", "/function/t/rest", None, b"50")
+                error = json.loads(body)["error"] if status != 200 else None
+                if error and not (status == 502 and error["origin"] == "platform"):
+                    failures.append((status, body))
+
+        threads = [threading.Thread(target=submit) for _ in range(2)] + [threading.Thread(target=call) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(ids) > 20 and len(running_on(server)) == 3, "all nodes to have calls")
+        nodes[0].signal(signal.SIGKILL)
+        wait_until(lambda: shown(server)["one"]["state"] == "gone", "the killed node to be gone")
+        nodes[1].signal(signal.SIGSTOP)
+        wait_until(lambda: shown(server)["two"]["state"] == "gone", "the stopped node to be gone")
+        check("says nothing" in shown(server)["two"]["last_end"], f"its end is {shown(server)['two']}")
+        dispatch(world, server, "pull")
+        nodes[0].process.wait(START_TIME)
+        nodes[0].start()
+        nodes[1].signal(signal.SIGCONT)  # What it still has to say comes too late.
+        wait_for(server, {"one": "ready", "two": "ready", "three": "ready"})
+        more = len(ids) + 20
+        wait_until(lambda: len(ids) > more, "more calls")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        check(not failures, f"{len(failures)} calls failed otherwise than they may, first {failures[:2]}")
+
+        def settled():
+            text = server.request("GET", "/metrics")[2].decode()
+            number = {name: int(float(value)) for name, value in re.findall(r"^(canopy_durable\S+) (\S+)$", text, re.M)}
+            ended = number['canopy_durable_ended_total{state="COMPLETED"}']
+            return number if ended >= len(ids) and number["canopy_durable_calls_running"] == 0 else None
+
+        number = wait_until(settled, "all durable calls to have an end", 120)
+        check(number['canopy_durable_ended_total{state="COMPLETED"}'] == len(set(ids)) == len(ids),
+              f"{len(ids)} calls were acknowledged, and the log says {number}")
+        check(number["canopy_durable_lost_total"] > 0, "nothing was lost, and two nodes were")
+        for identifier in ids:
+            record = json.loads(server.request("GET", f"/v1/calls/{identifier}")[2])
+            check(record["state"] == "COMPLETED", f"the record is {record}")
+
+
+def test_nodes_are_waited_for(world):
+    server = world.own_server("--node-listen=127.0.0.1:0", "--dispatch=push")
+    world.must("deploy", world.root / "examples/echo", "--name=t/echo", url=server.url)
+    status, headers, body = server.request("GET", "/readyz")
+    check(status == 503 and "Retry-After" in headers and b"none has joined" in body, f"readyz: {status} {body}")
+    status, headers, body = server.request("POST", "/function/t/echo", None, b"nobody")
+    check(status == 503 and "Retry-After" in headers and b"canopy node" in body, f"the call: {status} {body}")
+    answer = {}
+    call = threading.Thread(target=lambda: answer.update(enumerate(
+        server.request("POST", "/async-function/t/echo", None, b"later"))))
+    call.start()
+    call.join()
+    identifier = json.loads(answer[2])["id"]
+    node = Node(world, server, "late")
+    try:
+        wait_until(lambda: server.request("GET", "/readyz")[0] == 200, "the server to be ready")
+        check(server.request("POST", "/function/t/echo", None, b"somebody")[2] == b"somebody", "the echo is wrong")
+        wait_until(lambda: server.request("GET", f"/v1/calls/{identifier}/result")[2] == b"later", "the durable call")
+        # It ends what it has begun, and leaves.
+        world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/rest", "--timeout=60s", url=server.url)
+        rest = threading.Thread(target=lambda: answer.update(enumerate(
+            server.request("POST", "/function/t/rest", None, b"1500"))))
+        rest.start()
+        wait_until(lambda: running_on(server) == ["late"], "the call to run")
+        node.signal(signal.SIGTERM)
+        wait_for(server, {"late": "draining"})
+        rest.join()
+        check(answer[0] == 200, f"the call that ran when its node was told to end: {answer}")
+        check(node.process.wait(START_TIME) == 0, f"the node ended with {node.process.returncode}: {node.text()}")
+        wait_for(server, {"late": "gone"})
+        check(server.request("GET", "/readyz")[0] == 503, "the server says that it is ready")
+    finally:
+        node.end()
+
+
+def test_nodes_come_back_to_a_server_that_restarts(world):
+    server = world.own_server(f"--node-listen=127.0.0.1:{free_port()}", "--dispatch=pull")
+    world.must("deploy", world.root / "examples/echo", "--name=t/echo", url=server.url)
+    node = Node(world, server, "faithful", "--cores=2")
+    try:
+        wait_for(server, {"faithful-1": "ready", "faithful-2": "ready"})
+        server.kill()
+        wait_until(lambda: "has lost the gateway" in node.text(), "the node to notice")
+        server.restart()
+        wait_for(server, {"faithful-1": "ready", "faithful-2": "ready"})
+        check(server.request("POST", "/function/t/echo", None, b"again")[2] == b"again", "the echo is wrong")
+    finally:
+        node.end()
+
+
+def test_nodes_without_the_token_are_told(world):
+    server = world.own_server("--node-listen=127.0.0.1:0")
+    wrong = world.fresh("wrong.token")
+    wrong.write_text("f" * 64)
+    node = Node(world, server, "stranger", token=wrong)
+    check(node.process.wait(START_TIME) == 1, f"it ended with {node.process.returncode}")
+    check("join token is not the one of this server" in node.text(), node.text())
+    check(shown(server) == {}, f"the server shows {shown(server)}")
+    check(oct((server.data / "node.token").stat().st_mode & 0o777) == "0o600", "others can read the token")
+    for flags, words in ((["--role=gateway"], "--node-listen"), ([], "--role=worker"),
+                         (["--role=worker"], "--join=HOST:PORT"),
+                         (["--role=worker", "--join=127.0.0.1:1"], "join token is needed")):
+        end = world.run("node", *flags)
+        check(end.returncode == 1 and words in end.err, f"canopy node {flags}: {end.returncode} {end.err}")
+    end = world.run("dispatch", "push", url=world.shared_server().url)
+    check(end.returncode == 1 and "--node-listen" in end.err, f"canopy dispatch: {end.returncode} {end.err}")

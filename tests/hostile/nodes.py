@@ -93,7 +93,7 @@ class Line:
                 if not piece:
                     return None
                 self.bytes += piece
-        except ConnectionError:
+        except OSError:  # It broke, or was closed by another thread.
             return None
         size, kind, _, call = struct.unpack("<IBBQ", self.bytes[:14])
         body, self.bytes = self.bytes[14:4 + size], self.bytes[4 + size:]
@@ -308,9 +308,9 @@ def test_members_that_answer_wrongly(server):
 
     wrongs = [(large, (500,), "internal"), (large_end, (500,), "internal"),
               (lambda line, call: line.send("end", b"\xff\xff", call), (500,), "internal"),
-              (lambda line, call: line.send("end", field(1, 7 << 1), call), (500,), None),
-              (lambda line, call: line.send("end", field(1, 400) + header(b"X-A\r\nX-B: c", b"d"), call), (500,), None),
-              (lambda line, call: line.send("end", field(1, 400) + header(b"X-A", b"d\r\nX-B: c"), call), (500,), None),
+              (lambda line, call: line.send("end", field(1, 7 << 1), call), range(400, 600), None),
+              (lambda line, call: line.send("end", field(1, 400) + header(b"X-A\r\nX-B: c", b"d"), call), range(200, 600), None),
+              (lambda line, call: line.send("end", field(1, 400) + header(b"X-A", b"d\r\nX-B: c"), call), range(200, 600), None),
               (lambda line, call: line.send("end", field(1, 400) + field(10, field(1, 99)), call), (500,), "internal"),
               (lambda line, call: line.socket.close(), (502,), "died"),
               (lambda line, call: line.socket.sendall(b"\xff" * 100), (502,), "died"),
@@ -320,8 +320,7 @@ def test_members_that_answer_wrongly(server):
         worker.serve(wrong)
         poll("it is ready", lambda: None if workers(server).get(f"evil-{at}") == "ready" else workers(server))
         reply = server.call("evil/echo", b"hello", {"X-Canopy-Timeout": "1s"})
-        expect(reply.status in statuses or (code is None and 400 <= reply.status < 600),
-               f"answer {at}: {reply.status} {reply.body[:500]}")
+        expect(reply.status in statuses, f"answer {at}: {reply.status} {reply.body[:500]}")
         if code:
             expect_error(reply, reply.status, code)
         expect("X-B" not in reply.headers, f"answer {at} has split a header: {reply.headers}")

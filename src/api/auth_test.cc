@@ -255,7 +255,7 @@ TEST_F(Access, AKeyForOneNamespaceReachesNoOther) {
   EXPECT_EQ(live.post("/function/shop/echo", "hi", with(key)).body, "hi");
   EXPECT_EQ(live.post("/function/bob/echo", "hi", with(key)).status, 404);
   EXPECT_EQ(live.post("/v1/keys", R"({"namespaces":["alice"]})", with(bob)).status, 404);
-  EXPECT_EQ(live.post("/v1/keys", R"({"role":"admin"})", with(bob)).status, 400);
+  EXPECT_EQ(live.post("/v1/keys", R"({"role":"admin"})", with(bob)).status, 403);
   EXPECT_EQ(live.post("/v1/keys", R"({"user":"alice"})", with(bob)).status, 404);
 }
 

@@ -72,7 +72,7 @@ Result<Key> read_draft(const Principal& who, const store::Accounts& accounts, co
   const auto role = role_text ? parse_role(*role_text) : policy::lower(user->role, who.subject.role);
   if (!role) return fail(Code::invalid, "'role' is none of caller, developer, admin");
   if (*role > user->role) {
-    return fail(Code::invalid,
+    return fail(Code::forbidden,
                 user->name + " is no more than " + std::string(name(user->role)) + ", and so are its keys");
   }
   key.role = *role;
@@ -82,7 +82,7 @@ Result<Key> read_draft(const Principal& who, const store::Accounts& accounts, co
   CANOPY_TRY(key.expires, read_expiry(expires, now));
   if (who.expires != WallTime()) {
     if (expires && key.expires > who.expires) {
-      return fail(Code::invalid, "no key makes one that lasts longer than itself; ask for less in 'expires'");
+      return fail(Code::forbidden, "no key makes one that lasts longer than itself; ask for less in 'expires'");
     }
     if (!expires) key.expires = who.expires;
   }

@@ -213,7 +213,7 @@ TEST_F(Api, NoKeyMakesOneThatLastsLonger) {
   ASSERT_EQ(same.status, 201) << same.body;
   EXPECT_FALSE(has(same, R"("expires":null)")) << same.body;
   EXPECT_EQ(live.post("/v1/keys", R"({"expires":"59m"})", with(brief)).status, 201);
-  EXPECT_EQ(live.post("/v1/keys", R"({"expires":"2h"})", with(brief)).status, 400);
+  EXPECT_EQ(live.post("/v1/keys", R"({"expires":"2h"})", with(brief)).status, 403);
 }
 
 TEST(LoginGate, LetsTenTriesAMinuteInForAName) {

@@ -31,7 +31,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr unsigned nobody = 65534;
-constexpr rlim_t zygote_files_max = 4096;
+// It also bounds how many descriptors all processes of its user may have on their way through sockets before
+// this one can send none. Those of calls are refused at their own bound, which is 4096 at the most.
+constexpr rlim_t zygote_files_max = 16'384;
 constexpr const char* new_root = "/tmp";
 constexpr const char* staging = "/mnt";  // Where root lays out what the unprivileged user could not reach.
 

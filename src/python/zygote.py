@@ -3,6 +3,7 @@
 #
 # It is the function's own process: what the function does while it is imported happens here. Calls do not: each
 # leaves this process behind before it reads the first byte of what a client sent.
+import _thread
 import ctypes
 import errno
 import gc
@@ -27,6 +28,8 @@ PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 24, 38, 22
 MEBIBYTE = 1 << 20
 SLACK = 64 * MEBIBYTE  # Of address space: stacks of threads, mapped libraries.
 CALL_SOCKET, WALLS_SOCKET = 3, 4
+SWEEPS = 4  # At once.
+FILES_MAX = 4096  # While the function is imported. Later more: see sandbox.cc.
 TEXT_MAX = 16 * 1024  # Of a traceback or a message.
 HANDLERS = ("handle", "handler", "main")
 SOURCE = "/function/handler.py"
@@ -341,13 +344,14 @@ def run_call(handler, setup):
         send(b"E", fields, serialised.raised(error, setup.output) if serialised else b"")
 
 
-def seal(setup):
+def seal(setup, number):
     """Leaves all that belongs to the warmed process, for good."""
     spaces = NEW_MOUNT | NEW_IPC | NEW_UTS | (0 if setup.network else NEW_NET)
     check(libc.unshare(spaces), "namespaces")
     room = ("size=%d,nr_inodes=%d,mode=1777" % (setup.tmp, 1024 + setup.tmp // 4096)).encode()
     check(libc.mount(b"tmpfs", b"/tmp", b"tmpfs", NO_SUID | NO_DEVICES, room), "/tmp")
     check(libc.mount(b"proc", b"/proc", b"proc", NO_SUID | NO_DEVICES | NO_EXEC, None), "/proc")
+    show_walls(number)
     check(libc.unshare(NEW_USER), "user namespace")
     for name, value in (("setgroups", b"deny"), ("uid_map", b"1000 0 1"), ("gid_map", b"1000 0 1")):
         file = os.open("/proc/self/" + name, os.O_WRONLY)
@@ -381,11 +385,14 @@ def set_limits(setup):
 
 
 def show_walls(number):
-    """Gives the warmed process a hold on this one's mounts: see Zygote.let_go()."""
-    walls = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    """Gives the warmed process a hold on this one's mounts, if it can: see Zygote.let_go()."""
     with socket.socket(fileno=WALLS_SOCKET) as to:
-        socket.send_fds(to, [number], [walls], socket.MSG_DONTWAIT)
-    os.close(walls)
+        walls = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+        try:
+            socket.send_fds(to, [number], [walls], socket.MSG_DONTWAIT)
+        except OSError:
+            pass
+        os.close(walls)
 
 
 def be_call(handler, setup, number, walls, call, log):
@@ -401,8 +408,7 @@ def be_call(handler, setup, number, walls, call, log):
         if numpy is not None:
             numpy.seed()  # All calls would draw the same numbers.
         try:
-            seal(setup)
-            show_walls(number)
+            seal(setup, number)
         except BaseException as error:
             send(b"P", [message_of(error)])
             os._exit(1)
@@ -414,19 +420,26 @@ def be_call(handler, setup, number, walls, call, log):
     os._exit(code)
 
 
+def sweep(own):
+    while True:
+        data, files, _, _ = socket.recv_fds(own, 1, 1)
+        if not data:
+            os._exit(0)
+        for file in files:
+            os.close(file)
+        own.send(data)
+
+
 def start_sweeper():
-    """A process that closes what it is sent."""
+    """A process that closes what it is sent, some at once, since each waits, and says so."""
     to, own = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         os.dup2(own.fileno(), CALL_SOCKET)
         os.closerange(CALL_SOCKET + 1, 1 << 16)
         own = socket.socket(fileno=CALL_SOCKET)
-        while True:
-            data, files, _, _ = socket.recv_fds(own, 1, 1)
-            if not data:
-                os._exit(0)
-            for file in files:
-                os.close(file)
+        for _ in range(SWEEPS - 1):
+            _thread.start_new_thread(sweep, (own,))
+        sweep(own)
     own.close()
     return to
 
@@ -435,7 +448,7 @@ class Zygote:
     def __init__(self, control, setup, handler):
         self.control, self.setup, self.handler = control, setup, handler
         self.own_space = os.open("/proc/self/ns/pid", os.O_RDONLY)
-        self.sweeper = start_sweeper()
+        self.sweeper, self.sweeping = start_sweeper(), 0
         self.shown, self.show = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.poll = select.epoll()
         self.poll.register(control.fileno(), select.EPOLLIN)
@@ -463,9 +476,16 @@ class Zygote:
 
     def let_go(self, walls):
         """Who is the last to let go of mounts takes them down, for milliseconds: that is to be neither the call's last
-        process, whose end is waited for, nor this one."""
+        process, whose end is waited for, nor this one. But there are not to be many: in them are files of calls."""
         try:
-            socket.send_fds(self.sweeper, [b"."], [walls], socket.MSG_DONTWAIT)
+            while self.sweeping and self.sweeper.recv(1, socket.MSG_DONTWAIT):
+                self.sweeping -= 1
+        except BlockingIOError:
+            pass
+        try:
+            if self.sweeping < 2 * SWEEPS:
+                socket.send_fds(self.sweeper, [b"."], [walls], socket.MSG_DONTWAIT)
+                self.sweeping += 1
         except OSError:
             pass
         os.close(walls)
@@ -494,7 +514,12 @@ class Zygote:
         self.calls[handle] = (process, number)
         self.walls[number] = None
         self.poll.register(handle, select.EPOLLIN)
-        socket.send_fds(self.control, [pack(["begun", number])], [handle])
+        try:
+            socket.send_fds(self.control, [pack(["begun", number])], [handle])
+        except OSError as error:  # Others of this user have too many descriptors on their way.
+            if error.errno != errno.ETOOMANYREFS:
+                raise
+            os.kill(process, signal.SIGKILL)
         return True
 
     def bury(self, handle):
@@ -512,6 +537,8 @@ class Zygote:
 def main():
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     resource.setrlimit(resource.RLIMIT_STACK, (8 * MEBIBYTE if hard < 0 else min(hard, 8 * MEBIBYTE), hard))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, FILES_MAX), hard))
     control = socket.socket(fileno=3)
     setup = Setup(unpack(control.recv(1 << 20)))
     os.environ.update(setup.env)
@@ -532,6 +559,8 @@ def main():
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     gc.collect()
     gc.freeze()
     control.send(pack(["ready", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))

@@ -3,6 +3,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import threading
 
 from harness import Place, Skip, expect, expect_error, poll
 
@@ -71,6 +72,29 @@ def test_memory_bombs(server):
 
 def test_descriptors(server):
     expect_error(called(server, "files", "a = []\nwhile True: a.append(open('/dev/null'))"), 502, "limit", "files")
+
+
+def test_descriptors_on_their_way(server):
+    """The kernel counts those of all processes of a user together, and refuses to send more."""
+    body = ("a, sent = [], 0\n"
+            "if request.text:\n"
+            "  return 'fine'\n"
+            "try:\n"
+            "  while True:\n"
+            "    a.append(socket.socketpair())\n"
+            "    for _ in range(8): socket.send_fds(a[-1][0], [b'x'], [1] * 200); sent += 200\n"
+            "except OSError as error: print(sent, error.errno, flush=True)\n"
+            "time.sleep(3)\n"
+            "return sent")
+    with deployed(server, "sends", body, LIMITS + "&open_files=4096"), deployed(server, "beside", body):
+        hostile = threading.Thread(target=server.call, args=["hostile/py-sends", b""])
+        hostile.start()
+        for _ in range(40):
+            reply = server.call("hostile/py-beside", b"go on")
+            expect(reply.status == 200, f"its neighbour: {reply}")
+        hostile.join()
+        sent = int(server.call("hostile/py-sends", b"").body)
+        expect(sent > 4000, f"it could send {sent} alone")
 
 
 def test_tmp(server):

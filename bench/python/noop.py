@@ -1,0 +1,6 @@
+# What a call costs with numpy imported.
+import numpy
+
+
+def handle(request):
+    return "hello"

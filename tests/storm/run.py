@@ -8,8 +8,10 @@ does not let its server live ends among the dead), drain (SIGTERM gives back wha
 flipped at its end: never a wrong record), disk (full: 507, and recovery by itself), sync (fsync fails: the same),
 crowd (100 users, one of whom asks for ten times its quota), workers (the storm, with workers killed instead of the server),
 worker-poison, worker-stop (SIGSTOP of a worker; none outlives its server), resize (more and fewer workers under
-load, no call fails), redis (two servers and the Redis they share, each killed and stopped under load). All of them, if none is named; `--seconds=600 storm` and `--seconds=600
---worker-seconds=600 workers` are the long ones.
+load, no call fails), redis (two servers and the Redis they share, each killed and stopped under load), nodes (the storm,
+with workers that joined killed and stopped, and calls pushed and pulled in turn). All of them, if none is named;
+`--seconds=600 storm`, `--seconds=600 --worker-seconds=600 workers` and `--seconds=600 --node-seconds=600 nodes` are the
+long ones.
 
 Ends with 0 where every promise held, and prints the ledger's sums."""
 import argparse
@@ -22,6 +24,7 @@ import tempfile
 import crowd
 import disks
 import kills
+import nodes
 import redis
 import workers
 
@@ -33,6 +36,7 @@ def main():
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--tails", type=int, default=12)
     parser.add_argument("--worker-seconds", type=float, default=6, help="at most so long of the storm over workers")
+    parser.add_argument("--node-seconds", type=float, default=8, help="at most so long of the storm over nodes")
     parser.add_argument("--waves", type=int, default=1, help="of load, for the scaler")
     parser.add_argument("--crowd-seconds", type=float, default=10, help="how long the others are watched, without the greedy one and with it")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
@@ -41,7 +45,7 @@ def main():
     arguments.canopy = str(pathlib.Path(arguments.canopy).resolve())
     known = {"storm": kills.storm, "poison": kills.poison, "drain": kills.drain, "tail": disks.tail, "disk": disks.disk,
              "sync": disks.sync, "crowd": crowd.crowd, "workers": workers.workers_storm, "worker-poison": workers.worker_poison,
-             "worker-stop": workers.worker_stop, "resize": workers.resize, "redis": redis.redis}
+             "worker-stop": workers.worker_stop, "resize": workers.resize, "redis": redis.redis, "nodes": nodes.nodes_storm}
     print(f"seed {arguments.seed}", flush=True)
     for name in arguments.scenarios or known:
         if name not in known:

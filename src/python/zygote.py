@@ -399,6 +399,7 @@ def be_call(handler, setup, number, walls, call, log):
     """The whole life of a call's process."""
     code = 0
     try:
+        os.setsid()  # Else a signal to its group would end the warmed process, and other calls.
         for output in (1, 2):
             os.dup2(log, output)
         os.dup2(call, CALL_SOCKET)

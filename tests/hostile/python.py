@@ -136,6 +136,12 @@ def test_signals(server):
     expect(answer(server, "signals", body).startswith("[1, 0, "), "it is not alone")
 
 
+def test_signals_to_its_group(server):
+    """They do not stop at namespaces, so neither the warmed process nor the server may be in its group."""
+    body = "for n in (15, 9): os.kill(0, n)\nreturn [os.getpgid(0), os.getsid(0)]"
+    expect(answer(server, "group", body) == "[1, 1]", "its group is not its own")
+
+
 def test_proc_shows_its_own_processes_alone(server):
     body = "return [name for name in os.listdir('/proc') if name.isdigit()]"
     expect(answer(server, "proc", body) == '["1"]', "it sees others")

@@ -15,6 +15,7 @@ namespace canopy::python {
 namespace {
 
 constexpr Duration end_timeout = std::chrono::seconds(5);  // From the kill to the word that it is gone.
+constexpr Duration import_time_max = std::chrono::seconds(60);
 constexpr std::size_t message_bytes_max = 15 * KiB;
 
 // What a function says of itself, with nothing in it that a terminal obeys.
@@ -46,9 +47,9 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
     waited_until_ = call.queued;
     core_.suspend(*this, never, std::max(call.deadline, call.deadline_latest));
     co_await get_place();
-    put_off_deadline();
+    put_off_deadline(import_time_max);
     if (!stopped_) co_await get_pool();
-    put_off_deadline();
+    put_off_deadline(Duration::zero());
     if (!stopped_) begin();
     while (process_ != nullptr && !is_over()) co_await event_.wait();
     core_.leave(*this);
@@ -97,14 +98,17 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
 
   bool is_over() const { return kept_ || process_->ended() || process_->lost(); }
 
-  // The time in line is not the function's, and neither is the time in which it is imported.
-  void put_off_deadline() {
+  // The time in line is not a durable call's, and neither is that in which its function is imported. What
+  // comes next it may wait for so long.
+  void put_off_deadline(Duration patience) {
     const Time now = core_.clock().now();
+    Time until = call_->deadline;
     if (call_->deadline < call_->deadline_latest) {
       call_->deadline = std::min(call_->deadline_latest, call_->deadline + (now - waited_until_));
+      until = std::min(call_->deadline_latest, std::max(call_->deadline, now + patience));
     }
     waited_until_ = now;
-    if (!stopped_) core_.suspend(*this, never, call_->deadline);
+    if (!stopped_) core_.suspend(*this, never, until);
   }
 
   net::Task<void> get_place() {

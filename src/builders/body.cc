@@ -61,7 +61,7 @@ bool says_json(std::string_view type) {
   type.remove_prefix(application.size());
   constexpr std::string_view suffix = "+json";
   return same_word(type, "json") ||
-         (type.size() > suffix.size() && same_word(type.substr(type.size() - suffix.size()), suffix));
+         (type.size() >= suffix.size() && same_word(type.substr(type.size() - suffix.size()), suffix));
 }
 
 tl::expected<wire::PythonBody, net::HttpResponse> read_body(const net::HttpRequest& request) {

@@ -18,7 +18,8 @@ constexpr std::string_view no_colon = "Expecting ':' delimiter";
 constexpr std::string_view no_comma = "Expecting ',' delimiter";
 constexpr std::string_view no_end = "Unterminated string starting at";
 constexpr std::string_view no_unit = "Invalid \\uXXXX escape";
-constexpr std::array<std::string_view, 6> words = {"null", "true", "false", "NaN", "Infinity", "-Infinity"};
+constexpr std::array<std::string_view, 3> words = {"null", "true", "false"};
+constexpr std::array<std::string_view, 3> no_numbers = {"NaN", "Infinity", "-Infinity"};  // But for Python.
 constexpr std::size_t unit_digits = 4;
 
 bool is_digit(char c) { return '0' <= c && c <= '9'; }
@@ -85,6 +86,12 @@ class Reader {
       if (!rest.starts_with(word)) continue;
       at_ += word.size();
       out += word;
+      return true;
+    }
+    for (const std::string_view word : no_numbers) {
+      if (!rest.starts_with(word)) continue;
+      at_ += word.size();
+      out += "null";
       return true;
     }
     return read_number(out);

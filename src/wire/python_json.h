@@ -21,7 +21,7 @@ struct PythonJsonError {
 };
 
 // A value as Python writes it again: without spaces, and with characters beyond ASCII as they are. Numbers
-// are as they came.
+// are as they came; those that only Python knows, NaN and the infinite ones, are null.
 struct PythonJson {
   std::string text;
   bool is_string() const { return text.starts_with('"'); }

@@ -54,7 +54,7 @@ TEST(PythonJson, IsWrittenAsPythonWritesIt) {
   EXPECT_EQ(error(R"(["\u00e9\ud83d\ude00\/\"\n\u0001"])"),
             "good: [\"\xC3\xA9\xF0\x9F\x98\x80/\\\"\\n\\u0001\"]");
   EXPECT_EQ(error("\xEF\xBB\xBF[]"), "good: []");
-  EXPECT_EQ(error("[NaN,-Infinity,{}]"), "good: [NaN,-Infinity,{}]");
+  EXPECT_EQ(error("[NaN,-Infinity,{}]"), "good: [null,null,{}]");
 }
 
 TEST(PythonJson, FailsInNoWordsAtWhatIsNoText) {

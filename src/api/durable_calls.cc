@@ -23,6 +23,7 @@ namespace {
 constexpr Duration queue_retry_after = std::chrono::seconds(5);
 constexpr std::size_t callback_url_bytes_max = 2048;
 constexpr int insufficient_storage = 507;
+constexpr std::string_view pickle_type = "application/x-pickle";  // What a function in Python raised.
 
 net::HttpResponse log_error(const Here& here, const Error& error, std::optional<CallId> id = std::nullopt) {
   net::HttpResponse response = error_response(error, id, queue_retry_after);
@@ -205,6 +206,11 @@ net::Task<net::HttpResponse> result(const Here& here, net::HttpExchange& exchang
   if (stored->error) {
     net::HttpResponse response = error_response(*stored->error, id);
     response.status = 424;
+    const std::string_view accept = exchange.request().header("Accept");
+    if (!stored->output.empty() && accept.find(pickle_type) != std::string_view::npos) {
+      response.content_type = pickle_type;
+      response.body = std::move(stored->output);
+    }
     co_return response;
   }
   Reply reply;

@@ -90,8 +90,9 @@ const std::string_view openapi_call_paths = R"json("/function/{namespace}/{name}
     "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},
     "410":{"description":"The output went to the caller, or is forgotten.",
       "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
-    "424":{"description":"The call failed, with this error.",
-      "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}}}},
+    "424":{"description":"The call failed, with this error; where that is accepted, what a serialised function raised.",
+      "content":{"application/json":{"schema":{"$ref":"#/components/schemas/ErrorBody"}},
+        "application/x-pickle":{"schema":{"type":"string","contentEncoding":"binary"}}}},
     "default":{"$ref":"#/components/responses/Reply"}}}},
 
 "/v1/calls/{id}/retry":{"parameters":[{"$ref":"#/components/parameters/Id"}],

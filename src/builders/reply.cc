@@ -134,10 +134,11 @@ std::string_view status_word(State state, std::string_view completed) {
 }
 
 std::optional<std::string> result_text(const store::StoredResult& result, Failures failures) {
-  const bool failed = result.state != State::completed;
-  if (!failed || (failures == Failures::exceptions && !result.output.empty())) {
-    if (is_serialised(result.output)) return result.output;
-    if (!failed) return std::nullopt;
+  if (result.state == State::completed) {
+    return is_serialised(result.output) ? std::optional(result.output) : std::nullopt;
+  }
+  if (failures == Failures::exceptions && wire::check_pickle(result.output)) {
+    return wire::write_base64(result.output);
   }
   Failure failure = explain(result.error.value_or(Error{Code::canceled, "", Stage::none}));
   if (failure.text.size() > words_bytes_max) failure.text.resize(words_bytes_max);

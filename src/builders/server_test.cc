@@ -26,7 +26,7 @@ void add_fakes(exec::FakeRuntime& fake, bool waits) {
   const auto echo = [](Call& call, Reply& reply) { reply.output = call.input; };
   fake.add(code("echo"), {.begin = {}, .waits = waits, .end = echo});
   const auto fails = [](Call&, Reply& reply) {
-    reply.raised = wire::write_base64(wire::pickle_exception("ZeroDivisionError", "division by zero"));
+    reply.raised = wire::pickle_exception("ZeroDivisionError", "division by zero");
     reply.error =
         Error{Code::function_failed,
               "ZeroDivisionError: division by zero\nTraceback (most recent call last):\n", Stage::run};

@@ -2,7 +2,7 @@
 # and give. Only processes behind the walls of that function run this.
 #
 #   input    the arguments, (args, kwargs), as dill writes them; or that in base64, as a text
-#   output   the result, in the same form; and of a call that fails the exception, in base64
+#   output   the result, in the same form; and of a call that fails the exception, as dill writes it
 import codecs
 import functools
 import opcode
@@ -17,10 +17,6 @@ dill = None  # Imported with the first function.
 
 class Missing(Exception):
     """The machine lacks something; the function may be good."""
-
-
-def to_text(data):
-    return codecs.encode(data, "base64")
 
 
 def load(path):
@@ -50,7 +46,7 @@ def run(function, request, context):
     args, kwargs = dill.loads(codecs.decode(body, "base64") if is_text else body)
     result = dill.dumps(function(*args, **kwargs))
     if is_text:
-        return to_text(result), [("Content-Type", "text/plain")]
+        return codecs.encode(result, "base64"), [("Content-Type", "text/plain")]
     return result, [("Content-Type", "application/x-pickle")]
 
 
@@ -58,9 +54,8 @@ def raised(error, size_max):
     """The exception, if it comes back from being serialised; else b""."""
     try:
         data = dill.dumps(error)
-        if isinstance(dill.loads(data), BaseException):
-            text = to_text(data)
-            return text if len(text) <= size_max else b""
+        if len(data) <= size_max and isinstance(dill.loads(data), BaseException):
+            return data
     except BaseException:
         pass
     return b""

@@ -61,6 +61,7 @@ class Serialised : public testing::Test {
     made.version = 1;
     made.runtime = "python";
     made.digest = sha256_hex(code);
+    made.limits.timeout = std::chrono::minutes(5);  // A busy machine is no failure.
     write(made.digest, code);
     return made;
   }
@@ -124,9 +125,8 @@ TEST_F(Serialised, KeepsWhatWasRaised) {
   EXPECT_EQ(reply.error->code, Code::function_failed);
   EXPECT_TRUE(reply.error->message.starts_with("ZeroDivisionError: division by zero\n"))
       << reply.error->message;
-  const auto raised = wire::read_base64(reply.raised);
-  ASSERT_TRUE(raised && wire::check_pickle(*raised));
-  EXPECT_NE(raised->find("ZeroDivisionError"), std::string::npos);
+  EXPECT_TRUE(wire::check_pickle(reply.raised));
+  EXPECT_NE(reply.raised.find("ZeroDivisionError"), std::string::npos);
 }
 
 TEST_F(Serialised, FailsByArgumentsThatAreNone) {

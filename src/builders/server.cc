@@ -12,6 +12,7 @@
 #include "builders/reply.h"
 #include "wire/base64.h"
 #include "wire/json_writer.h"
+#include "wire/manifest.h"
 #include "wire/pickle.h"
 
 namespace canopy::builders {
@@ -127,6 +128,9 @@ net::Task<net::HttpResponse> BuildersServer::register_function(const api::Here& 
   Function draft = make_function(std::move(space), id, *body);
   draft.limits.memory_bytes = std::min(options.memory_bytes, options.memory_bytes_max);
   draft.limits.timeout = options.call_timeout_max;  // What a task may take is said with it.
+  if (options.builders_keep_warm > 0) {
+    draft.env.emplace(wire::keep_warm_variable, std::to_string(options.builders_keep_warm));
+  }
   const auto deployed = co_await api::deploy_made(here, std::move(draft), *std::move(code));
   if (!deployed) co_return registration_failure(deployed.error());
   co_return answer(id_json("function_id", id));

@@ -113,11 +113,6 @@ void add_function_rows(Options& o, std::vector<OptionRow>& rows) {
        "Lets functions fetch from this machine and from private networks too, where their manifest "
        "names the host.",
        functions});
-  rows.push_back(
-      {"python-path", "FOLDERS", &o.python_path,
-       "Folders that Python functions may import from, separated by colons as in PYTHONPATH. Whoever "
-       "may deploy may read what is in them.",
-       functions});
 
   constexpr std::string_view load = "Load";
   rows.push_back({"instances", "N", CountSetting{.count = &o.instances_max, .min = 1, .max = 1'000'000},
@@ -169,6 +164,11 @@ void add_python_rows(Options& o, std::vector<OptionRow>& rows) {
       {"python-network", "", &o.python_network,
        "Lets Python functions whose manifest says `fetch: [\"*\"]` use the network of the machine, "
        "all of it: this machine and private networks too.",
+       python});
+  rows.push_back(
+      {"python-path", "FOLDERS", &o.python_path,
+       "Folders that Python functions may import from, separated by colons as in PYTHONPATH. Whoever "
+       "may deploy may read what is in them.",
        python});
 }
 

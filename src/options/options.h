@@ -39,6 +39,7 @@ struct Options {
   std::string builders_status_word = "completed";
   std::string builders_failures = "strings";
   Duration builders_time_limit = std::chrono::seconds(5);
+  std::uint64_t builders_keep_warm = 64;
 
   // Functions
   std::uint64_t memory_bytes = 64 * MiB;  // --memory-max: what a function has that does not say.
@@ -50,7 +51,6 @@ struct Options {
   Duration call_timeout_max = std::chrono::hours(1);
   Duration slice = std::chrono::milliseconds(1);
   bool fetch_private = false;
-  std::string python_path;  // As PYTHONPATH is written.
 
   // Load
   std::uint64_t instances_max = 10'500;  // What a kernel's usual 65 530 mappings have room for.
@@ -67,6 +67,7 @@ struct Options {
   std::uint64_t python_kept_calls = 1000;
   Duration python_kept_idle = std::chrono::minutes(1);
   bool python_network = false;
+  std::string python_path;  // As PYTHONPATH is written.
 
   // Workers
   std::string workers = "0";  // See parse_workers().

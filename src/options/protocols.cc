@@ -97,6 +97,11 @@ void add_protocol_rows(Options& o, std::vector<OptionRow>& rows) {
                                   .min = std::chrono::milliseconds(1),
                                   .max = std::chrono::hours(1)},
                   "How long one of its tasks may run.", protocols});
+  rows.push_back(
+      {"builders-keep-warm", "N", CountSetting{.count = &o.builders_keep_warm, .max = 1000},
+       "How many processes of each of its functions serve task after task, as its workers did; more "
+       "tasks at once have processes of their own. 0: each task has one of its own.",
+       protocols});
 }
 
 Result<void> take_protocol_variables(const OptionInput& input, ParsedOptions& parsed) {

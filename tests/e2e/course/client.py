@@ -27,8 +27,8 @@ PATIENCE = 120  # Nothing takes so long unless it is broken.
 STATES = ("QUEUED", "RUNNING", WORD, "FAILED")
 
 
-def serialize(value):
-    return codecs.encode(dill.dumps(value), "base64").decode()
+def serialize(value, **how):
+    return codecs.encode(dill.dumps(value, **how), "base64").decode()
 
 
 def deserialize(text):
@@ -49,8 +49,8 @@ def same(got, wanted):
     assert got == wanted, f"{got!r}, and not {wanted!r}"
 
 
-def register(function, name="f"):
-    status, answer = request("POST", "/register_function", {"name": name, "payload": serialize(function)})
+def register(function, name="f", **how):
+    status, answer = request("POST", "/register_function", {"name": name, "payload": serialize(function, **how)})
     same(status, 200)
     assert list(answer) == ["function_id"] and uuid.UUID(answer["function_id"]).version == 4, answer
     return answer["function_id"]
@@ -260,7 +260,7 @@ class Point:
         self.x, self.y = x, y
 
     def __call__(self, factor):
-        return Point(self.x * factor, self.y * factor)
+        return type(self)(self.x * factor, self.y * factor)
 
 
 def values_of_every_kind():
@@ -279,7 +279,7 @@ def values_of_the_clients_classes():
 def values_around_functions():
     factor = 7
     same(succeeds(lambda number: number * factor, 6), 42)
-    same(succeeds(helper, 1), 2)
+    same(finish(start(register(helper, recurse=True), 1)), (WORD, 2))  # With the globals that it needs.
     same(succeeds(functools.partial(pow, 2), 10), 1024)
     same(succeeds(math.sqrt, 9), 3.0)
     same(succeeds(lambda: (lambda number: number + 1)(1)), 2)
@@ -287,7 +287,9 @@ def values_around_functions():
     same(succeeds(lambda: (lambda number: number + 1))(1), 2)
 
 
-def values_are_not_shared():
+# -- with --builders-keep-warm=0
+
+def apart_tasks_leave_nothing():
     def count(seen=[]):
         seen.append(1)
         return len(seen)

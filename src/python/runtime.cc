@@ -222,12 +222,13 @@ Result<void> try_import(const Shared& shared, const LaunchPlan& plan, const std:
                     "the process ended while it imported the function: with os._exit(), by a "
                     "signal, or for lack of memory");
       }
-      CANOPY_TRY(const auto packet,
-                 wire::read_python_packet(std::string_view(bytes).substr(0, static_cast<std::size_t>(got))));
+      const auto packet =
+          wire::read_python_packet(std::string_view(bytes).substr(0, static_cast<std::size_t>(got)));
+      if (!packet) return fail(Code::refused, packet.error().message);
       using Kind = wire::PythonPacket::Kind;
-      if (packet.kind == Kind::ready) return {};
-      if (packet.kind == Kind::broken) return fail(Code::unavailable, packet.text);
-      return fail(Code::refused, "the function cannot be imported: " + packet.text);
+      if (packet->kind == Kind::ready) return {};
+      if (packet->kind == Kind::broken) return fail(Code::unavailable, packet->text);
+      return fail(Code::refused, "the function cannot be imported: " + packet->text);
     }
   };
   Result<void> said = say();

@@ -21,6 +21,7 @@ constexpr std::string_view no_unit = "Invalid \\uXXXX escape";
 constexpr std::array<std::string_view, 3> words = {"null", "true", "false"};
 constexpr std::array<std::string_view, 3> no_numbers = {"NaN", "Infinity", "-Infinity"};  // But for Python.
 constexpr std::size_t unit_digits = 4;
+constexpr std::size_t whole_digits_max = 4300;  // Python reads no longer whole numbers.
 
 bool is_digit(char c) { return '0' <= c && c <= '9'; }
 bool is_high_surrogate(char32_t unit) { return unit >= 0xd800 && unit < 0xdc00; }
@@ -112,7 +113,10 @@ class Reader {
       const std::size_t power = end + (at(end + 1) == '+' || at(end + 1) == '-' ? 2 : 1);
       if (is_digit(at(power))) end = after_digits(power);
     }
-    out += text_.substr(begin, end - begin);
+    const std::string_view number = text_.substr(begin, end - begin);
+    const bool is_whole = number.find_first_of(".eE") == std::string_view::npos;
+    if (is_whole && number.size() > whole_digits_max) return stop({}, begin);
+    out += number;
     at_ = end;
     return true;
   }

@@ -59,6 +59,8 @@ TEST(PythonJson, IsWrittenAsPythonWritesIt) {
 
 TEST(PythonJson, FailsInNoWordsAtWhatIsNoText) {
   EXPECT_EQ(error("\"\xff\""), "0 ");
+  EXPECT_EQ(error(std::string(4301, '1')), "0 ");
+  EXPECT_TRUE(error("0." + std::string(4301, '1')).starts_with("good: "));
   EXPECT_EQ(error(std::string(1000, '[')), std::to_string(python_json_depth_max + 1) + " ");
 }
 

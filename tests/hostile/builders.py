@@ -161,7 +161,7 @@ def test_tasks_without_end(server):
 
 
 def test_what_is_no_pickle(server):
-    for payload in ("payload", "=", "\0", "\u20ac" * 100, "A" * 1001, encoded(b""), encoded(b"\x80"), encoded(b"\x80\x05"),
+    for payload in ("payload", "=", "\0", "\u20ac" * 100, "A" * 1001, encoded(b"\x80"), encoded(b"\x80\x05"),
                     encoded(b"\x80\x04X\xff\xff\xff\xff."), encoded(b"\x80\x04\x8e" + b"\xff" * 8 + b"."),
                     encoded(b"\x80\x04" + b"(" * 1_000_000), encoded(b"\x80\x04" + b"]" * 1_000_000 + b"."),
                     encoded(b"\x80\x04" + b"N0" * 100 + b"."), encoded(b"\x80\x040."), encoded(b"\x80\x04h\x01."),

@@ -3,6 +3,7 @@
 //
 //   durable_calls FOLDER                      on the disk that matters: fsync is what is measured
 //   durable_calls FOLDER bare BATCH COUNT     bare SQLite alone, in transactions of BATCH rows
+//   durable_calls FOLDER redis FSYNC COUNT    in a Redis of its own, with appendfsync FSYNC
 
 #include <algorithm>
 #include <atomic>
@@ -19,6 +20,7 @@
 
 #include "base/check.h"
 #include "store/call_log.h"
+#include "store/redis_fixture.h"
 #include "store/temp_folder.h"
 
 namespace {
@@ -155,6 +157,27 @@ double run_rate(store::CallLog& log, std::uint64_t count, std::uint64_t appended
   return static_cast<double>(count) / seconds_since(begun);
 }
 
+// In a Redis: what is taken, and what is taken, leased and recorded at once.
+void measure_redis(const std::filesystem::path& folder, const std::string& fsync, std::uint64_t count) {
+  auto temp = store::TempFolder::make_in(folder);
+  CANOPY_CHECK(temp.has_value());
+  const store::RedisServer server(fsync, {}, *std::move(temp));
+  auto log = store::open_redis_call_log(server.address(), {}, system_clock());
+  CANOPY_CHECK(log.has_value());
+  const auto begun = Clock_::now();
+  Callers callers(**log, 64, count);
+  const double rate = static_cast<double>(count) / seconds_since(begun);
+  std::printf(
+      "{\"what\": \"append\", \"fsync\": \"%s\", \"per_second\": %.0f, \"p50_us\": %.0f, \"p99_us\": %.0f}\n",
+      fsync.c_str(), rate, percentile(callers.waits(), 0.5), percentile(callers.waits(), 0.99));
+  run_rate(**log, count, 0);
+  const double both = run_rate(**log, count, count);
+  const auto stats = (*log)->stats();
+  const double batch = static_cast<double>(stats.batch_operations) / static_cast<double>(stats.batches);
+  std::printf("{\"what\": \"recorded\", \"fsync\": \"%s\", \"per_second\": %.0f, \"batch\": %.1f}\n",
+              fsync.c_str(), both, batch);
+}
+
 void fill(store::CallLog& log, std::uint64_t count) { Callers(log, 4096, count); }
 
 }  // namespace
@@ -165,6 +188,10 @@ int main(int argc, char** argv) {
   const auto folder = temp->path();
   if (argc == 5 && std::string(argv[2]) == "bare") {
     std::printf("{\"per_second\": %.0f}\n", bare_rate(folder, std::stoull(argv[4]), std::stod(argv[3])));
+    return 0;
+  }
+  if (argc == 5 && std::string(argv[2]) == "redis") {
+    measure_redis(folder, argv[3], std::stoull(argv[4]));
     return 0;
   }
   const std::uint64_t waiting = 1'000'000;

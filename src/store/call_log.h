@@ -175,7 +175,7 @@ struct CallLogStats {
   bool failing = false;            // The last batch could not be written.
 };
 
-// Told on the writer's thread, after the fsync. Quick, and does not call the log.
+// Told on threads of the log's, after the fsync. Quick, and does not call the log.
 class CallLogListener {
  public:
   virtual ~CallLogListener() = default;

@@ -208,6 +208,7 @@ void RedisCallLog::append(DurableCall call, Done<Accepted> done) {
   kept.queued = clock_.wall_now();
   head->input = body_of(kept.input);
   const std::size_t bytes = memory_bytes(kept) + operation_bytes;
+  if (kept.input.size() > value_bytes_max) return done(tl::unexpected(too_large_for_redis("input")));
   {
     const std::lock_guard lock(asked_mutex_);
     if (unwritten_bytes_ + bytes > options_.unwritten_bytes_max) {

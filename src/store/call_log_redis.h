@@ -87,6 +87,7 @@ class RedisCallLog final : public CallLog {
     Done<void> done;
     Result<void> result{};
     bool recorded = false;
+    bool alone = false;  // It goes with no others: with them something was wrong.
     bool answered = false;
   };
   // What has to be read before it is known what to write.

@@ -109,6 +109,12 @@ void RedisCallLog::complete(const Lease& lease, Outcome outcome, Done<void> done
     }
   }
   if (!held.head) return done(tl::unexpected(late_end(lease)));
+  for (auto [text, what] : {std::pair(&outcome.output, "output"), std::pair(&outcome.log, "log")}) {
+    if (text->size() <= value_bytes_max) continue;
+    text->clear();
+    outcome.error = too_large_for_redis(what);
+    outcome.error->code = Code::limit;
+  }
   const AttemptEnded how{.attempt = lease.attempt,
                          .end = outcome.lost ? policy::AttemptEnd::lost : policy::AttemptEnd::failed,
                          .output = body_of(outcome.output),

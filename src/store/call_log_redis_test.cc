@@ -16,24 +16,11 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr Duration patience = seconds(60);
-
 std::unique_ptr<CallLog> open_log(const RedisAddress& address, const Clock& clock,
                                   const CallLogOptions& options = {}) {
   auto log = open_redis_call_log(address, options, clock);
   EXPECT_TRUE(log) << log.error().message;
   return *std::move(log);
-}
-
-// Asks until it is so, though not for ever.
-template <class Question>
-bool comes_true(const Question& question) {
-  const auto until = std::chrono::steady_clock::now() + patience;
-  while (!question()) {
-    if (std::chrono::steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
 }
 
 class TwoServers : public testing::Test {
@@ -261,7 +248,7 @@ TEST(CallLogRedis, LosesNothingThatItAcknowledgedWhenRedisIsKilledAgainAndAgain)
           accepted.insert(taken->id);
         } else {
           EXPECT_EQ(taken.error().code, Code::unavailable) << taken.error().message;
-          std::this_thread::sleep_for(std::chrono::milliseconds(5));
+          std::this_thread::yield();
         }
       }
     });

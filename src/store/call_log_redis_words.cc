@@ -7,6 +7,11 @@
 
 namespace canopy::store {
 
+Error too_large_for_redis(std::string_view what) {
+  return {Code::too_large, "the " + std::string(what) + " has more than " + size_text(value_bytes_max) +
+                               ", which is what a durable call in Redis may have"};
+}
+
 std::string micros(WallTime time) {
   if (time == WallTime::max()) return "+inf";
   return std::to_string(std::chrono::ceil<std::chrono::microseconds>(time.time_since_epoch()).count());

@@ -10,12 +10,19 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
+#include "base/units.h"
 #include "store/call_log_rows.h"
 #include "store/redis_connection.h"
 
 namespace canopy::store {
 
 inline constexpr std::size_t operation_bytes = 512;  // What one takes of memory beside its content.
+
+// Redis takes no value of more than 512 MiB, and closes the connection.
+inline constexpr std::size_t value_bytes_max = 256 * MiB;
+// `what`: "input".
+Error too_large_for_redis(std::string_view what);
 
 // Microseconds since the epoch, rounded up: the scripts' time.
 std::string micros(WallTime time);

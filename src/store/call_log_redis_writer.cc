@@ -27,6 +27,10 @@ std::size_t bytes_of(const std::vector<std::string>& words) {
   return bytes;
 }
 
+// Whether what was answered like that can be taken later: by a Redis that is full, starting, or a replica;
+// not where it does not understand, or what lies there makes no sense.
+bool may_pass(std::string_view said) { return !said.starts_with("ERR") && !said.starts_with("WRONGTYPE"); }
+
 Error not_kept(const Error& error) {
   return {Code::unavailable, "the call cannot be kept in Redis now: " + error.message, Stage::queue};
 }
@@ -140,10 +144,13 @@ RedisCallLog::Pipeline RedisCallLog::make_pipeline(const std::vector<Op>& batch)
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const auto* const op = std::get_if<Kind>(&batch[i]);
       if (op == nullptr) continue;
+      bool alone = false;
+      if constexpr (std::is_same_v<Kind, EndOp>) alone = op->alone;
+      if (alone) close();
       if (carried.empty()) words = front;
       words.insert(words.end(), op->words.begin(), op->words.end());
       carried.push_back(i);
-      if (carried.size() == group_count_max) close();
+      if (alone || carried.size() == group_count_max) close();
     }
     close();
   };
@@ -236,8 +243,13 @@ void RedisCallLog::take_reply(AppendOp& op, const RedisReply& reply) {
 }
 
 void RedisCallLog::take_reply(EndOp& op, const RedisReply& reply) {
-  if (reply.is_error()) return;  // It is kept.
+  if (reply.is_error() && (may_pass(reply.text) || !std::exchange(op.alone, true))) return;  // It is kept.
   op.answered = true;
+  if (reply.is_error()) {
+    op.result = fail(Code::internal, "Redis cannot record the end of call " + to_text(op.lease.id) +
+                                         ", which runs again when its lease ends: " + log_safe(reply.text));
+    return;
+  }
   const auto held = held_.find(op.number);
   if (held != held_.end() && held->second.attempt == op.lease.attempt) held_.erase(held);
   if (reply.number == 0) {

@@ -70,6 +70,7 @@ class RedisUsers final : public Users {
     return changer_.change([&] { return copy_.remove_secret(name, actor); });
   }
   Result<void> add_usage(const std::vector<DayUsage>& rows) override {
+    if (rows.empty()) return {};
     return changer_.change([&] { return copy_.add_usage(rows); });
   }
   Result<std::vector<UsageRow>> usage(const UsageFilter& filter, std::size_t limit) const override {

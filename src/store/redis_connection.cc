@@ -19,11 +19,11 @@
 namespace canopy::store {
 namespace {
 
-// Sockets wait in real time, whatever clock a test holds still.
-using SocketTime = std::chrono::steady_clock::time_point;
-
 constexpr std::size_t read_bytes = 256 * KiB;
 constexpr int depth_max = 8;  // Of lists in lists.
+
+// Sockets wait in real time, whatever clock a test holds still.
+Time real_now() { return system_clock().now(); }
 
 std::string text_of(int error) { return std::error_code(error, std::system_category()).message(); }
 
@@ -80,11 +80,11 @@ struct AddressList {
 };
 
 // Whether it is connected before `until`; errno says why not.
-bool connect_until(int socket, const addrinfo& to, SocketTime until) {
+bool connect_until(int socket, const addrinfo& to, Time until) {
   if (::connect(socket, to.ai_addr, to.ai_addrlen) == 0) return true;
   if (errno != EINPROGRESS) return false;
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - real_now());
     pollfd waiting{.fd = socket, .events = POLLOUT, .revents = 0};
     const int ready = left.count() > 0 ? ::poll(&waiting, 1, static_cast<int>(left.count())) : 0;
     if (ready < 0 && errno == EINTR) continue;
@@ -146,7 +146,7 @@ RedisConnection::~RedisConnection() = default;
 Result<std::unique_ptr<RedisConnection>> RedisConnection::open(const RedisAddress& address,
                                                                Duration patience) {
   const std::string where = to_text(address);
-  const SocketTime until = std::chrono::steady_clock::now() + patience;
+  const Time until = real_now() + patience;
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -188,9 +188,9 @@ tl::unexpected<Error> RedisConnection::broken(const std::string& why) {
   return fail(Code::unavailable, "the connection to " + to_text(address_) + " is lost: " + why);
 }
 
-Result<void> RedisConnection::wait(short events, int wake, SocketTime until, bool& woken) {
+Result<void> RedisConnection::wait(short events, int wake, Time until, bool& woken) {
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - real_now());
     if (left.count() <= 0) return fail(Code::deadline, "it did not answer in time");
     pollfd waiting[2] = {{.fd = socket_.get(), .events = events, .revents = 0},
                          {.fd = wake, .events = POLLIN, .revents = 0}};
@@ -202,7 +202,7 @@ Result<void> RedisConnection::wait(short events, int wake, SocketTime until, boo
   }
 }
 
-Result<void> RedisConnection::send(std::string_view bytes, SocketTime until) {
+Result<void> RedisConnection::send(std::string_view bytes, Time until) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
@@ -247,7 +247,7 @@ Result<void> RedisConnection::fill() {
 
 Result<std::vector<RedisReply>> RedisConnection::run(const std::vector<RedisCommand>& commands,
                                                      Duration patience) {
-  const SocketTime until = std::chrono::steady_clock::now() + patience;
+  const Time until = real_now() + patience;
   if (!socket_) return broken("it broke before");
   std::string bytes;
   for (const RedisCommand& command : commands) append_command(command, bytes);
@@ -273,7 +273,7 @@ Result<RedisReply> RedisConnection::run(RedisCommand command, Duration patience)
 }
 
 Result<RedisReply> RedisConnection::receive(int wake, Duration patience) {
-  const SocketTime until = std::chrono::steady_clock::now() + patience;
+  const Time until = real_now() + patience;
   if (!socket_) return broken("it broke before");
   for (;;) {
     RedisReply reply;

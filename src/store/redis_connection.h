@@ -61,8 +61,8 @@ class RedisConnection {
  private:
   RedisConnection(RedisAddress address, Descriptor socket);
 
-  Result<void> send(std::string_view bytes, std::chrono::steady_clock::time_point until);
-  Result<void> wait(short events, int wake, std::chrono::steady_clock::time_point until, bool& woken);
+  Result<void> send(std::string_view bytes, Time until);
+  Result<void> wait(short events, int wake, Time until, bool& woken);
   Result<bool> next(RedisReply& reply);
   Result<void> fill();
   tl::unexpected<Error> broken(const std::string& why);

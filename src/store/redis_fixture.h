@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,8 +23,9 @@ namespace canopy::store {
 
 class RedisServer {
  public:
-  explicit RedisServer(std::string fsync = "everysec", std::vector<std::string> more = {})
-      : fsync_(std::move(fsync)), more_(std::move(more)) {
+  explicit RedisServer(std::string fsync = "everysec", std::vector<std::string> more = {},
+                       TempFolder folder = quick_folder())
+      : fsync_(std::move(fsync)), more_(std::move(more)), folder_(std::move(folder)) {
     start();
   }
   ~RedisServer() { kill(); }
@@ -111,8 +113,8 @@ class RedisServer {
 
   // Waits until it answers; false where it has ended.
   bool is_there() {
-    const auto until = std::chrono::steady_clock::now() + patience;
-    while (std::chrono::steady_clock::now() < until) {
+    const Time until = system_clock().now() + patience;
+    while (system_clock().now() < until) {
       auto connection = RedisConnection::open(address_, std::chrono::seconds(1));
       if (connection && (*connection)->run({"PING"}, std::chrono::seconds(1))) return true;
       if (wait_for_child(id_, std::chrono::milliseconds(10))) {
@@ -125,11 +127,23 @@ class RedisServer {
 
   const std::string fsync_;
   const std::vector<std::string> more_;
-  const TempFolder folder_ = quick_folder();
+  const TempFolder folder_;
   RedisAddress address_;
   std::uint16_t port_ = 0;  // Once it has one.
   pid_t id_ = 0;
 };
+
+// Asks until it is so, though not for ever: what happens in another process, or in a thread of the store's,
+// cannot be waited for otherwise.
+template <class Question>
+bool comes_true(const Question& question) {
+  const Time until = system_clock().now() + std::chrono::seconds(60);
+  while (!question()) {
+    if (system_clock().now() > until) return false;
+    ::poll(nullptr, 0, 5);
+  }
+  return true;
+}
 
 // One for all tests of the process that need nothing but an empty one.
 inline RedisServer& shared_redis() {

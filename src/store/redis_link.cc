@@ -11,8 +11,6 @@
 namespace canopy::store {
 namespace {
 
-using SocketTime = std::chrono::steady_clock;
-
 constexpr Duration first_pause = std::chrono::milliseconds(50);
 constexpr int version_min = 7;
 
@@ -65,6 +63,9 @@ bool is_of_the_connection(std::string_view said) {
 
 }  // namespace
 
+RedisLink::RedisLink(RedisAddress address, Greet greet)
+    : RedisLink(std::move(address), std::move(greet), Patience()) {}
+
 RedisLink::RedisLink(RedisAddress address, Greet greet, Patience patience)
     : address_(std::move(address)), greet_(std::move(greet)), patience_(patience) {}
 
@@ -79,10 +80,10 @@ Result<void> RedisLink::open() {
 
 Result<std::uint64_t> RedisLink::connect() {
   if (connection_) return generation_;
-  if (why_ && SocketTime::now() < next_try_) return tl::unexpected(*why_);
+  if (why_ && system_clock().now() < next_try_) return tl::unexpected(*why_);
   if (auto opened = open(); !opened) {
     pause_ = std::clamp(pause_ * 2, first_pause, patience_.pause_max);
-    next_try_ = SocketTime::now() + pause_;
+    next_try_ = system_clock().now() + pause_;
     why_ = opened.error();
     return tl::unexpected(std::move(opened).error());
   }
@@ -148,7 +149,7 @@ Result<void> check_redis(RedisConnection& connection, const RedisAddress& addres
   }
   if (info_value(info, "maxmemory") != "0" && info_value(info, "maxmemory_policy").starts_with("allkeys")) {
     return fail(Code::refused, where +
-                                   " throws keys away when its memory is full; start it with: "
+                                   " drops keys when its memory is full; start it with: "
                                    "--maxmemory-policy noeviction");
   }
   return {};

@@ -5,7 +5,6 @@
 // Threads: one at a time. run() blocks, no longer than connecting and answering may take.
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -31,9 +30,7 @@ class RedisLink {
   // Looks at a connection before it is used; what it refuses is closed again.
   using Greet = std::function<Result<void>(RedisConnection& connection)>;
 
-  explicit RedisLink(RedisAddress address, Greet greet = {}) : RedisLink(std::move(address), {}, {}) {
-    greet_ = std::move(greet);
-  }
+  explicit RedisLink(RedisAddress address, Greet greet = {});
   RedisLink(RedisAddress address, Greet greet, Patience patience);
 
   // Replies in the order of the commands, errors among them.
@@ -61,14 +58,14 @@ class RedisLink {
   std::unique_ptr<RedisConnection> connection_;
   std::uint64_t generation_ = 0;
   std::optional<Error> why_;  // Why the last try failed.
-  std::chrono::steady_clock::time_point next_try_{};
+  Time next_try_{};
   Duration pause_{};
 };
 
 // A script with its arguments. `channel`: where the others are told.
 RedisCommand script_command(Script script, const std::string& channel, std::vector<std::string> arguments);
 
-// Refuses a server that would lose what it has acknowledged, or throw it away: no append-only file, an
+// Refuses a server that would lose what it has acknowledged, or drop it: no append-only file, an
 // eviction policy that takes keys without an end, a replica; or one that is too old.
 //   refused, unavailable
 Result<void> check_redis(RedisConnection& connection, const RedisAddress& address, Duration patience);

@@ -94,9 +94,9 @@ Result<std::string> all_rows(Database& database, const std::vector<Table>& table
     for (const Table& table : tables) {
       const std::string name(table.name);
       CANOPY_TRY_VOID(
-          database.execute(std::string(create) + "nothing." + std::string(table.sql.substr(create.size()))));
+          database.execute(std::string(create) + "blank." + std::string(table.sql.substr(create.size()))));
       code = sqlite3session_attach(raw, name.c_str());
-      if (code == SQLITE_OK) code = sqlite3session_diff(raw, "nothing", name.c_str(), nullptr);
+      if (code == SQLITE_OK) code = sqlite3session_diff(raw, "blank", name.c_str(), nullptr);
       if (code != SQLITE_OK) return failed("read the table " + name, code);
     }
     int size = 0;
@@ -106,9 +106,9 @@ Result<std::string> all_rows(Database& database, const std::vector<Table>& table
     if (code != SQLITE_OK) return failed("read all tables", code);
     return std::string(static_cast<const char*>(bytes), static_cast<std::size_t>(size));
   };
-  CANOPY_TRY_VOID(database.execute("ATTACH ':memory:' AS nothing"));
+  CANOPY_TRY_VOID(database.execute("ATTACH ':memory:' AS blank"));
   auto rows = read();
-  CANOPY_TRY_VOID(database.execute("DETACH nothing"));
+  CANOPY_TRY_VOID(database.execute("DETACH blank"));
   return rows;
 }
 

@@ -7,7 +7,7 @@ import threading
 import time
 
 from ledger import Ledger, audit, submit_until
-from server import EXAMPLES, Server, check
+from server import EXAMPLES, Server, check, wait_until
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 from redis_server import RedisServer  # noqa: E402  (It is beside the folders of the tests.)
@@ -32,6 +32,7 @@ def redis(arguments, folder):
         servers.append(Server(arguments.canopy, folder / name, f"--store={store.url}", "--call-losses=100"))
         servers[-1].start()
     servers[0].deploy(EXAMPLES / "echo", "storm/echo")
+    wait_until("the function at the other", lambda: servers[1].ask("POST", "/function/storm/echo", body=b"")[0] == 200)
     ledger, stop = Ledger(), threading.Event()
     clients = [threading.Thread(target=submit_until,
                                 args=(stop, Either(servers, number), ledger, number, arguments.seed))

@@ -9,10 +9,26 @@ namespace {
 constexpr const char* shared = R"lua(
 local P, channel, call = KEYS[1], KEYS[2], redis.call
 local function key(n) return P .. 'c:' .. n end
+-- Counts are read once, and written at the end of the script.
+local counted, added = {}, {}
 local function bump(hash, field, by)
-  if call('HINCRBY', P .. hash, field, by) <= 0 then call('HDEL', P .. hash, field) end
+  local of_hash = added[hash] or {}
+  added[hash] = of_hash
+  of_hash[field] = (of_hash[field] or 0) + by
 end
-local function count(hash, field) return tonumber(call('HGET', P .. hash, field) or 0) end
+local function count(hash, field)
+  local of_hash = counted[hash] or {}
+  counted[hash] = of_hash
+  if not of_hash[field] then of_hash[field] = tonumber(call('HGET', P .. hash, field) or 0) end
+  return of_hash[field] + (added[hash] and added[hash][field] or 0)
+end
+local function write_counts()
+  for hash, fields in pairs(added) do
+    for field, by in pairs(fields) do
+      if by ~= 0 and call('HINCRBY', P .. hash, field, by) <= 0 then call('HDEL', P .. hash, field) end
+    end
+  end
+end
 local function count_waiting(o, f, by)
   bump('waiting', o .. '/' .. f, by)
   bump('waiting', o, by)
@@ -64,9 +80,9 @@ local function drop_callback(n)
   if call('ZREM', P .. 'cb:' .. payer, n) == 1 then bump('count', 'callbacks', -1) end
   look_at_payer(payer)
 end
-local function finish(n, row, expires, callback, payer, due)
+local function finish(n, row, expires, callback, payer, due, gone)
   call('HSET', key(n), 's', 'e', 'e', row)
-  call('HDEL', key(n), 'h', 'p', 'g', 'v')
+  call('HDEL', key(n), 'h', 'p', 'g', 'v', gone)
   call('ZREM', P .. 'live', n)
   call('ZADD', P .. 'ended', n, n)
   call('ZADD', P .. 'expiry', expires, n)
@@ -186,8 +202,8 @@ for i = 2, #ARGV, 13 do
       any = true
     else
       call('HSET', key(n), 'z', nonce, 'y', output, 'l', log)
-      if kind == 'f' then call('ZADD', P .. 'dead', n, n) else call('HDEL', key(n), 'i') end
-      finish(n, row, time, callback, payer, due)
+      if kind == 'f' then call('ZADD', P .. 'dead', n, n) end
+      finish(n, row, time, callback, payer, due, kind == 'f' and 'g' or 'i')
       news[#news + 1] = n .. ' ' .. token .. ' ' .. kind .. ' ' .. f
     end
     answers[#answers + 1] = 1
@@ -211,8 +227,7 @@ else
   call('ZREM', P .. 'delayed', n)
   count_waiting(c[4], c[5], -1)
 end
-call('HDEL', key(n), 'i')
-finish(n, row, expires, callback, payer, due)
+finish(n, row, expires, callback, payer, due, 'i')
 call('PUBLISH', channel, 'e' .. from .. '\n' .. n .. ' ' .. token .. ' x ' .. c[5])
 return 1
 )lua";
@@ -372,7 +387,8 @@ std::string script_text(Script script) {
                                             catalog_commit_script,
                                             catalog_fold_script,
                                             code_drop_script};
-  return std::string(shared) + bodies[static_cast<std::size_t>(script)];
+  return std::string(shared) + "local function run()" + bodies[static_cast<std::size_t>(script)] +
+         "end\nlocal answer = run()\nwrite_counts()\nreturn answer\n";
 }
 
 }  // namespace canopy::store

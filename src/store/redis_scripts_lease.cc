@@ -24,16 +24,15 @@ local function to_end(list, index, item)
 end
 local function take_first(o, f)
   local line = P .. 'line:' .. o .. '/' .. f
-  local n = call('LPOP', line)
-  while n and call('HGET', key(n), 's') ~= 'w' and budget > 0 do
+  local n, c
+  repeat
     budget = budget - 1
     n = call('LPOP', line)
-  end
-  if not n then return end
-  local c = call('HMGET', key(n), 's', 't', 'h', 'i', 'p', 'a')
-  if c[1] ~= 'w' then return call('LPUSH', line, n) and nil end
-  local attempt = call('HINCRBY', key(n), 'a', 1)
-  call('HSET', key(n), 's', 'r', 'g', from, 'v', since)
+    c = n and call('HMGET', key(n), 's', 't', 'h', 'i', 'p', 'a')
+  until not n or c[1] == 'w' or budget <= 0
+  if not n or c[1] ~= 'w' then return end
+  local attempt = tonumber(c[6]) + 1
+  call('HSET', key(n), 's', 'r', 'a', attempt, 'g', from, 'v', since)
   call('ZADD', P .. 'leases', leased_until, n)
   count_waiting(o, f, -1)
   count_running(o, f, 1)
@@ -42,7 +41,12 @@ local function take_first(o, f)
   taken[#taken + 1] = {n, attempt, c[2], c[3] or '', c[4] or '', c[5] or ''}
   return true
 end
-local function take_of(o)
+local function may_run(o, f, limit)
+  local running, of_owner = count('running', o .. '/' .. f), count('running', o)
+  return all < leases_max and running < limit and may_take(running, all, leases_max) and
+         (of_owner == all or may_take(of_owner, all, leases_max))
+end
+local function take_of(o, alone)
   local flows = P .. 'turns:' .. o
   local of_all = call('LLEN', flows)
   for index, f in ipairs(call('LRANGE', flows, 0, look - 1)) do
@@ -56,6 +60,9 @@ local function take_of(o)
       end
     elseif running < limit and may_take(running, all, leases_max) then
       local got = take_first(o, f)
+      -- Nobody else is in line.
+      while got and alone and of_all == 1 and #taken < wanted and budget > 0 and bytes_left > 0 and
+            may_run(o, f, limit) and take_first(o, f) do end
       if call('EXISTS', P .. 'line:' .. o .. '/' .. f) == 1 then
         to_end(flows, index - 1, f)
       else
@@ -74,7 +81,7 @@ local function take_one()
     local running = count('running', o)
     local alone = #owners == 1 and running == all
     if (alone or may_take(running, all, leases_max)) and budget > 0 then
-      local got = take_of(o)
+      local got = take_of(o, #owners == 1)
       if call('EXISTS', P .. 'turns:' .. o) == 1 then
         if got then to_end(P .. 'turns', index - 1, o) end
       else

@@ -240,12 +240,12 @@ Members::~Members() {
 }
 
 Result<void> Members::start() {
-  CANOPY_TRY(impl_->port,
-             net::open_frame_port(
-                 impl_->loop.io(), impl_->options.host, impl_->options.port, wire::join_body_bytes_max,
-                 [impl = impl_.get()](std::unique_ptr<net::FrameLink> link, const std::string& address) {
-                   impl->greet(std::move(link), address);
-                 }));
+  CANOPY_TRY(impl_->port, net::open_frame_port(impl_->loop.io(), impl_->options.host, impl_->options.port,
+                                               wire::join_body_bytes_max, impl_->options.tls,
+                                               [impl = impl_.get()](std::unique_ptr<net::FrameLink> link,
+                                                                    const std::string& address) {
+                                                 impl->greet(std::move(link), address);
+                                               }));
   impl_->thread = std::jthread([impl = impl_.get()]() noexcept {
     impl->begin();
     impl->loop.run();

@@ -37,6 +37,7 @@ struct MembersOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::string token;
+  std::shared_ptr<const net::TlsContext> tls;        // Null: what is said can be read on the way.
   Duration silence_max = std::chrono::seconds(5);    // Without an answer to a ping.
   Duration greeting_max = std::chrono::seconds(10);  // From its connection to its proof; then to its lines.
   std::size_t strangers_max = 64;                    // The one that came first makes room for the next.

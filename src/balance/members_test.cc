@@ -525,11 +525,11 @@ TEST_F(MembersTest, PulledCallsGoToWhomTheyWereAskedForInTurn) {
   Peer& a = hire("a", 2);
   clock_.advance(Duration(1));
   Peer& b = hire("b", 2);
-  for (int i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < 4; ++i) {
     clock_.advance(Duration(1));
     begin();
-    settle();
-    EXPECT_EQ(a.runtime->waiting_count(), i == 0 || i == 1 ? 1U : 2U) << i;
+    EXPECT_TRUE(settle([&] { return a.runtime->waiting_count() + b.runtime->waiting_count() == i + 1U; }));
+    EXPECT_EQ(a.runtime->waiting_count(), i / 2 + 1) << i;
   }
   EXPECT_TRUE(waits(b, 2));
   OneCall& late = begin();  // Nobody has asked for one more.

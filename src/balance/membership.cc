@@ -76,7 +76,8 @@ void Membership::beat() {
     case Phase::dialing:  // The dialer's own deadline holds.
       break;
     case Phase::greeting:
-      if (now - since_ > options_.greeting_max) lose("the gateway does not answer");
+      if (now - since_ > options_.greeting_max)
+        lose("the gateway does not answer; if it speaks TLS, set CANOPY_JOIN_CA");
       break;
     case Phase::joined:
       if (++unheard_count_ * beat_period > silence_max_) {

@@ -34,17 +34,18 @@ constexpr Duration sweep_period = std::chrono::hours(1);
 
 class TcpDialer final : public Dialer {
  public:
-  TcpDialer(net::BlockingPool& pool, std::string host, std::uint16_t port)
-      : pool_(pool), host_(std::move(host)), port_(port) {}
+  TcpDialer(net::BlockingPool& pool, const NodeOptions& options)
+      : pool_(pool), host_(options.host), port_(options.port), tls_(options.tls) {}
 
   net::Task<Result<std::unique_ptr<net::FrameLink>>> dial(exec::Core& core) override {
-    return net::dial_frames(core.io(), pool_, host_, port_, dial_time_max);
+    return net::dial_frames(core.io(), pool_, host_, port_, dial_time_max, tls_);
   }
 
  private:
   net::BlockingPool& pool_;
   const std::string host_;
   const std::uint16_t port_;
+  const std::shared_ptr<const net::TlsContext> tls_;
 };
 
 // Held until this process ends.
@@ -174,7 +175,7 @@ Result<void> Node::Impl::start(const NodeRuntimeMaker& make_runtimes,
   disk.emplace(disk_threads, disk_queue_max);
   compiling.emplace(std::max<std::size_t>(options.compile_jobs, 1), compile_queue_max);
   CANOPY_TRY(runtimes, make_runtimes(pointers, *disk, code));
-  dialer = std::make_unique<TcpDialer>(*disk, options.host, options.port);
+  dialer = std::make_unique<TcpDialer>(*disk, options);
   const worker::WorkerOptions worker{
       .slots = share_of_slots(),
       .room = {.bytes_max = options.templates_bytes_max / count, .count_max = loaded_functions_max},

@@ -18,6 +18,7 @@
 #include "exec/core.h"
 #include "exec/runtime.h"
 #include "net/blocking_pool.h"
+#include "net/tls_session.h"
 
 namespace canopy::balance {
 
@@ -25,7 +26,8 @@ struct NodeOptions {
   std::string host;  // Of the gateway.
   std::uint16_t port = 0;
   std::string token;
-  std::string name;  // On several cores: with "-1", "-2" behind it.
+  std::shared_ptr<const net::TlsContext> tls;  // Null: the gateway speaks none.
+  std::string name;                            // On several cores: with "-1", "-2" behind it.
   std::string program;
   std::uint32_t slots = 64;
   std::size_t core_count = 1;

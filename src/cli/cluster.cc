@@ -94,10 +94,13 @@ Result<std::shared_ptr<balance::Members>> start_members(const api::RuntimeParts&
       "with canopy dispatch local";
   made.crew.all_busy = "start another with canopy node, or give them more --slots";
   CANOPY_TRY(made.rules.mode, policy::parse_dispatch(options.dispatch));
-  if (!address.loopback) {
+  if (!options.tls_cert.empty()) {
+    CANOPY_TRY(made.tls, net::TlsContext::for_server(options.tls_cert, options.tls_key));
+  } else if (!address.loopback) {
     log::warn(
-        "workers join at {} without TLS: code, inputs and replies can be read on the way; use a private "
-        "network",
+        "workers join at {} without TLS: code, inputs and replies can be read on the way; give --tls-cert "
+        "and "
+        "--tls-key, or use a private network",
         options.node_listen);
   }
   auto members = std::make_shared<balance::Members>(std::move(made), parts.cores,

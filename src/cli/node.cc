@@ -26,6 +26,7 @@ namespace canopy::cli {
 namespace {
 
 constexpr std::string_view token_variable = "CANOPY_JOIN_TOKEN";
+constexpr std::string_view trust_variable = "CANOPY_JOIN_CA";  // Set: TLS, with the certificates to trust.
 constexpr std::uint64_t token_file_bytes_max = 4096;
 constexpr std::size_t host_part_max = 40;
 
@@ -108,6 +109,9 @@ Result<int> node(Command& command, Terminal& terminal) {
   CANOPY_TRY(const ListenAddress gateway, check_node_settings(settings));
   balance::NodeOptions options = node_options(settings, gateway, command);
   CANOPY_TRY(options.token, find_token(settings, command.environment));
+  if (const std::string trusted = command.environment.get(trust_variable); !trusted.empty()) {
+    CANOPY_TRY(options.tls, net::TlsContext::for_client(trusted, gateway.host));
+  }
   if (!start_log(settings.log_level)) {
     return fail(Code::invalid, "--log-level=" + settings.log_level + " is no level");
   }

@@ -38,6 +38,15 @@ class Inbox {
     return asio::buffer(bytes_.data() + last_, bytes_.size() - last_);
   }
   void add(std::size_t size) { last_ += size; }
+  void append(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const asio::mutable_buffer place = room();
+      const std::size_t size = std::min(bytes.size(), place.size());
+      std::memcpy(place.data(), bytes.data(), size);
+      add(size);
+      bytes.remove_prefix(size);
+    }
+  }
   std::string_view unread() const { return {bytes_.data() + first_, last_ - first_}; }
   void take_until(std::string_view rest) { first_ = last_ - rest.size(); }
 
@@ -48,8 +57,8 @@ class Inbox {
 };
 
 struct Stream : std::enable_shared_from_this<Stream> {
-  Stream(asio::io_context& io, int descriptor, std::size_t bytes_max)
-      : socket(io.get_executor()), body_bytes_max(bytes_max) {
+  Stream(asio::io_context& io, int descriptor, std::size_t bytes_max, std::unique_ptr<TlsSession> session)
+      : socket(io.get_executor()), body_bytes_max(bytes_max), tls(std::move(session)) {
     boost::system::error_code error;
     int family = AF_UNIX;
     socklen_t size = sizeof family;
@@ -59,9 +68,13 @@ struct Stream : std::enable_shared_from_this<Stream> {
   }
 
   void read();
+  void take_bytes(std::size_t size);
   void take_frames();
   void plan_flush();
   void flush();
+  std::string_view next_to_write();
+  void has_written(std::size_t size);
+  bool has_unwritten() const { return out_first < out.size() || cipher_first < cipher.size(); }
   void close_now(const std::string& why);
   void leave();
   Result<LinkMaker> release();
@@ -69,6 +82,10 @@ struct Stream : std::enable_shared_from_this<Stream> {
   FrameSocket socket;
   const std::size_t body_bytes_max;
   FrameListener* listener = nullptr;
+  std::unique_ptr<TlsSession> tls;
+  std::vector<char> raw;         // What came of it is read into, before it is taken apart.
+  std::string cipher;            // What it has made of `out`,
+  std::size_t cipher_first = 0;  // of which this much has gone.
   Inbox inbox;
   std::string_view rest;  // Of it, while frames are taken: what comes behind the one that is heard now.
   std::string out;
@@ -83,14 +100,25 @@ struct Stream : std::enable_shared_from_this<Stream> {
 void Stream::read() {
   const auto done = [self = shared_from_this()](const boost::system::error_code& error, std::size_t size) {
     if (self->listener == nullptr) return;
-    self->inbox.add(size);
-    if (size > 0) self->take_frames();
+    if (size > 0) self->take_bytes(size);
     if (self->listener == nullptr) return;
     if (!error) return self->read();
     self->close_now(error == asio::error::eof ? "the other side closed the connection"
                                               : "the connection broke: " + error.message());
   };
-  socket.async_read_some(inbox.room(), done);
+  if (tls) raw.resize(read_bytes);
+  socket.async_read_some(tls ? asio::buffer(raw) : inbox.room(), done);
+}
+
+void Stream::take_bytes(std::size_t size) {
+  if (!tls) {
+    inbox.add(size);
+    return take_frames();
+  }
+  const auto taken = tls->take({raw.data(), size}, [this](std::string_view plain) { inbox.append(plain); });
+  plan_flush();  // The handshake has something to say, too.
+  if (!taken) return close_now(taken.error().message);
+  take_frames();
 }
 
 void Stream::take_frames() {
@@ -113,12 +141,11 @@ void Stream::plan_flush() {
 void Stream::flush() {
   flush_planned = false;
   if (listener == nullptr) return;
-  while (out_first < out.size() && !write_failed) {
+  while (!write_failed) {
     boost::system::error_code error;
-    const std::string_view unsent = std::string_view(out).substr(out_first);
-    const std::size_t size = socket.write_some(asio::buffer(unsent.data(), unsent.size()), error);
-    out_first += size;
-    sent += size;
+    const std::string_view unsent = next_to_write();
+    if (unsent.empty()) break;
+    has_written(socket.write_some(asio::buffer(unsent.data(), unsent.size()), error));
     if (error == asio::error::would_block || error == asio::error::try_again) {
       flush_planned = true;
       socket.async_wait(asio::socket_base::wait_write,
@@ -129,6 +156,7 @@ void Stream::flush() {
     }
     write_failed = static_cast<bool>(error);  // What was said before may still be there to be read.
   }
+  if (!write_failed && out_first < out.size()) return;  // The handshake is not over.
   if (!write_failed) {
     out.clear();
     out_first = 0;
@@ -136,6 +164,31 @@ void Stream::flush() {
   }
   boost::system::error_code error;
   if (closing) socket.shutdown(asio::socket_base::shutdown_send, error);
+}
+
+// Without TLS, what was handed over; with it, what that was made into, a record at a time. What is in a
+// record counts as sent, since nobody knows how much of it can be read.
+std::string_view Stream::next_to_write() {
+  const std::string_view plain = std::string_view(out).substr(out_first);
+  if (!tls) return plain;
+  if (cipher_first == cipher.size()) {
+    cipher.clear();
+    cipher_first = 0;
+    const std::size_t size = tls->encrypt(plain);
+    out_first += size;
+    sent += size;
+    tls->take_output(cipher);
+  }
+  return std::string_view(cipher).substr(cipher_first);
+}
+
+void Stream::has_written(std::size_t size) {
+  if (tls) {
+    cipher_first += size;
+    return;
+  }
+  out_first += size;
+  sent += size;
 }
 
 void Stream::close_now(const std::string& why) {
@@ -146,7 +199,7 @@ void Stream::close_now(const std::string& why) {
 }
 
 void Stream::leave() {
-  if (listener != nullptr && out_first < out.size()) flush();  // As much as goes at once.
+  if (listener != nullptr && has_unwritten()) flush();  // As much as goes at once.
   listener = nullptr;
   boost::system::error_code error;
   socket.close(error);
@@ -154,25 +207,31 @@ void Stream::leave() {
 
 // In on_frame() no read is under way: the next one begins when that has returned.
 Result<LinkMaker> Stream::release() {
-  if (listener != nullptr && out_first < out.size()) flush();
-  if (listener == nullptr || !rest.empty() || out_first < out.size()) {
+  if (listener != nullptr) flush();
+  if (listener == nullptr || !rest.empty() || has_unwritten() || (tls && !tls->is_empty())) {
     return fail(Code::invalid, "the other side went on before it was answered, or does not read");
   }
   listener = nullptr;
   boost::system::error_code error;
   const auto kept = std::make_shared<Descriptor>(socket.release(error));
-  return [kept](asio::io_context& io) { return make_frame_channel(io, kept->release()); };
+  const auto session = std::make_shared<std::unique_ptr<TlsSession>>(std::move(tls));
+  return [kept, session](asio::io_context& io) {
+    return make_frame_channel(io, kept->release(), wire::frame_body_bytes_max, std::move(*session));
+  };
 }
 
 class FrameChannel final : public FrameLink {
  public:
-  FrameChannel(asio::io_context& io, int descriptor, std::size_t body_bytes_max)
-      : stream_(std::make_shared<Stream>(io, descriptor, body_bytes_max)) {}
+  FrameChannel(asio::io_context& io, int descriptor, std::size_t body_bytes_max,
+               std::unique_ptr<TlsSession> tls)
+      : stream_(std::make_shared<Stream>(io, descriptor, body_bytes_max, std::move(tls))) {}
   ~FrameChannel() override { stream_->leave(); }
 
   void listen(FrameListener& listener) override {
     stream_->listener = &listener;
-    if (!std::exchange(stream_->reading, true)) stream_->read();
+    if (std::exchange(stream_->reading, true)) return;
+    stream_->read();
+    if (stream_->tls) stream_->plan_flush();  // Its first word.
   }
   std::uint64_t send(const wire::FrameHead& head, std::string_view body) override {
     const std::uint64_t place = stream_->sent + unsent_bytes();
@@ -195,8 +254,8 @@ class FrameChannel final : public FrameLink {
 }  // namespace
 
 std::unique_ptr<FrameLink> make_frame_channel(asio::io_context& io, int descriptor,
-                                              std::size_t body_bytes_max) {
-  return std::make_unique<FrameChannel>(io, descriptor, body_bytes_max);
+                                              std::size_t body_bytes_max, std::unique_ptr<TlsSession> tls) {
+  return std::make_unique<FrameChannel>(io, descriptor, body_bytes_max, std::move(tls));
 }
 
 }  // namespace canopy::net

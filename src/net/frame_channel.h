@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 #include "net/task.h"
+#include "net/tls_session.h"
 #include "wire/frame.h"
 
 namespace canopy::net {
@@ -64,8 +65,9 @@ class FrameLink {
 };
 
 // A link over the connected stream socket `descriptor`, which it takes over. A frame whose body is larger
-// than `body_bytes_max` ends it.
+// than `body_bytes_max` ends it. With `tls`, everything is carried in that.
 std::unique_ptr<FrameLink> make_frame_channel(asio::io_context& io, int descriptor,
-                                              std::size_t body_bytes_max = wire::frame_body_bytes_max);
+                                              std::size_t body_bytes_max = wire::frame_body_bytes_max,
+                                              std::unique_ptr<TlsSession> tls = nullptr);
 
 }  // namespace canopy::net

@@ -43,11 +43,13 @@ void set_up(AnySocket& socket) {
 // Keeps itself alive while the kernel owes it an event.
 class Listening final : public std::enable_shared_from_this<Listening> {
  public:
-  Listening(asio::io_context& io, Acceptor acceptor, std::size_t body_bytes_max, OnLink on_link)
+  Listening(asio::io_context& io, Acceptor acceptor, std::size_t body_bytes_max,
+            std::shared_ptr<const TlsContext> tls, OnLink on_link)
       : io_(io),
         acceptor_(std::move(acceptor)),
         timer_(io.get_executor()),
         body_bytes_max_(body_bytes_max),
+        tls_(std::move(tls)),
         on_link_(std::move(on_link)) {}
 
   std::uint16_t port() const { return port_; }
@@ -74,7 +76,11 @@ class Listening final : public std::enable_shared_from_this<Listening> {
       set_up(socket);
       boost::system::error_code failed;
       const int descriptor = socket.release(failed);
-      if (!failed) on_link_(make_frame_channel(io_, descriptor, body_bytes_max_), address_text(peer_));
+      if (!failed) {
+        auto session = tls_ ? tls_->make_session() : nullptr;
+        on_link_(make_frame_channel(io_, descriptor, body_bytes_max_, std::move(session)),
+                 address_text(peer_));
+      }
     }
     if (on_link_) accept();
   }
@@ -94,6 +100,7 @@ class Listening final : public std::enable_shared_from_this<Listening> {
   Timer timer_;
   Tcp::endpoint peer_;
   const std::size_t body_bytes_max_;
+  const std::shared_ptr<const TlsContext> tls_;
   OnLink on_link_;
 };
 
@@ -140,7 +147,8 @@ struct Dialing {
 };
 
 // The socket is closed when the time is over, which ends what is under way on it.
-Task<Result<std::unique_ptr<FrameLink>>> connect(asio::io_context& io, Tcp::endpoint to, Duration timeout) {
+Task<Result<std::unique_ptr<FrameLink>>> connect(asio::io_context& io, Tcp::endpoint to, Duration timeout,
+                                                 std::shared_ptr<const TlsContext> tls) {
   const auto dialing = std::make_shared<Dialing>(io);
   dialing->timer.expires_after(std::chrono::ceil<std::chrono::steady_clock::duration>(timeout));
   dialing->timer.async_wait([dialing](const boost::system::error_code& canceled) {
@@ -161,27 +169,30 @@ Task<Result<std::unique_ptr<FrameLink>>> connect(asio::io_context& io, Tcp::endp
   boost::system::error_code failed;
   const int descriptor = dialing->socket.release(failed);
   if (failed) co_return fail(Code::unavailable, "cannot use a connection: " + failed.message());
-  co_return make_frame_channel(io, descriptor);
+  auto session = tls ? tls->make_session() : nullptr;
+  co_return make_frame_channel(io, descriptor, wire::frame_body_bytes_max, std::move(session));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<FramePort>> open_frame_port(asio::io_context& io, const std::string& host,
                                                    std::uint16_t port, std::size_t body_bytes_max,
-                                                   OnLink on_link) {
+                                                   std::shared_ptr<const TlsContext> tls, OnLink on_link) {
   CANOPY_TRY(const auto addresses, look_up(host, system_clock().now() + look_up_time));
   if (addresses.empty()) {
     return fail(Code::unavailable, "cannot listen for workers on " + address_text(host, port) +
                                        ": no address is known for the host \"" + log_safe(host) + '"');
   }
   CANOPY_TRY(auto acceptor, listen(io, Tcp::endpoint(addresses.front(), port)));
-  auto listening = std::make_shared<Listening>(io, std::move(acceptor), body_bytes_max, std::move(on_link));
+  auto listening = std::make_shared<Listening>(io, std::move(acceptor), body_bytes_max, std::move(tls),
+                                               std::move(on_link));
   listening->accept();
   return std::make_unique<Port>(std::move(listening));
 }
 
 Task<Result<std::unique_ptr<FrameLink>>> dial_frames(asio::io_context& io, BlockingPool& pool,
-                                                     std::string host, std::uint16_t port, Duration timeout) {
+                                                     std::string host, std::uint16_t port, Duration timeout,
+                                                     std::shared_ptr<const TlsContext> tls) {
   using Addresses = std::vector<asio::ip::address>;
   const std::function<Result<Addresses>()> ask = [host, timeout] {
     return look_up(host, system_clock().now() + timeout);
@@ -192,7 +203,7 @@ Task<Result<std::unique_ptr<FrameLink>>> dial_frames(asio::io_context& io, Block
       fail(Code::unavailable, "no address is known for the host \"" + log_safe(host) + '"');
   for (const auto& address : *addresses) {
     const Tcp::endpoint to(address, port);
-    last = co_await connect(io, to, timeout);
+    last = co_await connect(io, to, timeout, tls);
     if (last) break;
   }
   co_return last;

@@ -1,9 +1,14 @@
 #include "net/frame_port.h"
 
+#include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
+
+#include "net/test_certificate.h"
 
 namespace canopy::net {
 namespace {
@@ -22,10 +27,19 @@ struct Heard final : FrameListener {
   std::function<void()> then;
 };
 
-class FramePortTest : public testing::Test {
+// Plain, and in TLS.
+class FramePortTest : public testing::TestWithParam<bool> {
  protected:
   FramePortTest() {
-    auto opened = open_frame_port(io, "127.0.0.1", 0, 1000,
+    std::shared_ptr<const TlsContext> tls;
+    if (GetParam()) {
+      std::string name = testing::TempDir() + "frame_portXXXXXX";
+      folder = ::mkdtemp(name.data());
+      write_certificate(folder + "/certificate.pem", folder + "/key.pem");
+      tls = *TlsContext::for_server(folder + "/certificate.pem", folder + "/key.pem");
+      client_tls = *TlsContext::for_client(folder + "/certificate.pem", "127.0.0.1");
+    }
+    auto opened = open_frame_port(io, "127.0.0.1", 0, 1000, tls,
                                   [this](std::unique_ptr<FrameLink> link, const std::string& from) {
                                     server = std::move(link);
                                     address = from;
@@ -35,13 +49,17 @@ class FramePortTest : public testing::Test {
     port = *std::move(opened);
   }
 
+  ~FramePortTest() override {
+    if (!folder.empty()) std::filesystem::remove_all(folder);
+  }
+
   void dial() {
     asio::co_spawn(io, connect(), asio::detached);
     run_until([this] { return dialed.has_value() && (server || !*dialed); });
   }
   Task<void> connect() {
-    auto made =
-        co_await dial_frames(io, pool, "127.0.0.1", to != 0 ? to : port->port(), std::chrono::seconds(30));
+    const std::uint16_t chosen = to != 0 ? to : port->port();
+    auto made = co_await dial_frames(io, pool, "127.0.0.1", chosen, std::chrono::seconds(30), client_tls);
     dialed.emplace(std::move(made));
   }
   bool run_until(const std::function<bool()>& done) {
@@ -52,6 +70,8 @@ class FramePortTest : public testing::Test {
     return done();
   }
 
+  std::string folder;
+  std::shared_ptr<const TlsContext> client_tls;
   asio::io_context io{1};
   BlockingPool pool{1, 10};
   std::uint16_t to = 0;
@@ -62,7 +82,7 @@ class FramePortTest : public testing::Test {
   std::optional<Result<std::unique_ptr<FrameLink>>> dialed;
 };
 
-TEST_F(FramePortTest, CarriesFramesBothWays) {
+TEST_P(FramePortTest, CarriesFramesBothWays) {
   dial();
   ASSERT_TRUE(dialed && *dialed);
   EXPECT_TRUE(address.starts_with("127.0.0.1:"));
@@ -74,7 +94,7 @@ TEST_F(FramePortTest, CarriesFramesBothWays) {
   EXPECT_TRUE(run_until([this] { return at_client.bodies.size() == 1; }));
 }
 
-TEST_F(FramePortTest, ALargerFrameThanExpectedEndsTheConnection) {
+TEST_P(FramePortTest, ALargerFrameThanExpectedEndsTheConnection) {
   dial();
   FrameLink& client = ***dialed;
   client.listen(at_client);
@@ -83,7 +103,7 @@ TEST_F(FramePortTest, ALargerFrameThanExpectedEndsTheConnection) {
   EXPECT_TRUE(at_server.bodies.empty());
 }
 
-TEST_F(FramePortTest, AConnectionIsTakenUpElsewhere) {
+TEST_P(FramePortTest, AConnectionIsTakenUpElsewhere) {
   dial();
   FrameLink& client = ***dialed;
   client.listen(at_client);
@@ -106,7 +126,7 @@ TEST_F(FramePortTest, AConnectionIsTakenUpElsewhere) {
   EXPECT_FALSE(at_server.closed);
 }
 
-TEST_F(FramePortTest, WhoDoesNotWaitForTheAnswerIsNotTakenUp) {
+TEST_P(FramePortTest, WhoDoesNotWaitForTheAnswerIsNotTakenUp) {
   dial();
   FrameLink& client = ***dialed;
   client.listen(at_client);
@@ -123,7 +143,7 @@ TEST_F(FramePortTest, WhoDoesNotWaitForTheAnswerIsNotTakenUp) {
   EXPECT_EQ(refused->code, Code::invalid);
 }
 
-TEST_F(FramePortTest, WhereNobodyListensNobodyIsReached) {
+TEST_P(FramePortTest, WhereNobodyListensNobodyIsReached) {
   to = port->port();
   port.reset();
   dial();
@@ -132,11 +152,43 @@ TEST_F(FramePortTest, WhereNobodyListensNobodyIsReached) {
   EXPECT_EQ(dialed->error().code, Code::unavailable);
 }
 
-TEST_F(FramePortTest, APortIsTakenOnce) {
-  const auto other = open_frame_port(io, "127.0.0.1", port->port(), 1000, nullptr);
+TEST_P(FramePortTest, APortIsTakenOnce) {
+  const auto other = open_frame_port(io, "127.0.0.1", port->port(), 1000, nullptr, nullptr);
   ASSERT_FALSE(other);
   EXPECT_NE(other.error().message.find("the address is in use"), std::string::npos);
 }
+
+TEST_P(FramePortTest, LargeFramesComeWhole) {
+  dial();
+  FrameLink& client = ***dialed;
+  client.listen(at_client);
+  client.send({.kind = FrameKind::join}, "here I am");
+  EXPECT_TRUE(run_until([this] { return at_server.bodies.size() == 1; }));
+  std::string large;
+  for (int i = 0; large.size() < 3'000'000; ++i) large += std::to_string(i);
+  server->send({.kind = FrameKind::piece}, large);
+  server->send({.kind = FrameKind::ping}, "small");
+  EXPECT_TRUE(run_until([this] { return at_client.bodies.size() == 2; }));
+  EXPECT_TRUE(at_client.bodies[0] == large);
+  EXPECT_EQ(server->unsent_bytes(), 0U);
+}
+
+TEST_P(FramePortTest, WhoSpeaksOtherwiseIsNotUnderstood) {
+  if (client_tls) {
+    client_tls = nullptr;
+  } else {
+    client_tls = *TlsContext::for_client("system", "127.0.0.1");
+  }
+  dial();
+  FrameLink& client = ***dialed;
+  client.listen(at_client);
+  client.send({.kind = FrameKind::join}, "here I am");
+  EXPECT_TRUE(run_until([this] { return at_server.closed.has_value(); }));
+  EXPECT_TRUE(at_server.bodies.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Plain, FramePortTest, testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(Tls, FramePortTest, testing::Values(true));
 
 }  // namespace
 }  // namespace canopy::net

@@ -196,9 +196,11 @@ void add_worker_rows(Options& o, std::vector<OptionRow>& rows) {
                   "For target-delay: no worker is taken away that was needed within this time.", workers});
 
   constexpr std::string_view nodes = "Nodes";
-  rows.push_back({"node-listen", "HOST:PORT", &o.node_listen,
-                  "Where workers of other machines join (`canopy node --role=worker`). If not said, none do.",
-                  nodes});
+  rows.push_back(
+      {"node-listen", "HOST:PORT", &o.node_listen,
+       "Where workers of other machines join (`canopy node --role=worker`), in TLS where there is a "
+       "--tls-cert. If not said, none do.",
+       nodes});
   rows.push_back({"node-token-file", "FILE", &o.node_token_file,
                   "The token that a worker must know to join. If not said, `node.token` in the data folder, "
                   "made at the first start with --node-listen.",

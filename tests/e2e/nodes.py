@@ -13,8 +13,9 @@ from world import START_TIME, Failure, check, wait_until
 class Node:
     """A running `canopy node --role=worker`."""
 
-    def __init__(self, world, server, name, *flags, token=None):
+    def __init__(self, world, server, name, *flags, token=None, **environment):
         self.world, self.server, self.name, self.flags = world, server, name, flags
+        self.environment = environment
         self.token = token or server.data / "node.token"
         self.data = world.fresh(f"node-{name}")
         self.log = world.fresh(f"node-{name}").with_suffix(".log")
@@ -27,7 +28,7 @@ class Node:
                  f"--token-file={self.token}", f"--name={self.name}", f"--data={self.data}", "--slots=4",
                  "--compile-timeout=15m", *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.world.folder,
-                env=self.world.environment())
+                env=self.world.environment(**self.environment))
 
     def text(self):
         return self.log.read_text(errors="replace")
@@ -249,3 +250,25 @@ def test_nodes_without_the_token_are_told(world):
         check(end.returncode == 1 and words in end.err, f"canopy node {flags}: {end.returncode} {end.err}")
     end = world.run("dispatch", "push", url=world.shared_server().url)
     check(end.returncode == 1 and "--node-listen" in end.err, f"canopy dispatch: {end.returncode} {end.err}")
+
+
+def test_nodes_join_in_tls(world):
+    folder = world.fresh_folder("tls")
+    for name in ("server", "other"):
+        made = subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+             "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem", "-subj", "/CN=gateway",
+             "-addext", "subjectAltName=IP:127.0.0.1"], capture_output=True, timeout=START_TIME)
+        check(made.returncode == 0, made.stderr.decode(errors="replace"))
+    server = world.own_server("--node-listen=127.0.0.1:0", f"--tls-cert={folder}/server.pem", f"--tls-key={folder}/server.key")
+    nodes = [Node(world, server, "right", CANOPY_JOIN_CA=str(folder / "server.pem")),
+             Node(world, server, "wrong", CANOPY_JOIN_CA=str(folder / "other.pem")),
+             Node(world, server, "plain")]
+    try:
+        wait_until(lambda: "has joined" in nodes[0].text(), "the node to join")
+        wait_until(lambda: "is not trusted" in nodes[1].text(), "the other node to see the certificate")
+        wait_until(lambda: "does not answer" in nodes[2].text(), "the third node to give up")
+        check("has joined" not in nodes[1].text() + nodes[2].text(), "a node joined without trusting the server")
+    finally:
+        for node in nodes:
+            node.end()

@@ -9,6 +9,8 @@ import threading
 
 from world import START_TIME, Failure, check, wait_until
 
+JOIN_TIME = 600  # The first start of a node compiles an interpreter: minutes, on a machine with more to do.
+
 
 class Node:
     """A running `canopy node --role=worker`."""
@@ -74,7 +76,7 @@ def shown(server):
     return {node["name"]: node for node in nodes if node["role"] == "worker"}
 
 
-def wait_for(server, states, seconds=START_TIME):
+def wait_for(server, states, seconds=JOIN_TIME):
     wait_until(lambda: {name: node["state"] for name, node in shown(server).items()} == states or None,
                f"the nodes to be {states}", seconds)
 
@@ -199,7 +201,7 @@ def test_nodes_are_waited_for(world):
     identifier = json.loads(answer[2])["id"]
     node = Node(world, server, "late")
     try:
-        wait_until(lambda: server.request("GET", "/readyz")[0] == 200, "the server to be ready")
+        wait_until(lambda: server.request("GET", "/readyz")[0] == 200, "the server to be ready", JOIN_TIME)
         check(server.request("POST", "/function/t/echo", None, b"somebody")[2] == b"somebody", "the echo is wrong")
         wait_until(lambda: server.request("GET", f"/v1/calls/{identifier}/result")[2] == b"later", "the durable call")
         # It ends what it has begun, and leaves.
@@ -239,7 +241,7 @@ def test_nodes_without_the_token_are_told(world):
     wrong = world.fresh("wrong.token")
     wrong.write_text("f" * 64)
     node = Node(world, server, "stranger", token=wrong)
-    check(node.process.wait(START_TIME) == 1, f"it ended with {node.process.returncode}")
+    check(node.process.wait(JOIN_TIME) == 1, f"it ended with {node.process.returncode}")
     check("join token is not the one of this server" in node.text(), node.text())
     check(shown(server) == {}, f"the server shows {shown(server)}")
     check(oct((server.data / "node.token").stat().st_mode & 0o777) == "0o600", "others can read the token")
@@ -265,9 +267,9 @@ def test_nodes_join_in_tls(world):
              Node(world, server, "wrong", CANOPY_JOIN_CA=str(folder / "other.pem")),
              Node(world, server, "plain")]
     try:
-        wait_until(lambda: "has joined" in nodes[0].text(), "the node to join")
-        wait_until(lambda: "is not trusted" in nodes[1].text(), "the other node to see the certificate")
-        wait_until(lambda: "does not answer" in nodes[2].text(), "the third node to give up")
+        wait_until(lambda: "has joined" in nodes[0].text(), "the node to join", JOIN_TIME)
+        wait_until(lambda: "is not trusted" in nodes[1].text(), "the other node to see the certificate", JOIN_TIME)
+        wait_until(lambda: "does not answer" in nodes[2].text(), "the third node to give up", JOIN_TIME)
         check("has joined" not in nodes[1].text() + nodes[2].text(), "a node joined without trusting the server")
     finally:
         for node in nodes:

@@ -221,6 +221,9 @@ Result<exec::Runtimes> make_node_runtimes(const NodeSettings& settings, const st
   python::RuntimeOptions python_options;
   python_options.folder = ground.data / "python";
   python_options.find_code = ground.find_code;
+  python_options.python = settings.python;
+  python_options.calls_max = settings.slots;
+  CANOPY_TRY(python_options.path, find_python_path(settings.python_path, ground.data));
   auto python = python::make_runtime(std::move(python_options), cores, disk);
   if (python->check({}, "pass\n")) {
     runtimes.emplace(python::runtime_name, std::move(python));

@@ -52,6 +52,9 @@ std::vector<OptionRow> node_option_rows(NodeSettings& s) {
        "How long running calls may take to end after SIGTERM.", ""},
       {"fetch-private", "", &s.fetch_private,
        "Lets functions fetch from this machine and from private networks too.", ""},
+      {"python", "PROGRAM", &s.python, "The interpreter for functions in Python.", ""},
+      {"python-path", "FOLDERS", &s.python_path,
+       "Folders that Python functions may import from, separated by colons as in PYTHONPATH.", ""},
       {"log-level", "LEVEL", ChoiceSetting{&s.log_level, log_levels},
        "What it says of itself: trace, debug, info, warning, error or off.", ""},
   };

@@ -29,6 +29,8 @@ struct NodeSettings {
   Duration slice = std::chrono::milliseconds(1);
   Duration drain_timeout = std::chrono::seconds(30);
   bool fetch_private = false;
+  std::string python = "python3";
+  std::string python_path;
   std::string log_level = "info";
 };
 

@@ -1,11 +1,14 @@
-// A client of MUCPD's API, fast enough not to be what is measured: submits jobs and asks for their status
-// until they are done, as clients of MUCPD do; in a burst each waits 2 ms before it asks again after a job
-// that has not ended. Prints one JSON object.
+// A client of MUCPD's API or of FaaS Builders', fast enough not to be what is measured: submits tasks and
+// asks for each until it is done, as clients of those do; in a burst each waits 2 ms before it asks again
+// after a task that has not ended. Prints one JSON object.
 //
-//   mucpd_load PORT one   COUNT                jobs one after the other: latency from submission to status 1
-//   mucpd_load PORT burst COUNT CONNECTIONS    all at once: from the first submission to the last status 1
+//   task_load PORT DIALECT one   COUNT [FUNCTION PAYLOAD]                one after the other: latency from
+//                                                                        submission to what can be read
+//   task_load PORT DIALECT burst COUNT CONNECTIONS [FUNCTION PAYLOAD]    all at once: from the first
+//                                                                        submission to the last
 //
-// Function /u/bench/fn/noop is there already.
+//   mucpd      jobs of /u/bench/fn/noop, which is there already, until their status is 1
+//   builders   tasks of FUNCTION with PAYLOAD, as it stands in JSON, until their results can be read
 
 #include <algorithm>
 #include <cerrno>
@@ -32,12 +35,51 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 [[noreturn]] void die(const std::string& why) {
-  std::fprintf(stderr, "mucpd_load: %s\n", why.c_str());
+  std::fprintf(stderr, "task_load: %s\n", why.c_str());
   std::exit(1);
 }
 
 double milliseconds_since(Clock::time_point begun) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begun).count();
+}
+
+// How one family of clients speaks.
+struct Dialect {
+  std::string submit;     // A whole request.
+  std::string ask;        // Up to the id.
+  std::string id_prefix;  // Of what a submission is answered.
+  std::size_t id_size = 0;
+  std::vector<std::string> done;     // What an answer holds then.
+  std::vector<std::string> pending;  // Likewise.
+};
+
+std::string post(const std::string& path, const std::string& body) {
+  return "POST " + path + " HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+Dialect mucpd() {
+  return {.submit = post("/u/bench/fn/noop/run", "[]"),
+          .ask = "GET /j/",
+          .id_prefix = R"({"error":false,"res":")",
+          .id_size = 24,
+          .done = {R"({"error":false,"res":1})"},
+          .pending = {R"({"error":false,"res":0})"}};
+}
+
+Dialect builders(const std::string& function, const std::string& payload) {
+  return {.submit =
+              post("/execute_function", R"({"function_id":")" + function + R"(","payload":)" + payload + "}"),
+          .ask = "GET /result/",
+          .id_prefix = R"({"task_id":")",
+          .id_size = 36,
+          .done = {R"("status":"COMPLETED")"},
+          .pending = {R"("status":"QUEUED")", R"("status":"RUNNING")"}};
+}
+
+bool holds_any(std::string_view body, const std::vector<std::string>& texts) {
+  return std::any_of(texts.begin(), texts.end(),
+                     [body](const std::string& text) { return body.find(text) != std::string_view::npos; });
 }
 
 struct Job {
@@ -50,7 +92,8 @@ struct Job {
 // in turn, asks for each before it submits the next.
 class Client {
  public:
-  Client(int port, std::size_t count, bool in_turn) : jobs_(count), in_turn_(in_turn) {
+  Client(int port, const Dialect& dialect, std::size_t count, bool in_turn)
+      : dialect_(dialect), jobs_(count), in_turn_(in_turn) {
     socket_ = socket(AF_INET, SOCK_STREAM, 0);
     const sockaddr_in address{.sin_family = AF_INET,
                               .sin_port = htons(static_cast<std::uint16_t>(port)),
@@ -75,11 +118,9 @@ class Client {
     submits_ = submitted_ < jobs_.size() && (!in_turn_ || submitted_ == polled_);
     if (submits_) {
       jobs_[submitted_].begun = Clock::now();
-      send_all(
-          "POST /u/bench/fn/noop/run HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n"
-          "Content-Length: 2\r\n\r\n[]");
+      send_all(dialect_.submit);
     } else {
-      send_all("GET /j/" + jobs_[polled_].id + " HTTP/1.1\r\nHost: b\r\n\r\n");
+      send_all(dialect_.ask + jobs_[polled_].id + " HTTP/1.1\r\nHost: b\r\n\r\n");
     }
   }
 
@@ -111,21 +152,22 @@ class Client {
   }
 
   void take(std::string_view body) {
-    constexpr std::string_view id_prefix = R"({"error":false,"res":")";
     if (submits_) {
-      if (!body.starts_with(id_prefix) || body.size() != id_prefix.size() + 26)
-        die("no job: " + std::string(body));
-      jobs_[submitted_++].id = body.substr(id_prefix.size(), 24);
-    } else if (body == R"({"error":false,"res":1})") {
+      const std::string& prefix = dialect_.id_prefix;
+      if (!body.starts_with(prefix) || body.size() < prefix.size() + dialect_.id_size)
+        die("not taken: " + std::string(body));
+      jobs_[submitted_++].id = body.substr(prefix.size(), dialect_.id_size);
+    } else if (holds_any(body, dialect_.done)) {
       Job& job = jobs_[polled_++];
       job.took_ms = milliseconds_since(job.begun);
-    } else if (body == R"({"error":false,"res":0})") {
+    } else if (holds_any(body, dialect_.pending)) {
       due_ = Clock::now() + std::chrono::milliseconds(2);
     } else {
-      die("no status: " + std::string(body));
+      die("it failed: " + std::string(body));
     }
   }
 
+  const Dialect& dialect_;
   int socket_ = -1;
   std::vector<Job> jobs_;
   const bool in_turn_;
@@ -150,8 +192,8 @@ void print(std::vector<double> took_ms, double all_ms, std::size_t requests) {
       part(0.99), requests);
 }
 
-void run_one(int port, std::size_t count) {
-  Client client(port, count, true);
+void run_one(int port, const Dialect& dialect, std::size_t count) {
+  Client client(port, dialect, count, true);
   const auto begun = Clock::now();
   while (!client.is_done()) {
     client.send_next();
@@ -164,11 +206,11 @@ void run_one(int port, std::size_t count) {
   print(std::move(took), all, client.requests());
 }
 
-void run_burst(int port, std::size_t count, std::size_t connections) {
+void run_burst(int port, const Dialect& dialect, std::size_t count, std::size_t connections) {
   std::vector<std::unique_ptr<Client>> clients;
   for (std::size_t i = 0; i < connections; ++i) {
-    clients.push_back(
-        std::make_unique<Client>(port, count / connections + (i < count % connections ? 1 : 0), false));
+    clients.push_back(std::make_unique<Client>(
+        port, dialect, count / connections + (i < count % connections ? 1 : 0), false));
   }
   const int poll = epoll_create1(0);
   const auto begun = Clock::now();
@@ -214,13 +256,21 @@ void run_burst(int port, std::size_t count, std::size_t connections) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 4) die("usage: mucpd_load PORT one COUNT | mucpd_load PORT burst COUNT CONNECTIONS");
-  const int port = std::atoi(arguments[1]);
-  const auto jobs = static_cast<std::size_t>(std::atol(arguments[3]));
-  if (std::string_view(arguments[2]) == "one") {
-    run_one(port, jobs);
+  const std::vector<std::string> words(arguments + 1, arguments + count);
+  const char* const usage =
+      "usage: task_load PORT mucpd|builders one COUNT [FUNCTION PAYLOAD] | "
+      "task_load PORT mucpd|builders burst COUNT CONNECTIONS [FUNCTION PAYLOAD]";
+  const bool in_turn = words.size() > 2 && words[2] == "one";
+  const std::size_t own = in_turn ? 4 : 5;
+  const bool is_mucpd = words.size() > 1 && words[1] == "mucpd";
+  if (words.size() != own + (is_mucpd ? 0 : 2)) die(usage);
+  const int port = std::atoi(words[0].c_str());
+  const auto tasks = static_cast<std::size_t>(std::atol(words[3].c_str()));
+  const Dialect dialect = is_mucpd ? mucpd() : builders(words[own], words[own + 1]);
+  if (in_turn) {
+    run_one(port, dialect, tasks);
   } else {
-    run_burst(port, jobs, count > 4 ? static_cast<std::size_t>(std::atol(arguments[4])) : 64);
+    run_burst(port, dialect, tasks, static_cast<std::size_t>(std::atol(words[4].c_str())));
   }
   return 0;
 }

@@ -77,7 +77,8 @@ def guarded(*flags):
 
 def all_doors(server):
     """(method, path) of each route of the description, about bob's things."""
-    fill = {"namespace": "bob", "name": "echo", "id": "a" * 32, "user": "bob"}
+    fill = {"namespace": "bob", "name": "echo", "id": "a" * 32, "user": "bob",
+            "task_id": "a" * 8 + "-aaaa-4aaa-8aaa-" + "a" * 12}
     for path, item in server.ask("GET", "/openapi.json").json()["paths"].items():
         values = dict(fill, id="a" * 16) if "/keys/" in path else fill
         for method in item:

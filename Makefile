@@ -62,7 +62,12 @@ bench: build/release/build.ninja  ## the table of the README, measured on this m
 	@$(BUILD) release --target canopy cold_call auth_cost durable_calls js_call worker_call task_load frames
 	@bench/run $(BENCH)
 
+weak-scaling: build/release/build.ninja  ## tasks of FaaS Builders on 1 to 8 workers, as table and chart in bench/results
+	@tools/deps --bench
+	@$(BUILD) release --target canopy
+	@bench/weak_scaling $(WEAK_SCALING)
+
 check:  ## format, lint, layers, house rules, tests
 	@tools/check
 
-.PHONY: help deps build run up install dev test asan tsan fuzz hostile bench check
+.PHONY: help deps build run up install dev test asan tsan fuzz hostile bench weak-scaling check

@@ -119,7 +119,10 @@ class Cluster:
                       "--log-level=error",
                       f"--builders-keep-warm={workers * slots}", *flags]
         local = mode == "local"
-        self.flags += [f"--python-calls={workers * slots}"] if local else ["--node-listen=127.0.0.1:0"]
+        if local:  # What each core may have is rounded up.
+            self.flags += [f"--python-calls={workers * slots}", f"--cores={min(workers * slots, os.cpu_count())}"]
+        else:
+            self.flags += ["--node-listen=127.0.0.1:0"]
         try:
             out = self.start(["up", "--listen=127.0.0.1:0", f"--data={self.folder}/server", *self.flags], r"ready in ")
             self.port = int(re.search(r"^address\s+http://127\.0\.0\.1:(\d+)", out, re.M)[1])

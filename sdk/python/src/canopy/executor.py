@@ -35,6 +35,7 @@ class CallFuture(concurrent.futures.Future):  # type: ignore[type-arg]
         super().__init__()
         self.call = ""  # Its id, once the server has it.
         self.key: str = entry["key"]
+        self._is_finished = False  # Guarded by the executor's lock.
         self._executor, self._entry, self._decode = executor, entry, decode
 
     def cancel(self) -> bool:
@@ -176,8 +177,9 @@ class Executor(concurrent.futures.Executor):
         """Once for each future; before those who wait for it hear of it, so that they find it ended."""
         with self._lock:
             self._by_call.pop(future.call, None)
-            if future.done() and not future.cancelled():
+            if future._is_finished:
                 return
+            future._is_finished = True
             self._open_count -= 1
         if self._journal is not None:
             self._journal.end(future.key)

@@ -196,8 +196,9 @@ void Crew::begin(RemoteCall& call) {
   if (Peer* const peer = may_start ? choose(call) : nullptr) return send(*peer, call);
   if (waiting_.size() < options_.waiting_max) {
     wait(call, false);
-    // What stands in front of it may be what nobody here can run.
-    if (waiting_.size() > 1) serve_waiting();
+    // What stands in front of it may be what nobody here can run; and another core may have given a place
+    // back before it saw that somebody waits here.
+    if (waiting_.size() > 1 || options_.on_room) serve_waiting();
     return;
   }
   call.reply_.unbegun = true;
@@ -211,6 +212,8 @@ void Crew::wait(RemoteCall& call, bool in_front) {
   if (core_.clock().now() >= call.deadline_) return expire(call);
   in_front ? waiting_.push_front(&call) : waiting_.push_back(&call);
   add_one(waiting_count_);
+  // Whoever gives a place back looks for who waits after it, and who waits looks for a place after this.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   call.waits_ = true;
   core_.suspend(call, core_.clock().now() + patience, call.deadline_);
 }
@@ -240,7 +243,10 @@ void Crew::serve_waiting() {
   serving_ = false;
 }
 
-void Crew::on_room() { options_.on_room ? options_.on_room() : serve_waiting(); }
+void Crew::on_room() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // See wait().
+  options_.on_room ? options_.on_room() : serve_waiting();
+}
 
 bool Crew::define(Peer& peer, const Definition& definition) {
   if (peer.functions.contains(definition.number)) return true;
@@ -396,7 +402,10 @@ void Crew::cancel(RemoteCall& call) {
 // It has waited for `patience`.
 void Crew::turn(RemoteCall& call) {
   if (!call.waits_) return;
-  if (has_ready(call)) return core_.suspend(call, core_.clock().now() + patience, call.deadline_);
+  if (has_ready(call)) {
+    core_.suspend(call, core_.clock().now() + patience, call.deadline_);
+    return serve_waiting();
+  }
   call.reply_.unbegun = true;
   const bool any = std::ranges::any_of(peers_, [](const auto& peer) { return peer->takes_calls(); });
   fail(call, {Code::unavailable,

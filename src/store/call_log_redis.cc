@@ -164,7 +164,8 @@ std::string RedisCallLog::wall(Time until) const {
   return std::to_string(std::chrono::ceil<std::chrono::microseconds>(at.time_since_epoch()).count());
 }
 
-Result<void> RedisCallLog::push(Op op, std::size_t bytes) {
+Result<void> RedisCallLog::push(Op op) {
+  const std::size_t bytes = bytes_of(op);
   {
     const std::lock_guard lock(asked_mutex_);
     if (stopping_) return tl::unexpected(stopped_error());
@@ -178,7 +179,7 @@ Result<void> RedisCallLog::push(Op op, std::size_t bytes) {
 
 void RedisCallLog::keep(Script script, Words words, Answer<RedisReply> done) {
   ScriptOp op{.script = script, .words = std::move(words), .kept = true, .done = std::move(done)};
-  static_cast<void>(push(std::move(op), operation_bytes));  // Where the log is closed, the lease runs out.
+  static_cast<void>(push(std::move(op)));  // Where the log is closed, the lease runs out.
 }
 
 Result<RedisReply> RedisCallLog::ask(Script script, Words words) {
@@ -193,7 +194,7 @@ Result<RedisReply> RedisCallLog::ask(Script script, Words words) {
                 waiting->reply = std::move(reply);
                 waiting->changed.notify_all();
               }};
-  CANOPY_TRY_VOID(push(std::move(op), operation_bytes));
+  CANOPY_TRY_VOID(push(std::move(op)));
   std::unique_lock lock(waiting->mutex);
   if (!waiting->changed.wait_for(lock, answer_patience, [&waiting] { return waiting->reply.has_value(); })) {
     return fail(Code::unavailable, "the log of calls is busy; try again later");
@@ -235,13 +236,13 @@ void RedisCallLog::append(DurableCall call, Done<Accepted> done) {
               digest,
               digest.empty() ? "" : encode_key({.token = head->token, .request = op.request}),
               std::to_string(kept.queued.time_since_epoch().count())};
-  if (auto pushed = push(std::move(op), bytes); !pushed) done(tl::unexpected(std::move(pushed).error()));
+  if (auto pushed = push(std::move(op)); !pushed) done(tl::unexpected(std::move(pushed).error()));
 }
 
 void RedisCallLog::cancel(CallId id, Done<Cancelled> done) {
   if (!owns(id)) return done(tl::unexpected(no_durable_call(id)));
   ChangeOp op{.kind = ChangeOp::Kind::cancel, .id = id, .owner_waiting_max = {}, .cancelled = done};
-  if (auto pushed = push(std::move(op), operation_bytes); !pushed) {
+  if (auto pushed = push(std::move(op)); !pushed) {
     done(tl::unexpected(std::move(pushed).error()));
   }
 }
@@ -251,7 +252,7 @@ void RedisCallLog::redrive(CallId id, std::optional<std::uint64_t> owner_waiting
   if (!owns(id)) return done(tl::unexpected(no_durable_call(id)));
   ChangeOp op{
       .kind = ChangeOp::Kind::redrive, .id = id, .owner_waiting_max = owner_waiting_max, .redriven = done};
-  if (auto pushed = push(std::move(op), operation_bytes); !pushed) {
+  if (auto pushed = push(std::move(op)); !pushed) {
     done(tl::unexpected(std::move(pushed).error()));
   }
 }
@@ -271,7 +272,7 @@ void RedisCallLog::forget(CallId id, Done<void> done) {
   };
   ScriptOp op{
       .script = Script::forget, .words = {std::to_string(*number), std::to_string(id.low)}, .done = told};
-  if (auto pushed = push(std::move(op), operation_bytes); !pushed) {
+  if (auto pushed = push(std::move(op)); !pushed) {
     done(tl::unexpected(std::move(pushed).error()));
   }
 }

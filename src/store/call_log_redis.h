@@ -164,7 +164,8 @@ class RedisCallLog final : public CallLog {
   std::string wall(Time until) const;
 
   // Asking the writer.
-  Result<void> push(Op op, std::size_t bytes);
+  Result<void> push(Op op);
+  static std::size_t bytes_of(const Op& op);  // What it has of unwritten_bytes_ until it is taken.
   void keep(Script script, Words words, Answer<RedisReply> done);
   Result<RedisReply> ask(Script script, Words words);
 

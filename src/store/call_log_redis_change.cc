@@ -155,9 +155,7 @@ Result<void> RedisCallLog::push_end(std::uint64_t number, const Held& held, cons
     op.words.push_back(std::move(ended.ending.outcome.log));
     append_callback_words(ended, op.words);
   }
-  std::size_t bytes = operation_bytes;
-  for (const std::string& word : op.words) bytes += word.size();
-  return push(std::move(op), bytes);
+  return push(std::move(op));
 }
 
 }  // namespace canopy::store

@@ -132,7 +132,7 @@ bool RedisCallLog::renew(const Lease& lease, Time until) {
   };
   const Words words{from_, std::to_string(*number), std::to_string(lease.attempt), wall(until)};
   // Not kept: after a break all are renewed.
-  static_cast<void>(push(ScriptOp{.script = Script::renew, .words = words, .done = done}, operation_bytes));
+  static_cast<void>(push(ScriptOp{.script = Script::renew, .words = words, .done = done}));
   return true;
 }
 

@@ -21,12 +21,6 @@ constexpr Duration reconnect_grace = std::chrono::seconds(15);
 constexpr std::size_t group_count_max = 64;
 constexpr int change_tries_max = 20;
 
-std::size_t bytes_of(const std::vector<std::string>& words) {
-  std::size_t bytes = operation_bytes;
-  for (const std::string& word : words) bytes += word.size();
-  return bytes;
-}
-
 // Whether what was answered like that can be taken later: by a Redis that is full, starting, or a replica;
 // not where it does not understand, or what lies there makes no sense.
 bool may_pass(std::string_view said) { return !said.starts_with("ERR") && !said.starts_with("WRONGTYPE"); }
@@ -36,6 +30,16 @@ Error not_kept(const Error& error) {
 }
 
 }  // namespace
+
+std::size_t RedisCallLog::bytes_of(const Op& op) {
+  std::size_t bytes = operation_bytes;
+  std::visit(
+      [&bytes](const auto& known) {
+        for (const std::string& word : known.words) bytes += word.size();
+      },
+      op);
+  return bytes;
+}
 
 void RedisCallLog::run_writer() {
   std::vector<Op> batch;
@@ -71,11 +75,8 @@ bool RedisCallLog::take_batch(std::vector<Op>& batch, std::size_t& bytes, Durati
     if (stopping_) return false;
   }
   asked_.wait(lock, [&] { return !ops_.empty() || !batch.empty() || stopping_; });
-  const auto size_of = [](const Op& op) {
-    return std::visit([](const auto& known) { return bytes_of(known.words); }, op);
-  };
   while (!ops_.empty() && batch.size() < options_.batch_count_max) {
-    const std::size_t size = size_of(ops_.front());
+    const std::size_t size = bytes_of(ops_.front());
     if (bytes > 0 && bytes + size > options_.batch_bytes_max) break;
     bytes += size;
     batch.push_back(std::move(ops_.front()));

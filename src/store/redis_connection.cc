@@ -173,10 +173,10 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::open(const RedisAddres
       RedisCommand login{"AUTH"};
       if (!address.user.empty()) login.push_back(address.user);
       login.push_back(address.password);
-      CANOPY_TRY_VOID(connection->run(std::move(login), patience));
+      CANOPY_TRY_VOID(connection->run(std::move(login), until - real_now()));
     }
     if (address.database != 0) {
-      CANOPY_TRY_VOID(connection->run({"SELECT", std::to_string(address.database)}, patience));
+      CANOPY_TRY_VOID(connection->run({"SELECT", std::to_string(address.database)}, until - real_now()));
     }
     return connection;
   }

@@ -32,8 +32,10 @@ Result<void> write_new_token(const fs::path& path, std::string_view text) {
       fsync(file.get()) == 0) {
     return {};
   }
-  return fail(Code::unavailable, "cannot write the join token " + path.string() + ": " +
-                                     std::strerror(errno));  // NOLINT(concurrency-mt-unsafe)
+  Error error{Code::unavailable, "cannot write the join token " + path.string() + ": " +
+                                     std::strerror(errno)};  // NOLINT(concurrency-mt-unsafe)
+  if (file) unlink(path.c_str());                            // The next start would read a part of it.
+  return tl::unexpected(std::move(error));
 }
 
 constexpr std::size_t token_file_bytes_max = 4096;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <mutex>
 #include <optional>
@@ -134,7 +135,7 @@ Result<int> node(Command& command, Terminal& terminal) {
   terminal.out() << "ready; Ctrl-C stops it\n" << std::flush;
   std::array<pollfd, 2> wanted = {{{signals.descriptor(), POLLIN, 0}, {refusal.descriptor(), POLLIN, 0}}};
   // Without a deadline: this waits for a person, or for the gateway.
-  while (poll(wanted.data(), wanted.size(), -1) < 0) {
+  while (poll(wanted.data(), wanted.size(), -1) < 0 && errno == EINTR) {
   }
   if (auto why = refusal.why()) return tl::unexpected(*std::move(why));
   terminal.out() << "stopping when what runs has ended; a second Ctrl-C stops at once\n" << std::flush;

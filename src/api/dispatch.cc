@@ -84,7 +84,8 @@ net::Task<net::HttpResponse> set_dispatch(const Here& here, net::HttpExchange& e
   }
   if (cluster != nullptr) {
     cluster->set_rules(*rules);
-    log::info("calls are dispatched by {} now, by the word of {}", policy::to_text(rules->mode),
+    log::info("calls are dispatched by {} now, but for {} functions, by the word of {}",
+              policy::to_text(rules->mode), rules->functions.size(),
               here.who->user_name.empty() ? "a client" : log_safe(here.who->user_name));
   }
   co_return json_response(dispatch_json(cluster));

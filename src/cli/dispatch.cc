@@ -14,6 +14,9 @@ Result<std::string> change_json(const std::string& way, const std::string& funct
   wire::JsonWriter json;
   json.begin_object();
   if (function.empty()) {
+    if (way == "default") {
+      return fail(Code::invalid, "default ends what was said of one function: it goes with --function=NS/FN");
+    }
     json.member("mode", way);
   } else {
     CANOPY_TRY(const FunctionName name, parse_function_name(function));

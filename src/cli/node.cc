@@ -103,12 +103,25 @@ balance::NodeOptions node_options(const NodeSettings& settings, const ListenAddr
   return made;
 }
 
+// A server's code lies where a node keeps what it fetched, and would be thrown out as that is.
+Result<void> check_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (const char* const servers : {"catalog.db", "node.token"}) {
+    if (!std::filesystem::exists(folder / servers, error)) continue;
+    return fail(
+        Code::invalid,
+        folder.string() + " is the data folder of a server; give this node one of its own with --data");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<int> node(Command& command, Terminal& terminal) {
   const NodeSettings& settings = command.flags.node;
   CANOPY_TRY(const ListenAddress gateway, check_node_settings(settings));
   balance::NodeOptions options = node_options(settings, gateway, command);
+  CANOPY_TRY_VOID(check_folder(options.folder));
   CANOPY_TRY(options.token, find_token(settings, command.environment));
   if (const std::string trusted = command.environment.get(trust_variable); !trusted.empty()) {
     CANOPY_TRY(options.tls, net::TlsContext::for_client(trusted, gateway.host));
@@ -132,7 +145,7 @@ Result<int> node(Command& command, Terminal& terminal) {
   CANOPY_TRY(const auto running, balance::Node::start(
                                      std::move(options), make_runtimes,
                                      [&refusal](const Error& why) { refusal.tell(why); }, command.clock));
-  terminal.out() << "ready; Ctrl-C stops it\n" << std::flush;
+  terminal.out() << "joining; Ctrl-C stops it\n" << std::flush;
   std::array<pollfd, 2> wanted = {{{signals.descriptor(), POLLIN, 0}, {refusal.descriptor(), POLLIN, 0}}};
   // Without a deadline: this waits for a person, or for the gateway.
   while (poll(wanted.data(), wanted.size(), -1) < 0 && errno == EINTR) {

@@ -188,6 +188,15 @@ def test_nodes_that_die_or_stop_lose_nothing(world):
             check(record["state"] == "COMPLETED", f"the record is {record}")
 
 
+def test_nodes_have_folders_of_their_own(world):
+    server = world.own_server("--node-listen=127.0.0.1:0")
+    wrong = world.run("node", "--role=worker", f"--join={node_address(server)}", f"--token-file={server.data}/node.token",
+                      f"--data={server.data}")
+    check(wrong.returncode == 1 and "is the data folder of a server" in wrong.err, wrong.err)
+    way = world.run("dispatch", "default", url=server.url)
+    check(way.returncode == 1 and "--function=NS/FN" in way.err, way.err)
+
+
 def test_nodes_are_waited_for(world):
     server = world.own_server("--node-listen=127.0.0.1:0", "--dispatch=push")
     world.must("deploy", world.root / "examples/echo", "--name=t/echo", url=server.url)

@@ -64,6 +64,20 @@ Result<void> read_member(std::string_view name, const boost::json::value& value,
   return {};
 }
 
+// Taken apart, a value takes many times the room of its text; so what cannot be a batch is told by its commas
+// and brackets. There are no comments that could hide them.
+bool may_hold_too_many(std::string_view body) {
+  std::size_t values = 1;
+  bool quoted = false;
+  for (std::size_t at = 0; at < body.size(); ++at) {
+    const char c = body[at];
+    if (quoted && c == '\\') ++at;
+    if (c == '"') quoted = !quoted;
+    if (!quoted && (c == ',' || c == '[' || c == '{') && ++values > batch_values_max) return true;
+  }
+  return false;
+}
+
 Result<DurableCall> read_call(const boost::json::value& value) {
   const auto* const object = value.if_object();
   if (object == nullptr) return fail(Code::invalid, R"(it is no object such as {"json": [1, 2]})");
@@ -82,8 +96,13 @@ Result<DurableCall> read_call(const boost::json::value& value) {
 }  // namespace
 
 Result<std::vector<DurableCall>> parse_batch(std::string_view body) {
+  if (may_hold_too_many(body)) {
+    return fail(Code::too_large, "the batch holds more than " + std::to_string(batch_values_max) +
+                                     " values; send long inputs as text, with input for json");
+  }
   // The body is bounded by whoever read it.
-  CANOPY_TRY(const auto json, parse_json(body, {.bytes_max = std::numeric_limits<std::size_t>::max()}));
+  constexpr JsonLimits limits{.bytes_max = std::numeric_limits<std::size_t>::max(), .strict = true};
+  CANOPY_TRY(const auto json, parse_json(body, limits));
   const auto* const object = json.if_object();
   const auto* const calls = object == nullptr ? nullptr : object->if_contains("calls");
   const auto* const list = calls == nullptr ? nullptr : calls->if_array();

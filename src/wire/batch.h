@@ -16,10 +16,11 @@
 namespace canopy::wire {
 
 inline constexpr std::size_t batch_calls_max = 1000;
+inline constexpr std::size_t batch_values_max = 1'000'000;  // Of JSON, in all of them.
 
 // The calls in their order, with neither function nor owner; as POST / each.
 //   invalid    it is no batch; the message names the call, from 0, and what is wrong with it
-//   too_large  more than batch_calls_max
+//   too_large  more than batch_calls_max, or batch_values_max
 Result<std::vector<DurableCall>> parse_batch(std::string_view body);
 
 }  // namespace canopy::wire

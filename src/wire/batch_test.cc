@@ -63,5 +63,18 @@ TEST(Batch, HasAnEnd) {
   EXPECT_EQ(calls.error().code, Code::too_large);
 }
 
+TEST(Batch, TakesNoManyTimesTheRoomOfItsText) {
+  std::string body = R"({"calls": [{"json": [0)";
+  for (std::size_t i = 0; i < batch_values_max; ++i) body += ",0";
+  const auto calls = parse_batch(body + "]}]}");
+  ASSERT_FALSE(calls);
+  EXPECT_EQ(calls.error().code, Code::too_large);
+  EXPECT_NE(calls.error().message.find("values"), std::string::npos);
+  std::string quoted = R"({"calls": [{"input": ")";
+  for (std::size_t i = 0; i < batch_values_max; ++i) quoted += ",[";
+  EXPECT_TRUE(parse_batch(quoted + R"(\""}]})"));
+  EXPECT_FALSE(parse_batch(R"({"calls": []} // hidden)"));
+}
+
 }  // namespace
 }  // namespace canopy::wire

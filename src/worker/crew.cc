@@ -349,6 +349,23 @@ RemoteCall* Crew::take_off(Peer& peer, std::uint64_t number) {
   return call;
 }
 
+namespace {
+
+// What a worker on another machine says of itself is believed as far as it can be: not what takes longer than
+// the call was away, nor what would not fit the sums.
+void bound(Usage& usage, Duration away) {
+  constexpr Duration slack = std::chrono::seconds(1);  // Of its clock.
+  constexpr Duration longest = std::chrono::hours(24 * 366);
+  constexpr std::int64_t processors_max = 1024;
+  const Duration most = std::clamp(away, Duration::zero(), longest) + slack;
+  usage.queue_time = std::min(usage.queue_time, most);
+  usage.run_time = std::min(usage.run_time, most);
+  usage.cpu_time = std::min(usage.cpu_time, most * processors_max);
+  usage.memory_bytes = std::min<std::uint64_t>(usage.memory_bytes, std::uint64_t{1} << 44U);
+}
+
+}  // namespace
+
 void Crew::on_end(Peer& peer, const wire::Frame& frame) {
   const bool was_running = peer.calls.contains(frame.head.call);
   RemoteCall* const call = take_off(peer, frame.head.call);
@@ -360,7 +377,8 @@ void Crew::on_end(Peer& peer, const wire::Frame& frame) {
     if (dropped && call->reply_.output.size() > call->definition_->function.limits.output_bytes) {
       fail(*call, too_much_output(*call->definition_));
     } else if (dropped) {
-      call->call_->log->add_dropped(*dropped);
+      bound(call->reply_.usage, core_.clock().now() - call->call_->queued);
+      call->call_->log->add_dropped(std::min<std::uint64_t>(*dropped, std::uint64_t{1} << 44U));
       ended_count_.fetch_add(1, std::memory_order_relaxed);
       run_time_.fetch_add(call->reply_.usage.run_time.count(), std::memory_order_relaxed);
       finish(*call);

@@ -227,6 +227,7 @@ Result<void> Server::Impl::listen() {
   net::HttpServerOptions settings = server_options(options, address);
   settings.connections_max = std::max<std::size_t>(options.connections_max / lanes.size(), 1);
   settings.exclusive = true;
+  settings.on_crowd_left = [this] { disk->post(give_back_memory); };
   for (const auto& lane : lanes) {
     Gateway& gateway = lane->gateway;
     CANOPY_TRY(lane->server,

@@ -66,10 +66,14 @@ struct ServerCore : std::enable_shared_from_this<ServerCore> {
   bool aborted = false;
   HttpServerCounts counts;
   std::size_t connection_count = 0;
+  std::size_t connection_count_peak = 0;  // Since a crowd was last said to have left.
   boost::intrusive::list<Connection, boost::intrusive::base_hook<ConnectionHook>,
                          boost::intrusive::constant_time_size<false>>
       connections;
   std::unique_ptr<Outbox> outbox;
+
+  void on_connection_begun();
+  void on_connection_ended();
 };
 
 class Connection : public HttpExchange,

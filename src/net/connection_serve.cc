@@ -191,6 +191,17 @@ void log_failure(const std::exception_ptr& failure) {
 
 }  // namespace
 
+void ServerCore::on_connection_begun() {
+  connection_count_peak = std::max(connection_count_peak, ++connection_count);
+}
+
+void ServerCore::on_connection_ended() {
+  --connection_count;
+  if (connection_count_peak < options.crowd || connection_count > connection_count_peak / 2) return;
+  connection_count_peak = connection_count;
+  if (options.on_crowd_left) options.on_crowd_left();
+}
+
 void start_connection(const std::shared_ptr<ServerCore>& core, Socket socket,
                       const asio::ip::tcp::endpoint& peer) {
   boost::system::error_code ignored;
@@ -202,9 +213,9 @@ void start_connection(const std::shared_ptr<ServerCore>& core, Socket socket,
     connection = std::make_shared<ConnectionOver<Socket&>>(core, std::move(socket), peer_text(peer));
   }
   core->connections.push_back(*connection);
-  ++core->connection_count;
+  core->on_connection_begun();
   const auto ended = [core, connection](const std::exception_ptr& failure) {
-    --core->connection_count;
+    core->on_connection_ended();
     connection->unlink();
     if (failure) {
       log_failure(failure);

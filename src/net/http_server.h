@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -46,6 +47,10 @@ struct HttpServerOptions {
   bool exclusive = false;
   std::size_t head_bytes_max = 16 * KiB;
   std::size_t connections_max = 20'000;               // One more is accepted and closed at once.
+  // Called, on the thread of the io_context, when half of the connections have ended that there were at most
+  // since it was last called; only where those were a crowd. What they had can then be given back.
+  std::function<void()> on_crowd_left;
+  std::size_t crowd = 1000;
   Duration head_timeout = std::chrono::seconds(10);   // From the first byte of a request to its last header.
   Duration body_timeout = std::chrono::seconds(30);   // For the next KiB of a body, or the rest of it.
   Duration idle_timeout = std::chrono::seconds(75);   // Between two requests.

@@ -34,6 +34,29 @@ TEST(HttpServerTime, EndsAnIdleConnectionInSilence) {
   EXPECT_EQ(used.count("HTTP/1.1"), 1U);
 }
 
+TEST(HttpServerTime, SaysWhenHalfOfACrowdHasLeft) {
+  int left_count = 0;
+  HttpServerOptions options = Loopback::default_options();
+  options.crowd = 8;
+  options.on_crowd_left = [&left_count] { ++left_count; };
+  Loopback loopback(echo, options);
+  const auto come_and_go = [&loopback](std::size_t count) {
+    std::vector<decltype(loopback.connect())> clients;
+    for (std::size_t i = 0; i < count; ++i) clients.push_back(loopback.connect());
+    ASSERT_TRUE(loopback.until([&] { return loopback.server->connection_count() == count; }));
+    for (std::size_t left = count; left > 0; --left) {
+      clients.pop_back();
+      ASSERT_TRUE(loopback.until([&] { return loopback.server->connection_count() == left - 1; }));
+    }
+  };
+  come_and_go(7);  // No crowd.
+  EXPECT_EQ(left_count, 0);
+  come_and_go(16);  // At 8, and at 4; after that there is no crowd.
+  EXPECT_EQ(left_count, 2);
+  come_and_go(8);
+  EXPECT_EQ(left_count, 3);
+}
+
 TEST(HttpServerTime, RefusesASlowHead) {
   Loopback loopback(echo);
   auto client = loopback.connect();

@@ -60,11 +60,12 @@ Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, const st
     : core_(std::move(core)),
       socket_(std::move(socket)),
       peer_(peer),
+      share_(core_->options.body_room),
       watch_(socket_, core_->tls != nullptr) {
   request_.peer = peer_;
 }
 
-Connection::~Connection() { forget_body(); }
+Connection::~Connection() = default;
 
 void Connection::begin_moving() {
   moving_since_ = core_->now;
@@ -124,32 +125,22 @@ Connection::Step Connection::next_step() {
     if (state == RequestReader::State::body && !admitted_) return Step::body_ahead;
     const auto taken = reader().put(input_.unread());
     input_.consume(taken);
-    if (request_.body.size() > counted_bytes_ && !count_body()) return Step::refused;
+    if (!request_.body.empty() && !count_body()) return Step::refused;
     if (taken == 0 && reader().state() == state) return Step::need_bytes;
   }
 }
 
 bool Connection::count_body() {
-  const auto& room = core_->options.body_room;
-  if (!room) return true;
-  const std::uint64_t more = request_.body.size() - counted_bytes_;
-  if (room->bytes.fetch_add(more, std::memory_order_relaxed) + more > room->bytes_max) {
-    room->bytes.fetch_sub(more, std::memory_order_relaxed);
-    reader().refuse({503, Error{Code::unavailable, "the bodies of all requests together take more than the " +
-                                                       size_text(room->bytes_max) +
-                                                       " there are for them; try again shortly"}});
-    return false;
-  }
-  counted_bytes_ += more;
-  return true;
+  auto error = share_.grow_to(request_.body.size());
+  if (!error) return true;
+  reader().refuse({503, *std::move(error)});
+  return false;
 }
 
 void Connection::forget_body() {
   request_.body.clear();
   if (request_.body.capacity() > kept_output_bytes_max) request_.body.shrink_to_fit();
-  if (counted_bytes_ == free_body_bytes) return;
-  core_->options.body_room->bytes.fetch_sub(counted_bytes_ - free_body_bytes, std::memory_order_relaxed);
-  counted_bytes_ = free_body_bytes;
+  share_.give_back();
 }
 
 bool Connection::admit_body() {
@@ -251,7 +242,17 @@ void Connection::end_answer() {
   forget_body();
 }
 
+std::optional<bool> Connection::speaks_http2() {
+  const std::string_view seen = input_.unread();
+  const std::size_t size = std::min(seen.size(), http2_preface.size());
+  if (seen.substr(0, size) == http2_preface.substr(0, size) && size < http2_preface.size())
+    return std::nullopt;
+  is_fresh_ = false;
+  return seen.starts_with(http2_preface);
+}
+
 void Connection::send_gathered() {
+  if (http2_) return write_http2();
   const bool reads = phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::body;
   if (out_.empty() || failed_ || (phase_ != Phase::answer && !reads)) return;
   if (send_now() || !reads) return;
@@ -332,6 +333,7 @@ void Connection::close() {
 }
 
 void Connection::sweep() {
+  if (http2_ && !is_writing_) deadline_ = http2_->sweep();
   if (core_->now >= deadline_) {
     expired_ = true;
     boost::system::error_code ignored;
@@ -341,6 +343,7 @@ void Connection::sweep() {
 }
 
 void Connection::stop() {
+  if (http2_) return http2_->stop();
   if (phase_ != Phase::idle && phase_ != Phase::handshake && phase_ != Phase::linger) return;
   boost::system::error_code ignored;
   socket_.cancel(ignored);

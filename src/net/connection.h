@@ -28,8 +28,11 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "net/body_share.h"
 #include "net/client_watch.h"
+#include "net/event.h"
 #include "net/http.h"
+#include "net/http2_session.h"
 #include "net/http_server.h"
 #include "net/http_write.h"
 #include "net/input_buffer.h"
@@ -114,6 +117,10 @@ class Connection : public HttpExchange,
   Task<bool> flush(std::string_view body = {}, std::string_view tail = {}) { return flush_parts(body, tail); }
   // Sends as much of out_ as the kernel takes at once; true when that was all. Never with TLS.
   virtual bool send_now() = 0;
+  // Sends what the session has, beside what is read.
+  virtual void write_http2() = 0;
+  // Whether the first bytes are those of HTTP/2. Nothing: there are too few to tell.
+  std::optional<bool> speaks_http2();
   RequestReader& reader() {
     CANOPY_CHECK(reader_.has_value());
     return *reader_;
@@ -165,13 +172,18 @@ class Connection : public HttpExchange,
   HttpRequest request_;
   std::optional<RequestReader> reader_;
   std::size_t piece_bytes_ = 0;                  // Of the body, since its deadline was last put off.
-  std::size_t counted_bytes_ = free_body_bytes;  // Of the body; what is beyond the free ones is in the room.
+  BodyShare share_;
   Time moving_since_{};
   std::uint64_t moved_bytes_ = 0;
   bool rate_decides_ = false;  // About deadline_.
   std::string out_;
 
   ClientWatch watch_;
+
+  bool is_fresh_ = true;                 // Nothing has shown yet which HTTP it speaks.
+  std::unique_ptr<Http2Session> http2_;  // Where that is HTTP/2.
+  bool is_writing_ = false;              // Beside reading, which only HTTP/2 does.
+  Event written_;
 
  public:
   OutboxHook outbox_hook;

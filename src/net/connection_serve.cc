@@ -26,6 +26,7 @@ constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr int answers_in_a_row_max = 32;  // Of pipelined requests; then it is the other connections' turn.
 constexpr std::size_t gathered_output_bytes_max = 64 * KiB;
 constexpr std::size_t kept_output_bytes_max = 16 * KiB;
+constexpr std::size_t http2_read_bytes = 16 * KiB;
 
 using TlsStream = asio::ssl::stream<Socket&>;
 
@@ -62,7 +63,9 @@ class ConnectionOver final : public Connection {
     }
     int answers_in_a_row = 0;
     while (!failed_) {
-      auto step = next_step();
+      const auto is_http2 = is_fresh_ ? speaks_http2() : false;
+      if (is_http2 == true) co_return co_await serve_http2();
+      auto step = is_http2 ? next_step() : Step::need_bytes;
       if (step == Step::need_bytes) {
         const bool alone = core_->connection_count == 1;  // Nobody to send together with.
         const bool goes_out = out_.empty() || (alone && send_now()) || let_go_of_output();
@@ -104,6 +107,59 @@ class ConnectionOver final : public Connection {
   }
 
  private:
+  // Requests come and responses go at the same time: what there is to send goes out at the end of each round.
+  Task<void> serve_http2() {
+    http2_ = std::make_unique<Http2Session>(core_, peer_, [this] { core_->outbox->put(*this); });
+    if (core_->stopping) http2_->stop();
+    bool good = http2_->receive(input_.unread());
+    input_ = InputBuffer();
+    const auto room = input_.room(http2_read_bytes, http2_read_bytes);
+    while (good && !failed_) {
+      write_http2();
+      if (http2_->is_over() && !is_writing_) break;
+      if (!is_writing_) deadline_ = http2_->sweep();
+      const auto [error, size] =
+          co_await transport_.async_read_some(asio::buffer(room.data(), room.size()), use_task);
+      if (error == asio::error::operation_aborted && !expired_ && !failed_) continue;  // To look again.
+      if (error) break;
+      good = http2_->receive({room.data(), size});
+    }
+    if (is_writing_) co_await written_.wait();
+    if (!failed_) {
+      http2_->fill(out_);  // Last words, where the client was wrong.
+      if (!out_.empty()) co_await flush();
+    }
+    http2_.reset();
+    close();
+  }
+
+  void write_http2() override {
+    if (is_writing_ || failed_) return;
+    http2_->fill(out_);
+    if (out_.empty()) return look_again();
+    if (!is_tls && send_now()) return look_again();
+    is_writing_ = true;
+    asio::co_spawn(core_->io.get_executor(), write_on(shared_from_this()), asio::detached);
+  }
+
+  Task<void> write_on(std::shared_ptr<Connection> /*alive*/) {
+    while (!failed_) {
+      http2_->fill(out_);
+      if (out_.empty()) break;
+      co_await flush();
+    }
+    is_writing_ = false;
+    written_.set();
+    look_again();
+  }
+
+  // The loop may wait for bytes that will not come.
+  void look_again() {
+    if (!failed_ && !http2_->is_over()) return;
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+  }
+
   // Before a handler or a read: what is answered already is sent meanwhile. False: flush it first.
   bool let_go_of_output() {
     if (is_tls || out_.size() > gathered_output_bytes_max) return false;

@@ -44,6 +44,8 @@ struct HttpResponse {
   // nothing that a stranger wrote.
   std::string own_lines;
   std::string body;
+  // What follows the body over HTTP/2, as gRPC has it. HTTP/1.1 leaves them out.
+  std::vector<HttpHeader> trailers;
 };
 
 // One request being answered.

@@ -68,7 +68,7 @@ const std::vector<Case>& cases() {
       {"HTTP/1.2", "GET / HTTP/1.2\r\nHost: h\r\n\r\n", 505},
       {"HTTP/2.0", "GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505, "HTTP/1.1"},
       {"HTTP/3", "GET / HTTP/3\r\nHost: h\r\n\r\n", 505},
-      {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+      {"almost the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nNO\r\n\r\n", 505},
       {"a long target", "GET /" + std::string(20'000, 'a') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414,
        "limit of 16KiB"},
 

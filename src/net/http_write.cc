@@ -24,30 +24,6 @@ void append_two_digits(std::string& out, unsigned number) {
   out += static_cast<char>('0' + number % 10);
 }
 
-// The headers that say how the response is framed, or that the server sets by itself.
-bool is_ours(std::string_view name, bool has_content_type) {
-  switch (name.size()) {
-    case 2:
-      return same_text(name, "TE");
-    case 4:
-      return same_text(name, "Date");
-    case 7:
-      return same_text(name, "Trailer") || same_text(name, "Upgrade");
-    case 10:
-      return same_text(name, "Connection") || same_text(name, "Keep-Alive");
-    case 12:
-      return has_content_type && same_text(name, "Content-Type");
-    case 14:
-      return same_text(name, "Content-Length");
-    case 16:
-      return same_text(name, "Proxy-Connection");
-    case 17:
-      return same_text(name, "Transfer-Encoding");
-    default:
-      return false;
-  }
-}
-
 void append_status_line(std::string& out, int status) {
   if (status == 200) {
     out += "HTTP/1.1 200 OK\r\n";
@@ -83,6 +59,29 @@ void append_json_text(std::string& out, std::string_view text) {
 
 }  // namespace
 
+bool is_framing_header(std::string_view name, bool has_content_type) {
+  switch (name.size()) {
+    case 2:
+      return same_text(name, "TE");
+    case 4:
+      return same_text(name, "Date");
+    case 7:
+      return same_text(name, "Trailer") || same_text(name, "Upgrade");
+    case 10:
+      return same_text(name, "Connection") || same_text(name, "Keep-Alive");
+    case 12:
+      return has_content_type && same_text(name, "Content-Type");
+    case 14:
+      return same_text(name, "Content-Length");
+    case 16:
+      return same_text(name, "Proxy-Connection");
+    case 17:
+      return same_text(name, "Transfer-Encoding");
+    default:
+      return false;
+  }
+}
+
 bool has_body(int status) { return status >= 200 && status != 204 && status != 205 && status != 304; }
 
 void append_head(std::string& out, const HttpResponse& response, ResponseFrame frame,
@@ -96,7 +95,7 @@ void append_head(std::string& out, const HttpResponse& response, ResponseFrame f
     out += "\r\n";
   }
   for (const auto& [name, value] : response.headers) {
-    if (!is_token(name) || !is_field_value(value) || is_ours(name, has_content_type)) continue;
+    if (!is_token(name) || !is_field_value(value) || is_framing_header(name, has_content_type)) continue;
     out += name;
     out += ": ";
     out += value;

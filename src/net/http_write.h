@@ -25,6 +25,10 @@ struct ResponseFrame {
 void append_head(std::string& out, const HttpResponse& response, ResponseFrame frame,
                  std::string_view date_line);
 
+// Whether this header says how a response is framed, or is set by the server itself; the type of the content
+// where `has_content_type`.
+bool is_framing_header(std::string_view name, bool has_content_type);
+
 // Whether a response with this status has a body at all.
 bool has_body(int status);
 

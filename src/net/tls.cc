@@ -12,12 +12,13 @@ namespace ssl = boost::asio::ssl;
 
 constexpr const char* ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL";
 
-// We speak HTTP/1.1; a client that offers protocols without it is told so in the handshake.
+// We speak HTTP/2, or else HTTP/1.1; a client that offers protocols without them is told so in the handshake.
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* chosen_size,
                     const unsigned char* offered, unsigned offered_size, void*) {
-  constexpr std::string_view ours = "http/1.1";
-  for (unsigned at = 0; at < offered_size && at + 1 + offered[at] <= offered_size; at += 1U + offered[at]) {
-    if (offered[at] == ours.size() && std::memcmp(offered + at + 1, ours.data(), ours.size()) == 0) {
+  for (const std::string_view ours : {"h2", "http/1.1"}) {
+    for (unsigned at = 0; at < offered_size && at + 1 + offered[at] <= offered_size; at += 1U + offered[at]) {
+      if (offered[at] != ours.size() || std::memcmp(offered + at + 1, ours.data(), ours.size()) != 0)
+        continue;
       *chosen = offered + at + 1;
       *chosen_size = offered[at];
       return SSL_TLSEXT_ERR_OK;

@@ -1,5 +1,5 @@
 #pragma once
-// The server's side of TLS: 1.2 and 1.3, forward secret ciphers only, HTTP/1.1 by ALPN.
+// The server's side of TLS: 1.2 and 1.3, forward secret ciphers only, HTTP/2 or HTTP/1.1 by ALPN.
 
 #include <memory>
 #include <string>

@@ -1,0 +1,125 @@
+// One stream of HTTP/2: its request as it comes, its response as it goes.
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/units.h"
+#include "net/connection.h"
+#include "net/http2_session.h"
+#include "net/http_write.h"
+
+namespace canopy::net {
+namespace {
+
+constexpr std::size_t body_piece_bytes = KiB;               // Less than this puts no deadline off.
+constexpr std::size_t field_overhead_bytes = 32;            // RFC 9113, 10.5.1: of each, beside its text.
+constexpr std::size_t waiting_output_bytes_max = 64 * KiB;  // Of a stream; then its writer waits.
+
+}  // namespace
+
+Http2Stream::Http2Stream(Http2Session& session, std::int32_t id)
+    : core_(session.core_),
+      session_(&session),
+      id_(id),
+      peer_(session.peer_),
+      share_(core_->options.body_room) {
+  request_.peer = peer_;
+  due_ = core_->now + core_->sweep_period + core_->options.head_timeout;
+}
+
+asio::io_context& Http2Stream::io() { return core_->io; }
+
+bool Http2Stream::add_field(std::string_view name, std::string_view value) {
+  head_bytes_ += name.size() + value.size() + field_overhead_bytes;
+  if (head_bytes_ > core_->options.head_bytes_max) return false;
+  const std::string_view kept = texts_.emplace_back(value);
+  if (name == ":method") {
+    request_.method = kept;
+  } else if (name == ":path") {
+    request_.target = kept;
+    const auto mark = kept.find('?');
+    request_.path = kept.substr(0, mark);
+    request_.query = mark == std::string_view::npos ? std::string_view() : kept.substr(mark + 1);
+  } else if (name == ":authority") {
+    request_.headers.emplace_back("host", kept);
+  } else if (!name.starts_with(':')) {
+    // Only where there is no :authority may it say the host: else two would.
+    if (name == "host" && !request_.header("host").empty()) return true;
+    request_.headers.emplace_back(texts_.emplace_back(name), kept);
+  }
+  return true;
+}
+
+std::optional<HttpResponse> Http2Stream::add_body(std::string_view bytes) {
+  if (request_.body.size() + bytes.size() > body_bytes_max_) {
+    return error_response(413, {Code::too_large, "the body of the request is larger than the limit of " +
+                                                     size_text(body_bytes_max_)});
+  }
+  request_.body += bytes;
+  piece_bytes_ += bytes.size();
+  if (piece_bytes_ >= body_piece_bytes) {
+    piece_bytes_ = 0;
+    due_ = core_->now + core_->sweep_period + core_->options.body_timeout;
+  }
+  const auto error = share_.grow_to(request_.body.size());
+  if (!error) return std::nullopt;
+  HttpResponse refusal = error_response(503, *error);
+  refusal.headers.push_back({"Retry-After", "1"});
+  return refusal;
+}
+
+Task<void> Http2Stream::run() {
+  HttpResponse response = co_await core_->handler(*this);
+  gone_ = nullptr;
+  if (session_ == nullptr) co_return;
+  if (!is_streaming_) {
+    session_->answer(*this, std::move(response));
+    co_return;
+  }
+  is_streaming_ = false;
+  trailers_ = std::move(response.trailers);
+  session_->resume(*this);
+}
+
+Task<bool> Http2Stream::start_stream(HttpResponse head) {
+  if (is_answered_ || session_ == nullptr) co_return false;
+  is_streaming_ = true;
+  session_->submit_head(*this, head, false);
+  co_return true;
+}
+
+Task<bool> Http2Stream::write(std::string_view chunk) {
+  if (!is_streaming_ || session_ == nullptr) co_return false;
+  if (is_silent_ || chunk.empty()) co_return true;
+  if (!has_output()) due_ = core_->now + core_->sweep_period + core_->options.write_timeout;
+  output_.erase(0, std::exchange(sent_, 0));
+  output_ += chunk;
+  session_->resume(*this);
+  while (session_ != nullptr && output_.size() - sent_ > waiting_output_bytes_max) co_await taken_.wait();
+  co_return session_ != nullptr;
+}
+
+std::size_t Http2Stream::take(std::uint8_t* to, std::size_t size) {
+  const std::size_t taken = std::min(size, output_.size() - sent_);
+  std::memcpy(to, output_.data() + sent_, taken);
+  sent_ += taken;
+  due_ = has_output() || !is_streaming_ ? core_->now + core_->sweep_period + core_->options.write_timeout
+                                        : never;
+  if (!has_output()) {
+    output_ = std::string();
+    sent_ = 0;
+  }
+  if (output_.size() - sent_ <= waiting_output_bytes_max) taken_.set();
+  return taken;
+}
+
+void Http2Stream::end() {
+  session_ = nullptr;
+  output_ = std::string();
+  sent_ = 0;
+  taken_.set();
+  if (const auto gone = std::exchange(gone_, nullptr)) gone();
+}
+
+}  // namespace canopy::net

@@ -22,6 +22,8 @@ net::Task<Result<Made>> Supply::provide(exec::Runtime& runtime, const Function& 
   const std::function<Result<Made>()> make = [&] { return runtime.prepare(function); };
   auto made = co_await net::run_blocking(compiling_, make);
   if (!made && made.error().stage == Stage::none) made.error().stage = Stage::start;
+  // The cache let go of it in between; the next call has it fetched again.
+  if (!made && made.error().code == Code::not_found) made.error().code = Code::unavailable;
   co_return made;
 }
 

@@ -157,6 +157,22 @@ TEST(NodeFrames, AReplyThatTookLessThanNoTimeIsRefused) {
   EXPECT_EQ(read_end(body, reply).error().code, Code::invalid);
 }
 
+TEST(NodeFrames, AReplyEndsWithNoErrorThatIsAboutAClient) {
+  for (int number = 0; number <= static_cast<int>(Code::deadline); ++number) {
+    const auto code = static_cast<Code>(number);
+    Reply reply;
+    reply.error = Error{code, "words", Stage::run};
+    std::string body;
+    write_end(reply, {}, 0, body);
+    Reply read;
+    EXPECT_EQ(read_end(body, read).has_value(), is_of_a_run(code)) << name(code);
+  }
+  for (const Code code : {Code::unauthorized, Code::forbidden, Code::not_found, Code::slow_client,
+                          Code::conflict, Code::too_large}) {
+    EXPECT_FALSE(is_of_a_run(code)) << name(code);
+  }
+}
+
 TEST(NodeFrames, SetupHelloAndLoadComeOutAsTheyWentIn) {
   std::string body;
   write_setup({.worker = 2,

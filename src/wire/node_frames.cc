@@ -51,16 +51,45 @@ std::vector<Header> take_headers(Headers& from) {
   return headers;
 }
 
+// Whoever called would take an answer such as 401 for the server's own.
 Result<Error> take_error(frames::Error& from) {
   if (from.code() > static_cast<std::uint32_t>(Code::deadline) ||
       from.stage() > static_cast<std::uint32_t>(Stage::reply)) {
     return fail(Code::invalid, "a frame's body has an error that there is not");
   }
-  return Error{static_cast<Code>(from.code()), std::move(*from.mutable_message()),
-               static_cast<Stage>(from.stage())};
+  const auto code = static_cast<Code>(from.code());
+  if (!is_of_a_run(code)) {
+    return fail(Code::invalid,
+                "a frame's body has an error that no run ends with: '" + std::string(name(code)) + '\'');
+  }
+  return Error{code, std::move(*from.mutable_message()), static_cast<Stage>(from.stage())};
 }
 
 }  // namespace
+
+bool is_of_a_run(Code code) {
+  switch (code) {
+    case Code::invalid:  // The input is none that the function takes.
+    case Code::refused:
+    case Code::function_failed:
+    case Code::exhausted:
+    case Code::canceled:
+    case Code::internal:
+    case Code::died:
+    case Code::limit:
+    case Code::unavailable:
+    case Code::deadline:
+      return true;
+    case Code::unauthorized:
+    case Code::forbidden:
+    case Code::not_found:
+    case Code::slow_client:
+    case Code::conflict:
+    case Code::too_large:
+      return false;
+  }
+  return false;
+}
 
 void write_setup(const WorkerSetup& setup, std::string& out) {
   auto& message = cleared<frames::Setup>();

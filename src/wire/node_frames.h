@@ -61,6 +61,10 @@ struct OpenedCall {
 
 inline constexpr std::size_t piece_bytes_max = 64 << 10;  // Of an input or output in one frame.
 
+// Whether a call that a worker runs can end with it. What is about a client and its key is decided before a
+// call goes to a worker.
+bool is_of_a_run(Code code);
+
 // Each appends to `out`, which is cleared first.
 void write_setup(const WorkerSetup& setup, std::string& out);
 void write_hello(const Hello& hello, std::string& out);
@@ -76,7 +80,7 @@ Result<Hello> read_hello(std::string_view body);
 Result<Function> read_function(std::string_view body);
 Result<OpenedCall> read_open(std::string_view body);
 // Into `reply`, behind the output that is there already; returns how many bytes the log dropped. What the
-// function said itself (status, headers) is as it said it; nobody has looked at it.
+// function said itself (status, headers) is as it said it; nobody has looked at it. An error is one of a run.
 Result<std::uint64_t> read_end(std::string_view body, Reply& reply);
 Result<WorkerLoad> read_load(std::string_view body);
 

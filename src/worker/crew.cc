@@ -374,6 +374,10 @@ void Crew::on_end(Peer& peer, const wire::Frame& frame) {
     const auto known = peer.functions.find(call->definition_->number);
     if (known != peer.functions.end()) known->second = true;
     const auto dropped = wire::read_end(frame.body, call->reply_);
+    if (auto& error = call->reply_.error; error && error->code == Code::canceled && !call->canceled_) {
+      *error = {Code::internal, "its worker says that it was cancelled, and nobody asked for that",
+                Stage::run};
+    }
     if (dropped && call->reply_.output.size() > call->definition_->function.limits.output_bytes) {
       fail(*call, too_much_output(*call->definition_));
     } else if (dropped) {

@@ -193,6 +193,22 @@ TEST_F(CrewTest, AFunctionsErrorIsItsOwnHereToo) {
   EXPECT_FALSE(reply.lost);
 }
 
+// What it may answer its own clients with is nothing that it may answer another's.
+TEST_F(CrewTest, ARunDoesNotEndWithAClientsError) {
+  deploy({.begin = {}, .end = [](Call&, Reply& reply) {
+            reply.error = Error{Code::unauthorized, "who are you?", Stage::none};
+          }});
+  hire();
+  EXPECT_EQ(finished(begin()).error->code, Code::internal);
+}
+
+TEST_F(CrewTest, NobodyButTheCallerCancels) {
+  deploy({.begin = {},
+          .end = [](Call&, Reply& reply) { reply.error = Error{Code::canceled, "no more", Stage::run}; }});
+  hire();
+  EXPECT_EQ(finished(begin()).error->code, Code::internal);
+}
+
 TEST_F(CrewTest, TheLogIsSeenWhileTheCallRuns) {
   deploy({.begin = [](Call& call) { call.log->write(CallLog::Stream::err, "piece"); },
           .waits = true,

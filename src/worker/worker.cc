@@ -268,6 +268,8 @@ net::Task<Result<std::shared_ptr<exec::Template>>> Worker::find(std::shared_ptr<
 
 void Worker::end(Running& running, Reply& reply) {
   Line& line = *running.line;
+  // Whoever sent the call would not believe another: it is a mistake of ours.
+  if (reply.error && !wire::is_of_a_run(reply.error->code)) reply.error->code = Code::internal;
   running.served->used = core_.clock().now();
   --running.served->call_count;
   --running_count_;

@@ -312,6 +312,8 @@ def test_members_that_answer_wrongly(server):
               (lambda line, call: line.send("end", field(1, 400) + header(b"X-A\r\nX-B: c", b"d"), call), range(200, 600), None),
               (lambda line, call: line.send("end", field(1, 400) + header(b"X-A", b"d\r\nX-B: c"), call), range(200, 600), None),
               (lambda line, call: line.send("end", field(1, 400) + field(10, field(1, 99)), call), (500,), "internal"),
+              *[(lambda line, call, code=code: line.send("end", field(1, 400) + field(10, field(1, code) + field(2, b"who?")), call),
+                 (500,), "internal") for code in (1, 2, 3, 4, 5, 6, 10)],  # What is about a client, and no run's.
               (lambda line, call: line.socket.close(), (502,), "died"),
               (lambda line, call: line.socket.sendall(b"\xff" * 100), (502,), "died"),
               (lambda line, call: None, (504,), "deadline")]

@@ -276,6 +276,22 @@ TEST_F(Python, EndsPastItsProcesses) {
   EXPECT_TRUE(failed_with(threads, Code::limit, "processes"));
 }
 
+// All its calls together may have many more.
+TEST_F(Python, StartsFewProcessesWhileItIsImported) {
+  RuntimeOptions options;
+  options.folder = folder_ / "python-many";
+  options.find_code = [](std::string_view digest) -> Result<fs::path> { return folder_ / digest; };
+  options.calls_max = 64;
+  const auto runtime = make_runtime(std::move(options), {core_}, *pool_);
+  const auto made =
+      runtime->prepare(function("import os, signal\n"
+                                "for count in range(1000):\n"
+                                "  if os.fork() == 0: signal.pause()\n"));
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().message.find("Resource temporarily unavailable"), std::string::npos)
+      << made.error().message;
+}
+
 TEST_F(Python, EndsPastItsTmp) {
   Function made = function("def handle(r):\n  open('/tmp/big', 'wb').write(b'x' * (2 << 20))\n");
   made.limits.tmp_bytes = MiB;

@@ -29,7 +29,9 @@ MEBIBYTE = 1 << 20
 SLACK = 64 * MEBIBYTE  # Of address space: stacks of threads, mapped libraries.
 CALL_SOCKET, WALLS_SOCKET = 3, 4
 SWEEPS = 4  # At once.
-FILES_MAX = 4096  # While the function is imported. Later more: see sandbox.cc.
+# While the function is imported. Later more: see sandbox.cc.
+FILES_MAX = 4096
+PROCESSES_MAX = 256  # And threads.
 TEXT_MAX = 16 * 1024  # Of a traceback or a message.
 HANDLERS = ("handle", "handler", "main")
 SOURCE = "/function/handler.py"
@@ -540,6 +542,8 @@ def main():
     resource.setrlimit(resource.RLIMIT_STACK, (8 * MEBIBYTE if hard < 0 else min(hard, 8 * MEBIBYTE), hard))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, FILES_MAX), hard))
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES_MAX if hard < 0 else min(hard, PROCESSES_MAX), hard))
     control = socket.socket(fileno=3)
     setup = Setup(unpack(control.recv(1 << 20)))
     os.environ.update(setup.env)
@@ -560,8 +564,9 @@ def main():
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    for name in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
+        hard = resource.getrlimit(name)[1]
+        resource.setrlimit(name, (hard, hard))
     gc.collect()
     gc.freeze()
     control.send(pack(["ready", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))

@@ -6,8 +6,12 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.parse
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+import interpreter  # noqa: E402  (It is beside the folders of the tests.)
 
 START_TIME = 60  # Generous: a test never waits this long unless something is broken.
 RUN_TIME = 900
@@ -128,9 +132,21 @@ class World:
         check(self._shared.process.poll() is None, f"the server has ended:\n{self._shared.text()}")
         return self._shared
 
+    def warm_folder(self, name):
+        """A data folder that has nothing but the compiled interpreter of JavaScript."""
+        shared = self.shared_server()
+        if not interpreter.is_made(shared.data):
+            source = self.fresh("first.js")
+            source.write_text("export default () => null;\n")
+            self.must("deploy", source, "--name=t/first", url=shared.url)
+        folder = self.fresh_folder(name)
+        interpreter.share(shared.data, folder)
+        return folder
+
     def own_server(self, *flags):
         """A server for one test."""
-        server = Server(self, self.fresh("data"), flags)
+        made = self._shared is not None and interpreter.is_made(self._shared.data)
+        server = Server(self, self.warm_folder("data") if made else self.fresh("data"), flags)
         self._own.append(server)
         return server
 

@@ -8,9 +8,13 @@ import resource
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+import interpreter  # noqa: E402  (It is beside the folders of the tests.)
 
 http.client._MAXHEADERS = 20000
 WAT_FLAGS = ("--enable-threads", "--enable-memory64", "--enable-multi-memory", "--debug-names")
@@ -25,6 +29,7 @@ program = None
 is_long = False
 is_sanitized = False  # Then it is slow, and keeps freed memory: what it says at the end is looked at instead.
 _work = None
+_kept = None  # What one group made for itself and is of use for the next: the interpreter of JavaScript.
 _modules = {}
 
 
@@ -37,13 +42,14 @@ class Skip(Exception):
 
 
 def prepare(path, with_long):
-    global program, is_long, is_sanitized, SETTLE_TIMEOUT, START_TIMEOUT, _work
+    global program, is_long, is_sanitized, SETTLE_TIMEOUT, START_TIMEOUT, _work, _kept
     program, is_long = os.path.abspath(path), with_long
     content = pathlib.Path(program).read_bytes()
     is_sanitized = any(word in content for word in SANITIZERS)
     if is_sanitized:
         SETTLE_TIMEOUT = START_TIMEOUT = 60
     _work = pathlib.Path(tempfile.mkdtemp(prefix="canopy-hostile-"))
+    _kept = new_folder("kept")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -350,7 +356,9 @@ class Place:
         self.flags = flags
 
     def __enter__(self):
-        self.server = Server(new_folder("data"), *self.flags).started()
+        folder = new_folder("data")
+        interpreter.share(_kept, folder)
+        self.server = Server(folder, *self.flags).started()
         self.server.deployed("neighbour/echo", guest("echo.wat"))
         for _ in range(16):  # So that both cores have loaded it, and memory is what it will be.
             Neighbour(self.server).ask_many(20)
@@ -358,6 +366,8 @@ class Place:
 
     def __exit__(self, *failure):
         self.server.stop()
+        if not interpreter.is_made(_kept):
+            interpreter.share(self.server.folder, _kept)
 
     def check(self, test):
         before = self.baseline()

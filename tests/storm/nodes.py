@@ -1,12 +1,16 @@
 """Workers that joined over the network die, stop and come back, and calls are pushed and pulled in turn."""
 import atexit
 import os
+import pathlib
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+import interpreter  # noqa: E402  (It is beside the folders of the tests.)
 from ledger import Ledger, audit, submit_until
 from server import EXAMPLES, Server, check, free_port, wait_until
 
@@ -42,6 +46,9 @@ def nodes_storm(arguments, folder):
                     "--call-losses=1000")
     server.start()
     server.deploy(EXAMPLES / "echo", "storm/echo")
+    server.deploy(EXAMPLES / "hello-js", "storm/first")
+    for name in ("one", "two", "three"):
+        interpreter.share(folder / "data", folder / name)
     nodes = [Node(server, name, port) for name in ("one", "two", "three")]
     wait_until("three nodes are ready", lambda: len(ready_nodes(server)) == 3, patience=300)
     server.json("PUT", "/v1/dispatch", body=b'{"mode": "push"}')

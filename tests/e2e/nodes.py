@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from world import START_TIME, Failure, check, wait_until
+from world import START_TIME, Failure, check, check_words, wait_until
 
 JOIN_TIME = 600  # A node that has no interpreter compiles one: minutes, on a machine with more to do.
 
@@ -42,8 +42,20 @@ class Node:
     def end(self):
         if self.process.poll() is None:
             self.signal(signal.SIGCONT)
-            self.process.kill()
-            self.process.wait(START_TIME)
+            # Leaks are told at the end, so with a sanitizer it has one.
+            self.signal(signal.SIGTERM if self.world.is_sanitized else signal.SIGKILL)
+            try:
+                self.process.wait(START_TIME)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise Failure(f"the node {self.name} did not stop:\n{self.text()[-3000:]}") from None
+        check_words(self.text())
+
+
+def end_all(nodes):
+    with contextlib.ExitStack() as ends:
+        for node in nodes:
+            ends.callback(node.end)
 
 
 def node_address(server):
@@ -68,8 +80,7 @@ def three_nodes(world, server, *flags):
         raise Failure(f"{failure}\n" + "".join(f"-- {node.name}\n{node.text()[-3000:]}" for node in nodes)
                       + f"-- server\n{server.text()[-3000:]}") from None
     finally:
-        for node in nodes:
-            node.end()
+        end_all(nodes)
 
 
 def shown(server):
@@ -283,5 +294,4 @@ def test_nodes_join_in_tls(world):
         wait_until(lambda: "does not answer" in nodes[2].text(), "the third node to give up", JOIN_TIME)
         check("has joined" not in nodes[1].text() + nodes[2].text(), "a node joined without trusting the server")
     finally:
-        for node in nodes:
-            node.end()
+        end_all(nodes)

@@ -72,6 +72,15 @@ def main():
 
 
 def attempt(test, world):
+    word, detail = outcome(test, world)
+    try:
+        world.end_test()
+    except Failure as failure:
+        return "failed", f"{detail}\n{failure}"
+    return word, detail
+
+
+def outcome(test, world):
     try:
         test(world)
         return "passed", ""
@@ -81,8 +90,6 @@ def attempt(test, world):
         return "failed", f"\n{failure}"
     except Exception:  # A broken test is a failed one; the others still run.
         return "failed", "\n" + traceback.format_exc()
-    finally:
-        world.end_test()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import interpreter  # noqa: E402  (It is beside the folders of the tests.)
 START_TIME = 60  # Generous: a test never waits this long unless something is broken.
 RUN_TIME = 900
 PATIENT = ["--compile-timeout=15m"]  # A busy machine is no failure.
+SANITIZERS = (b"__asan_init", b"__tsan_init")
 
 
 class Failure(Exception):
@@ -39,6 +40,11 @@ def wait_until(condition, what, seconds=START_TIME):
             return value
         time.sleep(0.02)
     raise Failure(f"{what} did not happen within {seconds} s")
+
+
+def check_words(text):
+    """A sanitizer's finding does not end the program by itself."""
+    check(not re.search(r"\w+Sanitizer|runtime error:", text), f"a sanitizer found:\n{text[-20000:]}")
 
 
 class Server:
@@ -73,6 +79,7 @@ class Server:
         """As a power cut would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(START_TIME)
+        check_words(self.text())
 
     def stop(self):
         """As Ctrl-C does. Returns its exit status."""
@@ -83,9 +90,17 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
             raise Failure(f"canopy up did not stop:\n{self.text()}") from None
-        found = re.search(r"\w+Sanitizer|runtime error:", self.text())  # Leaks are told at the end.
-        check(not found, f"a sanitizer found:\n{self.text()[-20000:]}")
+        check_words(self.text())
         return status
+
+    def end(self):
+        """When its test is over."""
+        if self.process.poll() is not None:
+            check_words(self.text())
+        elif self.world.is_sanitized:
+            self.stop()  # Leaks are told at the end.
+        else:
+            self.kill()
 
     def restart(self):
         self.log.write_text("")
@@ -110,6 +125,7 @@ class World:
         self._own = []
         self._modules = {}
         self.up_flags = []
+        self.is_sanitized = any(word in canopy.read_bytes() for word in SANITIZERS)
 
     def environment(self, **more):
         base = {key: value for key, value in os.environ.items() if not key.startswith("CANOPY_") or
@@ -160,6 +176,7 @@ class World:
         except subprocess.TimeoutExpired:
             raise Failure(f"canopy {' '.join(map(str, arguments))} took more than {RUN_TIME} s") from None
         end.out, end.err = end.stdout.decode(errors="replace"), end.stderr.decode(errors="replace")
+        check_words(end.err)
         return end
 
     def must(self, *arguments, **how):
@@ -196,10 +213,14 @@ class World:
                 raise Skip("Rust has no library for wasm32-wasip1; rustup target add wasm32-wasip1")
 
     def end_test(self):
-        for server in self._own:
-            if server.process.poll() is None:
-                server.kill()
-        self._own = []
+        own, self._own = self._own, []
+        failures = []
+        for server in own:
+            try:
+                server.end()
+            except Failure as failure:
+                failures.append(str(failure))
+        check(not failures, "\n".join(failures))
 
     def close(self):
         self.end_test()

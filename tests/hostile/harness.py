@@ -225,6 +225,7 @@ class Server:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        self.check_words()
 
     def connect(self, timeout=REPLY_TIMEOUT, receive_buffer=None):
         connection = socket.socket()

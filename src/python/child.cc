@@ -103,12 +103,12 @@ Result<void> become_python(const LaunchPlan& plan) {
   // By its first word it finds its library.
   std::vector<std::string> words = {plan.interpreter.string(), "-I", "-B"};
   if (plan.install) {
-    for (const char* const word :
-         {"-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-cache-dir",
-          "--no-compile", "--no-warn-script-location", "--progress-bar=off",
-          "--only-binary=:all:", "--target=/site", "--requirement=/function/requirements.txt"}) {
+    for (const char* const word : {"-m", "pip", "install", "--no-input", "--disable-pip-version-check",
+                                   "--no-cache-dir", "--no-compile", "--no-warn-script-location",
+                                   "--progress-bar=off", "--only-binary=:all:", "--target=/site"}) {
       words.emplace_back(word);
     }
+    words.emplace_back("--requirement=/site/" + std::string(requirements_file));
   } else {
     words.emplace_back("/canopy/zygote.py");
   }
@@ -160,7 +160,8 @@ Result<pid_t> spawn(int control, int output) {
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
-  // A group of its own: signals to a group do not stop at a namespace, and a function may send one to its own.
+  // A group of its own: signals to a group do not stop at a namespace, and a function may send one to its
+  // own.
   posix_spawnattr_setflags(&attributes,
                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   std::array<std::string, 3> words = {"/proc/self/exe", std::string(python_child_word),

@@ -18,7 +18,8 @@
 namespace canopy::python {
 
 inline constexpr std::string_view python_child_word = "run-python";
-inline constexpr std::string_view installer_folder = ".installing";  // In /site, and left there.
+inline constexpr std::string_view requirements_file = ".requirements.txt";  // In /site, for the installer.
+inline constexpr std::string_view installer_folder = ".installing";         // In /site, and left there.
 
 struct LaunchPlan {
   SandboxPlan sandbox;

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "python/child.h"
 #include "wire/python_frames.h"
+#include "wire/requirements.h"
 
 namespace canopy::python {
 namespace {
@@ -29,6 +30,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view half_made = ".new";
 constexpr std::size_t words_kept = 4 * KiB;
 constexpr std::size_t packet_bytes_max = 64 * KiB;
+constexpr std::size_t requirements_bytes_max = 256 * KiB;
 // Of our environment the installer gets these: where to get packages from, and how to trust it.
 constexpr std::array variables = {
     "PIP_INDEX_URL",       "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX",  "PIP_CERT",
@@ -114,6 +116,30 @@ std::optional<Error> hear_broken(const Descriptor& control) {
   return Error{Code::unavailable, packet->text};
 }
 
+// In /site, and left there for as long as the installer runs: what it is asked for.
+Result<void> write_requirements(const fs::path& made) {
+  std::ifstream from(made / "function" / "requirements.txt", std::ios::binary);
+  std::string text(requirements_bytes_max + 1, '\0');
+  from.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (from.bad() || (from.fail() && !from.eof())) {
+    return fail(Code::refused, "requirements.txt is no file; write the packages into it, a line each");
+  }
+  text.resize(static_cast<std::size_t>(from.gcount()));
+  if (text.size() > requirements_bytes_max) {
+    return fail(Code::refused, "requirements.txt has more than " + size_text(requirements_bytes_max) +
+                                   "; name fewer packages");
+  }
+  CANOPY_TRY(const std::string plain, wire::plain_requirements(text));
+  const fs::path to = made / "site" / requirements_file;
+  std::ofstream file(to, std::ios::binary);
+  file << plain;
+  file.close();
+  std::error_code error;
+  fs::permissions(to, fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read, error);
+  if (file && !error) return {};
+  return fail(Code::unavailable, "cannot write " + to.string() + ": is the disk full?");
+}
+
 }  // namespace
 
 bool Folders::renew(const std::string& name) const {
@@ -171,6 +197,7 @@ Result<std::uint64_t> Folders::sweep(const std::set<std::string>& names, Duratio
 }
 
 Result<void> install(const Interpreter& interpreter, const fs::path& made, const InstallOptions& options) {
+  CANOPY_TRY_VOID(write_requirements(made));
   LaunchPlan plan;
   plan.interpreter = interpreter.program;
   plan.install = true;
@@ -199,6 +226,7 @@ Result<void> install(const Interpreter& interpreter, const fs::path& made, const
   if (WIFEXITED(*status) && WEXITSTATUS(*status) == 0) {
     std::error_code ignored;
     fs::remove_all(made / "site" / installer_folder, ignored);
+    fs::remove(made / "site" / requirements_file, ignored);
     open_folders(made / "site");
     return {};
   }

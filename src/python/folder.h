@@ -56,9 +56,8 @@ class Folders {
 };
 
 // Has what `made`/function/requirements.txt asks for installed into `made`/site.
-//   refused      in the installer's own words
-//   limit        it took too long
-//   unavailable  it cannot be run here
+//   refused      it asks for more than packages by their names (wire/requirements.h); or in the installer's
+//   own words limit        it took too long unavailable  it cannot be run here
 Result<void> install(const Interpreter& interpreter, const std::filesystem::path& made,
                      const InstallOptions& options);
 

@@ -3,6 +3,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import socket
 import threading
 
 from harness import Place, Skip, expect, expect_error, poll
@@ -272,3 +273,33 @@ def test_import_that_misbehaves(server):
         reply = server.request("PUT", f"/v1/functions/hostile/py-import-{name}", source.encode(),
                                {"Content-Type": "text/x-python"}, timeout=120)
         expect(400 <= reply.status < 500, f"{name}: {reply}")
+
+
+def test_requirements_that_reach_elsewhere(server):
+    """The installer has the network and the server's settings for it: a file that names more than packages never
+    comes to it."""
+    def deploy(requirements):
+        body = b""
+        for name, rest, content in ((b"code", b'; filename="handler.py"\r\nContent-Type: text/x-python', b"def handle(r): return 1\n"),
+                                    (b"file", b'; filename="requirements.txt"', requirements)):
+            body += b'--edge\r\nContent-Disposition: form-data; name="' + name + b'"' + rest + b"\r\n\r\n" + content + b"\r\n"
+        return server.deploy("hostile/py-requirements", body + b"--edge--\r\n", timeout=120,
+                             content_type="multipart/form-data; boundary=edge")
+
+    if not shutil.which("python3"):
+        raise Skip("python3 is not installed")
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as intranet:
+        intranet.settimeout(0)
+        url = b"http://127.0.0.1:%d/" % intranet.getsockname()[1]
+        for line in (b"-r " + url, b"a @ " + url + b"a-1-py3-none-any.whl", b"-i " + url + b"\na", b"-r /proc/self/environ",
+                     b"--constraint=file:///proc/self/environ", b"${PIP_INDEX_URL}", b"a --no-binary=a", b"-e /function",
+                     b"-\\\nr " + url, b"a\x0c-r " + url, b"# -*- coding: utf-7 -*-\n+AC0-r+ACA-" + url):
+            words = expect_error(deploy(line), 422, "refused", "of requirements.txt", "write a line such as")
+            expect("PIP_" not in words.replace("(PIP_INDEX_URL", "").replace("${PIP_INDEX_URL}", ""), words)
+        try:
+            asked.append(intranet.accept())
+        except BlockingIOError:
+            pass
+        expect(not asked, "the installer has asked this machine")
+    expect_error(deploy(b"a\n" * 200_000), 422, "refused", "256KiB")

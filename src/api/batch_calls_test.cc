@@ -19,7 +19,7 @@ TEST(BatchCalls, AreAllTakenAndEachKeepsItsResult) {
   ASSERT_EQ(answer.status, 202) << answer.body;
   const auto json = json_of(answer);
   EXPECT_EQ(json.at("accepted").to_number<int>(), 3);
-  const std::vector<std::string> outputs = {"[1,2]", "text", ""};
+  const std::vector<std::string> outputs = {"[1, 2]", "text", ""};
   const auto& calls = json.at("calls").as_array();
   ASSERT_EQ(calls.size(), outputs.size());
   for (std::size_t i = 0; i < outputs.size(); ++i) {

@@ -17,11 +17,13 @@ namespace canopy::api {
 
 inline constexpr Duration disk_patience = std::chrono::seconds(30);
 
-// Waits on this core for what a log's thread will say; not longer than disk_patience.
+// Waits on this core for what a log's thread will say; not longer than disk_patience from when it was made,
+// so that who waits for many waits no longer than for one.
 template <class T>
 class LogAnswer {
  public:
-  explicit LogAnswer(exec::Core& core) : core_(core), state_(std::make_shared<State>()) {}
+  explicit LogAnswer(exec::Core& core)
+      : core_(core), until_(core.clock().now() + disk_patience), state_(std::make_shared<State>()) {}
 
   store::CallLog::Done<T> done() const {
     return [state = state_, &core = core_](Result<T> result) {
@@ -35,7 +37,7 @@ class LogAnswer {
   net::Task<Result<T>> wait() {
     const auto state = state_;
     Alarm alarm(core_);
-    alarm.set(core_.clock().now() + disk_patience, [state] { state->event.set(); });
+    alarm.set(until_, [state] { state->event.set(); });
     co_await state->event.wait();
     if (state->result) co_return *std::move(state->result);
     co_return fail(Code::unavailable,
@@ -49,6 +51,7 @@ class LogAnswer {
     net::Event event;
   };
   exec::Core& core_;
+  const Time until_;
   const std::shared_ptr<State> state_;
 };
 

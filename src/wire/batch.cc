@@ -5,8 +5,6 @@
 #include <string>
 #include <utility>
 
-#include <boost/json/serialize.hpp>
-
 #include "base/log.h"
 #include "wire/headers.h"
 #include "wire/json_read.h"
@@ -39,10 +37,103 @@ Result<std::uint32_t> read_retry(const boost::json::value& value) {
   return fail(Code::invalid, "retry is a whole number, 0 to 100");
 }
 
-Result<void> read_member(std::string_view name, const boost::json::value& value, DurableCall& call,
-                         std::string& content_type) {
+// Finds what stands where in a text that is known to be JSON. As a value, 1.0 would become 1E0, and a number
+// of thirty digits another one.
+class Text {
+ public:
+  explicit Text(std::string_view json) : json_(json) {}
+
+  // Past the bracket that comes next.
+  void enter() {
+    skip_space();
+    ++at_;
+  }
+  // Whether there is another element here, before which it stands then; else it is past the bracket.
+  bool more() {
+    skip_space();
+    if (json_[at_] == ',') ++at_;
+    skip_space();
+    const bool over = json_[at_] == ']' || json_[at_] == '}';
+    if (over) ++at_;
+    return !over;
+  }
+  std::string key() {
+    const std::string_view quoted = value();
+    skip_space();
+    ++at_;  // The colon.
+    if (quoted.find('\\') == quoted.npos) return std::string(quoted.substr(1, quoted.size() - 2));
+    const auto read = parse_json(quoted, {.bytes_max = quoted.size()});
+    return read && read->is_string() ? std::string(view(read->get_string())) : std::string();
+  }
+  std::string_view value() {
+    skip_space();
+    const std::size_t begin = at_;
+    std::size_t depth = 0;
+    do {
+      const char c = json_[at_];
+      if (c == '"') {
+        skip_string();
+        continue;
+      }
+      if (c == '[' || c == '{') ++depth;
+      if (c == ']' || c == '}') --depth;
+      ++at_;
+      // A number or a word goes on; brackets are whole here.
+      if (depth == 0 && c != ']' && c != '}') at_ = std::min(json_.find_first_of(ends, at_), json_.size());
+    } while (depth > 0);
+    return json_.substr(begin, at_ - begin);
+  }
+
+ private:
+  static constexpr std::string_view spaces = " \t\r\n";
+  static constexpr std::string_view ends = " \t\r\n,]}";
+
+  void skip_space() { at_ = json_.find_first_not_of(spaces, at_); }
+  void skip_string() {
+    for (++at_; json_[at_] != '"'; ++at_) {
+      if (json_[at_] == '\\') ++at_;
+    }
+    ++at_;
+  }
+
+  const std::string_view json_;
+  std::size_t at_ = 0;
+};
+
+std::string_view find_input(std::string_view call) {
+  std::string_view input;
+  if (call.front() != '{') return input;
+  Text text(call);
+  text.enter();
+  while (text.more()) {
+    const bool is_input = text.key() == "json";
+    const std::string_view value = text.value();
+    if (is_input) input = value;
+  }
+  return input;
+}
+
+// What each call of a batch has as its json, as it was sent.
+std::vector<std::string_view> find_inputs(std::string_view body) {
+  std::vector<std::string_view> inputs;
+  Text text(body);
+  text.enter();
+  while (text.more()) {
+    text.key();
+    const std::string_view list = text.value();
+    inputs.clear();  // Of two members with one name the last counts.
+    if (list.front() != '[') continue;
+    Text calls(list);
+    calls.enter();
+    while (calls.more()) inputs.push_back(find_input(calls.value()));
+  }
+  return inputs;
+}
+
+Result<void> read_member(std::string_view name, const boost::json::value& value, std::string_view json,
+                         DurableCall& call, std::string& content_type) {
   if (name == "json") {
-    call.input = boost::json::serialize(value);
+    call.input = json;
     if (content_type.empty()) content_type = "application/json";
   } else if (name == "input") {
     CANOPY_TRY(call.input, text_of(value, name));
@@ -78,7 +169,7 @@ bool may_hold_too_many(std::string_view body) {
   return false;
 }
 
-Result<DurableCall> read_call(const boost::json::value& value) {
+Result<DurableCall> read_call(const boost::json::value& value, std::string_view json) {
   const auto* const object = value.if_object();
   if (object == nullptr) return fail(Code::invalid, R"(it is no object such as {"json": [1, 2]})");
   if (object->contains("json") && object->contains("input")) {
@@ -87,7 +178,8 @@ Result<DurableCall> read_call(const boost::json::value& value) {
   DurableCall call;
   std::string content_type;
   for (const auto& [name, member] : *object) {
-    CANOPY_TRY_VOID(read_member(std::string_view(name.data(), name.size()), member, call, content_type));
+    CANOPY_TRY_VOID(
+        read_member(std::string_view(name.data(), name.size()), member, json, call, content_type));
   }
   if (!content_type.empty()) call.headers.push_back({"Content-Type", std::move(content_type)});
   return call;
@@ -113,10 +205,12 @@ Result<std::vector<DurableCall>> parse_batch(std::string_view body) {
     return fail(Code::too_large, "the batch has " + std::to_string(list->size()) + " calls; it may have " +
                                      std::to_string(batch_calls_max));
   }
+  const auto inputs = find_inputs(body);
+  if (inputs.size() != list->size()) return fail(Code::internal, "the batch was read in two ways");
   std::vector<DurableCall> read;
   read.reserve(list->size());
   for (const auto& value : *list) {
-    auto call = read_call(value);
+    auto call = read_call(value, inputs[read.size()]);
     if (!call) {
       return fail(call.error().code, "call " + std::to_string(read.size()) + ": " + call.error().message);
     }

@@ -4,8 +4,8 @@
 //   {"calls": [{"json": [1, 2]}, {"input": "text", "content_type": "text/plain", "timeout": "5s", "retry": 2,
 //               "idempotency_key": "mine-17"}]}
 //
-// Each has `json` (any value; its text is the input) or `input` (text), or nothing. What else it may say
-// means what the headers of a single call do.
+// Each has `json` (any value; its text, as it stands here, is the input) or `input` (text), or nothing. What
+// else it may say means what the headers of a single call do.
 
 #include <string_view>
 #include <vector>

@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CANOPY_CHECK(calls->size() <= wire::batch_calls_max);
   for (const DurableCall& call : *calls) {
     CANOPY_CHECK(call.headers.size() <= 1 && call.retries_max <= 100 && call.idempotency_key.size() <= 255);
+    CANOPY_CHECK(call.input.size() <= size);  // It stands there.
     for (const Header& header : call.headers) CANOPY_CHECK(header.value.find('\n') == std::string::npos);
   }
   return 0;

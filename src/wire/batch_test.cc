@@ -16,7 +16,7 @@ TEST(Batch, ReadsCallsInTheirOrder) {
           "retry": 2, "idempotency_key": "k"}, {}]})");
   ASSERT_TRUE(calls) << calls.error().message;
   ASSERT_EQ(calls->size(), 3U);
-  EXPECT_EQ((*calls)[0].input, "[1,\"é\"]");
+  EXPECT_EQ((*calls)[0].input, "[1, \"é\"]");
   ASSERT_EQ((*calls)[0].headers.size(), 1U);
   EXPECT_EQ((*calls)[0].headers[0].value, "application/json");
   const DurableCall& second = (*calls)[1];
@@ -28,6 +28,38 @@ TEST(Batch, ReadsCallsInTheirOrder) {
   EXPECT_EQ((*calls)[2].method, "POST");
   EXPECT_TRUE((*calls)[2].input.empty() && (*calls)[2].headers.empty());
   EXPECT_TRUE(parse_batch(R"({"calls": []})"));
+}
+
+TEST(Batch, AnInputOfJsonIsItsTextAsItStands) {
+  const std::vector<std::string> texts = {"1.0",
+                                          "-0.0",
+                                          "1e400",
+                                          "123456789012345678901234567890",
+                                          R"("\u00e9]")",
+                                          "null",
+                                          R"({ "a":1, "a": [2,{}] })",
+                                          R"("\\\"")",
+                                          "[[],[ ]]",
+                                          "true",
+                                          R"("")"};
+  std::string batch = "{ \"calls\" :[";
+  for (const std::string& text : texts) {
+    if (!batch.ends_with('[')) batch += " ,";
+    batch += R"({"retry":1, "js\u006fn" : )" + text + R"( ,"content_type":"a]}"} )";
+  }
+  const auto calls = parse_batch(batch + "] } ");
+  ASSERT_TRUE(calls) << calls.error().message;
+  ASSERT_EQ(calls->size(), texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) EXPECT_EQ((*calls)[i].input, texts[i]);
+}
+
+TEST(Batch, OfTwoMembersWithOneNameTheLastCounts) {
+  const auto calls =
+      parse_batch(R"({"calls":[1,{"json":9},5],"calls":"x","calls":[{"json":1,"json":[2]},{}]})");
+  ASSERT_TRUE(calls) << calls.error().message;
+  ASSERT_EQ(calls->size(), 2U);
+  EXPECT_EQ((*calls)[0].input, "[2]");
+  EXPECT_EQ((*calls)[1].input, "");
 }
 
 TEST(Batch, ANamedContentTypeGoesBeforeThatOfJson) {

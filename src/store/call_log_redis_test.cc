@@ -209,6 +209,18 @@ TEST(CallLogRedis, RefusesAServerThatThrowsThingsAway) {
   EXPECT_EQ(log.error().code, Code::refused);
 }
 
+TEST(CallLogRedis, WhatOpensNoLogIsNoFaultOfWhoAsksOneThatIsOpen) {
+  FakeClock clock;
+  RedisServer server;
+  const auto log = open_redis_call_log(server.address(), {}, clock);
+  ASSERT_TRUE(log) << log.error().message;
+  server.run({"HSET", "canopy:state", "format", "99"});
+  const auto found = (*log)->find({});
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, Code::unavailable) << found.error().message;
+  EXPECT_NE(found.error().message.find("another format"), std::string::npos) << found.error().message;
+}
+
 TEST(CallLogRedis, NeedsItsPassword) {
   FakeClock clock;
   RedisServer server;

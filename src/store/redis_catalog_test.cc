@@ -138,6 +138,16 @@ TEST_F(TwoCatalogs, WhatIsDamagedIsNotTakenIn) {
   EXPECT_NE(again.error().message.find("damaged"), std::string::npos) << again.error().message;
 }
 
+TEST_F(TwoCatalogs, WhatIsDamagedWhileTheyRunIsNoFaultOfWhoAsks) {
+  ASSERT_TRUE(deploy(*first, sample_function("demo/hello")));
+  shared_redis().run({"RPUSH", "canopy:catalog:log", "no change"});
+  shared_redis().run({"HINCRBY", "canopy:catalog", "version", "1"});
+  const auto put = deploy(*first, sample_function("demo/other"));
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().code, Code::unavailable);
+  EXPECT_NE(put.error().message.find("damaged"), std::string::npos) << put.error().message;
+}
+
 TEST_F(TwoCatalogs, DamagedCodeIsNotServed) {
   const auto put = deploy(*first, sample_function("demo/hello"), "the code");
   ASSERT_TRUE(comes_true([&] { return version_of(*second, "demo/hello") == 1; }));

@@ -21,6 +21,8 @@ namespace {
 
 constexpr std::size_t read_bytes = 256 * KiB;
 constexpr int depth_max = 8;  // Of lists in lists.
+// Of one list. Room for all of it is made when its length is read, before any of it has come.
+constexpr int elements_max = 4'000'000;
 
 // Sockets wait in real time, whatever clock a test holds still.
 Time real_now() { return system_clock().now(); }
@@ -38,6 +40,25 @@ void append_command(const RedisCommand& command, std::string& out) {
     out += word;
     out += "\r\n";
   }
+}
+
+// hiredis' own functions, but for lists longer than any that we ask for: those it takes for a lack of memory.
+redisReplyObjectFunctions* bounded(redisReplyObjectFunctions* own) {
+  static redisReplyObjectFunctions* const usual = own;
+  static redisReplyObjectFunctions functions = [] {
+    redisReplyObjectFunctions made = *usual;
+    made.createArray = [](const redisReadTask* task, int elements) -> void* {
+      return elements > elements_max ? nullptr : usual->createArray(task, elements);
+    };
+    return made;
+  }();
+  return &functions;
+}
+
+redisReader* make_reader() {
+  redisReader* const reader = redisReaderCreate();
+  if (reader != nullptr) reader->fn = bounded(reader->fn);
+  return reader;
 }
 
 RedisReply convert(const redisReply& reply, int depth) {
@@ -139,7 +160,7 @@ Error redis_error(std::string_view said) {
 RedisConnection::RedisConnection(RedisAddress address, Descriptor socket)
     : address_(std::move(address)),
       socket_(std::move(socket)),
-      reader_(redisReaderCreate(), [](redisReader* reader) { redisReaderFree(reader); }) {}
+      reader_(make_reader(), [](redisReader* reader) { redisReaderFree(reader); }) {}
 
 RedisConnection::~RedisConnection() = default;
 

@@ -93,7 +93,7 @@ Result<std::uint64_t> RedisLink::connect() {
 }
 
 Result<std::vector<RedisReply>> RedisLink::run(const std::vector<RedisCommand>& commands) {
-  CANOPY_TRY_VOID(connect());
+  if (auto connected = connect(); !connected) return tl::unexpected(not_now(std::move(connected).error()));
   auto replies = connection_->run(commands, patience_.answering);
   if (!replies) {
     connection_.reset();
@@ -108,8 +108,13 @@ Result<std::vector<RedisReply>> RedisLink::run(const std::vector<RedisCommand>& 
 Result<RedisReply> RedisLink::run(RedisCommand command) {
   const std::vector<RedisCommand> one{std::move(command)};
   CANOPY_TRY(auto replies, run(one));
-  if (replies.front().is_error()) return tl::unexpected(redis_error(replies.front().text));
+  if (replies.front().is_error()) return tl::unexpected(not_now(redis_error(replies.front().text)));
   return std::move(replies.front());
+}
+
+Error not_now(Error error) {
+  if (error.code == Code::refused || error.code == Code::unauthorized) error.code = Code::unavailable;
+  return error;
 }
 
 RedisCommand script_command(Script script, const std::string& channel, std::vector<std::string> arguments) {

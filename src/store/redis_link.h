@@ -34,13 +34,14 @@ class RedisLink {
   RedisLink(RedisAddress address, Greet greet, Patience patience);
 
   // Replies in the order of the commands, errors among them.
-  //   unavailable  nobody answers; whether any of it happened is not known
+  //   unavailable  nobody answers, whether any of it happened is not known; or who answers is not to be used
   Result<std::vector<RedisReply>> run(const std::vector<RedisCommand>& commands);
   // One command, whose error reply is an error.
   Result<RedisReply> run(RedisCommand command);
 
   // Connects if it must. Counts connections: another number says that there was a break.
   //   unavailable
+  //   refused, unauthorized  it can be reached, and is not to be used
   Result<std::uint64_t> connect();
   // After it succeeded, until the next run() or close().
   RedisConnection& connection() { return *connection_; }
@@ -61,6 +62,9 @@ class RedisLink {
   Time next_try_{};
   Duration pause_{};
 };
+
+// What keeps a server from starting is, once it runs, no fault of whoever asks it for something.
+Error not_now(Error error);
 
 // A script with its arguments. `channel`: where the others are told.
 RedisCommand script_command(Script script, const std::string& channel, std::vector<std::string> arguments);

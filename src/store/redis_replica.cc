@@ -67,6 +67,13 @@ Result<void> RedisReplica::begin_anew(Database& database, std::string_view rows)
 }
 
 Result<std::vector<std::string>> RedisReplica::catch_up(Database& database) {
+  auto touched = read_changes(database);
+  if (!touched && opened_) return tl::unexpected(not_now(std::move(touched).error()));
+  opened_ = opened_ || touched;
+  return touched;
+}
+
+Result<std::vector<std::string>> RedisReplica::read_changes(Database& database) {
   CANOPY_TRY(const RedisReply reply, ask(link_, Script::catalog_read, {std::to_string(version_), schema}));
   const std::uint64_t version = reply.at(0).as_unsigned();
   const std::vector<RedisReply>& changes = reply.at(4).list;
@@ -106,9 +113,10 @@ Result<std::vector<std::string>> RedisReplica::catch_up(Database& database) {
 
 Result<void> RedisReplica::offer(const std::string& changes) {
   was_late_ = false;
-  CANOPY_TRY(const RedisReply reply,
-             ask(link_, Script::catalog_commit,
-                 {std::to_string(version_), seal_change("change", version_ + 1, changes)}));
+  const auto asked = ask(link_, Script::catalog_commit,
+                         {std::to_string(version_), seal_change("change", version_ + 1, changes)});
+  if (!asked) return tl::unexpected(not_now(asked.error()));
+  const RedisReply& reply = *asked;
   if (reply.at(0).number == 0) {
     was_late_ = true;
     return fail(Code::unavailable,

@@ -22,7 +22,7 @@ class RedisReplica final : public Journal {
 
   // Applies what others changed; the tables that they touched.
   //   unavailable  Redis is away
-  //   refused      what is there is damaged, or of another schema
+  //   refused      the first time: what is there is damaged, or of another schema; unavailable later
   Result<std::vector<std::string>> catch_up(Database& database);
 
   // As Journal: asks Redis to take it.
@@ -37,6 +37,7 @@ class RedisReplica final : public Journal {
   std::uint64_t version() const { return version_; }
 
  private:
+  Result<std::vector<std::string>> read_changes(Database& database);
   Result<void> begin_anew(Database& database, std::string_view rows);
 
   RedisLink link_;
@@ -44,6 +45,7 @@ class RedisReplica final : public Journal {
   std::uint64_t count_ = 0;  // Of changes in the list, and their bytes.
   std::uint64_t bytes_ = 0;
   bool was_late_ = false;
+  bool opened_ = false;
 };
 
 // Of a change or of all rows, with its place: rows and the change that made a version differ.

@@ -302,10 +302,14 @@ net::Task<net::HttpResponse> Gateway::across_origins(net::HttpExchange& exchange
 }
 
 Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) {
-  if (const Protocol* const protocol = protocol_of(head.path)) return protocol->body_bytes_max(head);
+  const bool small = is_small(head.header("Content-Length"));
+  if (const Protocol* const protocol = protocol_of(head.path)) {
+    if (!small && !protocol->is_open()) CANOPY_TRY_VOID(doorman_.identify(head));
+    return protocol->body_bytes_max(head);
+  }
   CANOPY_TRY(const auto route, wire::parse_route(head.method, head.path));
   const Options& options = platform_.options;
-  if (!is_small(head.header("Content-Length"))) CANOPY_TRY_VOID(doorman_.identify(head));
+  if (!small) CANOPY_TRY_VOID(doorman_.identify(head));
   using wire::Target;
   if (route.target == Target::call || route.target == Target::async_call ||
       route.target == Target::batch_calls) {

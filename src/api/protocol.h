@@ -37,6 +37,10 @@ class Protocol {
   // Whether a request for that path is for it. Asked for each request that comes.
   virtual bool claims(std::string_view path) const = 0;
 
+  // Whether it may serve those without a key where the server's own API would not. A body from somebody it
+  // will not serve is not read: it is answered 401 in the server's own words.
+  virtual bool is_open() const = 0;
+
   // The largest body that it reads from such a request; a larger one is answered 413 in the server's own
   // words.
   virtual std::uint64_t body_bytes_max(const net::HttpRequest& head) const = 0;

@@ -22,6 +22,7 @@ class BuildersServer final : public api::Protocol {
 
   api::Described describe() const override;
   bool claims(std::string_view path) const override { return is_ours(path); }
+  bool is_open() const override { return open_; }
   std::uint64_t body_bytes_max(const net::HttpRequest& /*head*/) const override { return body_bytes_max_; }
   net::Task<net::HttpResponse> serve(const api::Here& here, net::HttpExchange& exchange,
                                      const std::optional<Error>& refusal) override;

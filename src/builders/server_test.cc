@@ -284,6 +284,19 @@ TEST(Builders, AsksForAKeyWhereOthersDo) {
   EXPECT_EQ(live.get("/status/" + admins, bob).status, 404);
 }
 
+TEST(Builders, ReadsNoLargeBodyFromThoseWithoutAKey) {
+  const std::string large(100'000, 'x');
+  const Builders closed([](Options& options) { options.auth = "on"; });
+  const auto refused = closed.try_to_register("f", large);
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_TRUE(refused.body.starts_with(R"({"error":{"code":"unauthorized")")) << refused.body;
+  const Builders open([](Options& options) {
+    options.auth = "on";
+    options.builders = "on";
+  });
+  EXPECT_EQ(open.try_to_register("f", large).status, 400);
+}
+
 TEST(Builders, IsOpenToEverybodyWhereItIsSwitchedOn) {
   const Builders live([](Options& options) {
     options.auth = "on";

@@ -20,6 +20,7 @@ class MucpdServer final : public api::Protocol {
   explicit MucpdServer(bool open) : open_(open) {}
 
   bool claims(std::string_view path) const override { return is_ours(path); }
+  bool is_open() const override { return open_; }
   std::uint64_t body_bytes_max(const net::HttpRequest& head) const override;
   net::Task<net::HttpResponse> serve(const api::Here& here, net::HttpExchange& exchange,
                                      const std::optional<Error>& refusal) override;

@@ -337,6 +337,13 @@ TEST(Mucpd, AsksForAKeyWhereOthersDo) {
   EXPECT_EQ(live.remove("/j/" + job, bob).body, R"({"error":false,"res":0})");
 }
 
+TEST(Mucpd, ReadsNoLargeBodyFromThoseWithoutAKey) {
+  const Mucpd live([](Options& options) { options.auth = "on"; });
+  const auto refused = live.post("/u/alice/fn/add", std::string(50'000, 'x'));
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_TRUE(refused.body.starts_with(R"({"error":{"code":"unauthorized")")) << refused.body;
+}
+
 TEST(Mucpd, IsOpenToEverybodyWhereItIsSwitchedOn) {
   const Mucpd live([](Options& options) {
     options.auth = "on";

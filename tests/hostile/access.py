@@ -105,6 +105,17 @@ def test_no_route_opens_without_a_good_key(_):
                     expect(reply.status == 401, f"{method} {path} with {key}: {reply}")
 
 
+def test_no_body_is_read_from_those_without_a_key(_):
+    """Else they could fill the room that there is for all bodies together."""
+    with guarded() as server:
+        for path in ("/register_function", "/execute_function", "/u/bob/fn/f", "/async-function/bob/echo", "/function/bob/echo",
+                     "/v1/functions/bob/echo/calls"):
+            with server.connect() as connection, connection.makefile("rb") as file:
+                connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n".encode())
+                reply = read_reply(file)  # Of the body, not one byte was sent.
+                expect_error(reply, 401, "unauthorized", "canopy key create")
+
+
 def test_a_foreign_key_changes_and_shows_nothing(_):
     with guarded() as server:
         expect(server.ask("PUT", "/v1/secrets/bob/echo", server.bob, "hidden words").status == 201, "no secret")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/units.h"
 #include "base/utf8.h"
 #include "base/words.h"
 #include "builders/reply.h"
@@ -13,6 +14,10 @@ namespace canopy::builders {
 namespace {
 
 constexpr std::string_view null_json = "null";
+// Of what was sent, in the answer that says what is wrong with it: else that would be twice as long as the
+// body, and outlive it for as long as nobody reads it.
+constexpr std::size_t repeated_bytes_max = 16 * KiB;
+constexpr std::string_view not_repeated = "\"(too long to be repeated)\"";
 
 // What is wrong with a request: a list, as pydantic makes it.
 class Faults {
@@ -26,7 +31,7 @@ class Faults {
     json_.raw(where);
     json_.member("msg", message);
     json_.key("input");
-    json_.raw(input);
+    json_.raw(input.size() > repeated_bytes_max ? not_repeated : input);
     if (!context.empty()) {
       json_.key("ctx");
       json_.begin_object();

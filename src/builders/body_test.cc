@@ -66,6 +66,14 @@ TEST(BuildersBody, IsRefusedInTheWordsOfFastApi) {
   EXPECT_EQ(registration("\"\xff\""), R"(400 {"detail":"There was an error parsing the body"})");
 }
 
+TEST(BuildersBody, IsNotRepeatedWhereItIsLong) {
+  const std::string refused = registration(R"({"name":[)" + std::string(20'000, ' ') + "1" +
+                                           R"(],"payload":[")" + std::string(20'000, 'x') + R"("]})");
+  EXPECT_LT(refused.size(), 1000U);
+  EXPECT_NE(refused.find(R"("input":[1])"), std::string::npos) << refused;
+  EXPECT_NE(refused.find("\"input\":\"(too long to be repeated)\""), std::string::npos) << refused;
+}
+
 TEST(BuildersBody, SaysWhatIsWrongWithAnId) {
   EXPECT_EQ(
       execution(R"({"function_id":"abc","payload":""})"),

@@ -210,6 +210,16 @@ TEST_F(Python, TellsAnExceptionWithItsTraceback) {
   EXPECT_NE(log_.text().find("ValueError: bad"), std::string::npos);
 }
 
+TEST_F(Python, TellsAnExceptionThatUtf8CannotSay) {
+  const Reply reply = call("def handle(r):\n  raise ValueError('\\ud800\\udcff')\n");
+  EXPECT_TRUE(failed_with(reply, Code::function_failed, "ValueError: \\ud800"));
+}
+
+TEST_F(Python, TellsAMessageFromItsTracebackWhereNoLineOfItsOwnRan) {
+  const Reply reply = call("def handle(r):\n  return object(), 101\n");
+  EXPECT_TRUE(failed_with(reply, Code::function_failed, "not 101\nTraceback (most recent call last):\n"));
+}
+
 TEST_F(Python, TellsAStatusThatItEndsWith) {
   EXPECT_TRUE(
       failed_with(call("import os\ndef handle(r):\n  os._exit(3)\n"), Code::function_failed, "status 3"));

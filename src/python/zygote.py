@@ -33,6 +33,7 @@ SWEEPS = 4  # At once.
 FILES_MAX = 4096
 PROCESSES_MAX = 256  # And threads.
 TEXT_MAX = 16 * 1024  # Of a traceback or a message.
+TRACEBACK = "Traceback (most recent call last):\n"
 HANDLERS = ("handle", "handler", "main")
 SOURCE = "/function/handler.py"
 SERIALISED = "/canopy/serialised.py"
@@ -47,10 +48,17 @@ def check(result, what):
         raise OSError(number, os.strerror(number), what)
 
 
+def encoded(text):
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # Half of a pair, which no file name or variable has.
+        return text.encode("utf-8", "backslashreplace")
+
+
 def pack(fields):
     parts = [struct.pack("<I", len(fields))]
     for field in fields:
-        data = field if isinstance(field, bytes) else str(field).encode("utf-8", "surrogateescape")
+        data = field if isinstance(field, bytes) else encoded(str(field))
         parts.append(struct.pack("<I", len(data)))
         parts.append(data)
     return b"".join(parts)
@@ -185,6 +193,12 @@ def own_traceback(error):
     except Exception:
         lines = [type(error).__name__ + "\n"]
     return "".join(lines)[-TEXT_MAX:]
+
+
+def headed(trace):
+    """With the line that tells it from the message before it, which no frame of the function's or a cut at the front
+    leaves out."""
+    return trace if trace.startswith(TRACEBACK) else TRACEBACK + trace
 
 
 def message_of(error):
@@ -334,7 +348,7 @@ def run_call(handler, setup):
         os._exit(code & 255)
     except BaseException as error:
         limit = limit_of(error)
-        trace = serialised.traceback_of(error) if serialised else own_traceback(error)
+        trace = headed(serialised.traceback_of(error) if serialised else own_traceback(error))
         try:
             sys.stderr.write(trace)
         except Exception:

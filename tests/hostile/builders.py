@@ -177,6 +177,40 @@ def test_bodies_that_are_none(server):
             expect(reply.status in (400, 422) and "detail" in reply.json(), f"{body[:40]!r}: {reply}")
 
 
+def test_bodies_are_not_echoed(server):
+    """An answer that nobody reads takes memory too: it does not grow with the body."""
+    for body in (b'{"name":[' + b"1," * 500_000 + b"1]}", b'{"name":{"a":"' + b"x" * 1_000_000 + b'"},"payload":1}', b"x" * 1_000_000):
+        for path, kind in (("/register_function", JSON), ("/execute_function", JSON), ("/register_function", {"Content-Type": "text/plain"})):
+            reply = server.request("POST", path, body, kind)
+            expect(reply.status == 422 and len(reply.body) < 100_000, f"{path}: {reply.status}, {len(reply.body)} bytes")
+
+
+def test_exceptions_that_no_text_can_say(server):
+    code = "raise ValueError('\\ud800')"
+    words = failure(run(server, b"\x80\x02cbuiltins\nexec\n.", encoded(b"\x80\x02" + text(code) + b"\x85}\x86."))[0])
+    expect("due to \\ud800" in words, words)
+
+
+def test_arguments_that_fit_no_function(server):
+    """The text of such a failure is Python's message alone, though no line of the function has run."""
+    words = failure(run(server, b"\x80\x02cbuiltins\nlen\n.", encoded(b"\x80\x02K\x01K\x02\x86}\x86."))[0])
+    expect("due to len() takes exactly one argument (2 given)" in words and "TypeError" not in words, words)
+
+
+def test_ids_near_one_that_is_there(server):
+    reply = register(server, encoded(b"\x80\x02cbuiltins\nlen\n."))
+    function = reply.json()["function_id"]
+    task = ask(server, "/execute_function", function_id=function, payload=encoded(b"\x80\x02]}\x86.")).json()["task_id"]
+    finished(server, task)
+    number = int(task.replace("-", ""), 16)
+    for bit in range(128):
+        reply = server.request("GET", f"/status/{number ^ 1 << bit:032x}")
+        expect(reply.status == 404, f"bit {bit}: {reply}")
+    server.request("DELETE", f"/v1/functions/builders/{function}")
+    for _ in range(24):
+        server.call("neighbour/echo", b"x")
+
+
 def test_ids_that_are_none(server):
     for id in ("%00", "%ff", "0" * 10_000, "..%2f..%2fetc", "{}", "%e2%82%ac", "-" * 36):
         for path in ("/status/", "/result/"):

@@ -194,6 +194,34 @@ TEST(RedisCatalog, SecretsNeedAKeyThatAllServersHave) {
   EXPECT_FALSE(fs::exists(folder.path() / "secret.key"));
 }
 
+TEST(RedisCatalog, AServerWithAnotherKeyForSecretsStillLearnsWhoWasRemoved) {
+  FakeClock clock;
+  const TempFolder folder = quick_folder();
+  const TempFolder other_folder = quick_folder();
+  const auto key_file = [](const TempFolder& in, char digit) {
+    fs::path path = in.path() / "key";
+    std::ofstream(path) << std::string(64, digit) << '\n';
+    fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+    return path;
+  };
+  const auto address = shared_redis().fresh();
+  auto here = open_redis_catalog(folder.path(), address, clock, {.secret_key_file = key_file(folder, 'a')});
+  ASSERT_TRUE(here) << here.error().message;
+  auto there = open_redis_catalog(other_folder.path(), address, clock,
+                                  {.secret_key_file = key_file(other_folder, 'b')});
+  ASSERT_TRUE(there) << there.error().message;
+  const auto knows_bob = [&] { return (*there)->users().snapshot()->users.contains("bob"); };
+
+  ASSERT_TRUE((*here)->users().set_secret({.space = "shop", .function = "", .name = "WORD"}, "hush", {}));
+  User bob;
+  bob.name = "bob";
+  ASSERT_TRUE((*here)->users().add_user(bob, std::nullopt, {}));
+  EXPECT_TRUE(comes_true(knows_bob));
+  ASSERT_TRUE((*here)->users().remove_user("bob", {}));
+  EXPECT_TRUE(comes_true([&] { return !knows_bob(); }));
+  EXPECT_TRUE((*there)->users().snapshot()->secrets.empty());
+}
+
 TEST(RedisReplica, AChangeFitsItsPlaceAlone) {
   const std::string sealed = seal_change("change", 7, "bytes");
   EXPECT_EQ(open_change("change", 7, sealed), "bytes");

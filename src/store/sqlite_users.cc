@@ -69,18 +69,25 @@ class SqliteUsers final : public TableUsers {
       : database_(database), mutex_(mutex), clock_(clock), secret_key_(std::move(secret_key)) {}
 
   Result<void> start() {
-    CANOPY_TRY(auto accounts, read());
+    CANOPY_TRY(auto accounts, read(nullptr));
     snapshot_ = std::make_shared<const Accounts>(std::move(accounts));
     return {};
   }
 
+  // With another key than the other servers have: who was removed or lost a key is not to wait for that.
   Result<void> reload() override {
-    CANOPY_TRY(auto accounts, read());
+    std::string unopened;
+    CANOPY_TRY(auto accounts, read(&unopened));
+    if (!unopened.empty() && unopened != unopened_) {
+      log::error("{}; until then functions run here without the secrets that it opens", unopened);
+    }
+    unopened_ = std::move(unopened);
     publish(std::make_shared<const Accounts>(std::move(accounts)));
     return {};
   }
 
-  Result<Accounts> read() {
+  // Where `unopened` is given, secrets that cannot be opened are left out, and it says why.
+  Result<Accounts> read(std::string* unopened) {
     Accounts accounts;
     CANOPY_TRY(auto users, read_users(database_));
     for (User& user : users) place(accounts, std::make_shared<const User>(std::move(user)));
@@ -91,18 +98,26 @@ class SqliteUsers final : public TableUsers {
     }
     CANOPY_TRY(const auto secrets, read_secrets(database_));
     for (const SealedSecret& secret : secrets) {
-      CANOPY_TRY(const crypto::BoxKey key, secret_key_.get_existing());
-      auto value = crypto::open(key, place_of(secret.name), secret.sealed);
-      if (!value) {
-        return fail(Code::refused, "the secret " + text_of(secret.name) + " was not sealed with the key in " +
-                                       secret_key_.path().string() +
-                                       "; restore that file from a backup, or name the right one with "
-                                       "--secret-key-file");
+      auto value = open_secret(secret);
+      if (!value && unopened != nullptr) {
+        *unopened = value.error().message;
+        continue;
       }
+      if (!value) return tl::unexpected(std::move(value).error());
       accounts.secrets[secret.name] = {.value = std::make_shared<const std::string>(*std::move(value)),
                                        .changed = secret.changed};
     }
     return accounts;
+  }
+
+  Result<std::string> open_secret(const SealedSecret& secret) {
+    CANOPY_TRY(const crypto::BoxKey key, secret_key_.get_existing());
+    auto value = crypto::open(key, place_of(secret.name), secret.sealed);
+    if (value) return *std::move(value);
+    return fail(Code::refused, "the secret " + text_of(secret.name) + " was not sealed with the key in " +
+                                   secret_key_.path().string() +
+                                   "; restore that file from a backup, or name the right one with "
+                                   "--secret-key-file");
   }
 
   std::uint64_t version() const override { return version_.load(std::memory_order_acquire); }
@@ -395,6 +410,7 @@ class SqliteUsers final : public TableUsers {
   std::mutex& mutex_;
   const Clock& clock_;
   SecretKeyFile secret_key_;  // Guarded by mutex_.
+  std::string unopened_;      // Guarded by mutex_: what the last reload() said of secrets.
 
   mutable std::mutex snapshot_mutex_;  // Held for the copy of one pointer.
   std::shared_ptr<const Accounts> snapshot_ = std::make_shared<const Accounts>();

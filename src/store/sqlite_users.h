@@ -18,8 +18,9 @@ namespace canopy::store {
 
 class TableUsers : public Users {
  public:
-  // Shows what the tables hold now, after somebody else has changed them. With `mutex`.
-  //   as open_users(); what was shown is shown still
+  // Shows what the tables hold now, after somebody else has changed them; without secrets that the key here
+  // does not open, of which it tells in the log. With `mutex`.
+  //   refused  a damaged row; what was shown is shown still
   virtual Result<void> reload() = 0;
 };
 

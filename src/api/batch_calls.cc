@@ -1,10 +1,13 @@
 #include "api/batch_calls.h"
 
+#include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "api/durable_log.h"
 #include "api/functions.h"
+#include "api/large_body.h"
 #include "api/parameters.h"
 #include "wire/batch.h"
 #include "wire/json.h"
@@ -51,7 +54,9 @@ net::Task<net::HttpResponse> submit_batch(const Here& here, net::HttpExchange& e
   const auto snapshot = here.platform.catalog.snapshot();
   if (!snapshot->functions.contains(function)) co_return error_response(no_such_function(function));
   if (here.platform.draining) co_return error_response(stopping());
-  auto calls = wire::parse_batch(exchange.request().body);
+  const std::string& body = exchange.request().body;
+  const std::function<Result<std::vector<DurableCall>>()> parse = [&body] { return wire::parse_batch(body); };
+  auto calls = co_await read_body(here, body.size(), parse);
   if (!calls) co_return error_response(calls.error());
   std::vector<Answer> answers;
   answers.reserve(calls->size());

@@ -30,6 +30,18 @@ TEST(BatchCalls, AreAllTakenAndEachKeepsItsResult) {
   }
 }
 
+TEST(BatchCalls, ThatAreLargeAreReadAsSmallOnesAre) {
+  const LiveServer live;
+  live.deploy("demo/echo", "echo");
+  const std::string input = "\"" + std::string(400'000, 'x') + "\"";
+  const auto answer = live.post(echo_calls, R"({"calls": [{"json": )" + input + "}]}");
+  ASSERT_EQ(answer.status, 202) << answer.body;
+  const std::string id(json_of(answer).at("calls").at(0).at("id").as_string());
+  EXPECT_TRUE(has(live.get("/v1/calls/" + id + "?wait=30s"), "COMPLETED"));
+  EXPECT_EQ(live.get("/v1/calls/" + id + "/result").body, input);
+  EXPECT_EQ(live.post(echo_calls, "{" + std::string(400'000, ' ')).status, 400);
+}
+
 TEST(BatchCalls, OneKeyIsOneCall) {
   const LiveServer live;
   live.deploy("demo/echo", "echo");

@@ -1,10 +1,12 @@
 #include "builders/server.h"
 
+#include <functional>
 #include <utility>
 
 #include "api/calls.h"
 #include "api/deploy.h"
 #include "api/durable_log.h"
+#include "api/large_body.h"
 #include "api/other_sites.h"
 #include "builders/body.h"
 #include "builders/builders.h"
@@ -35,6 +37,21 @@ Result<std::string> read_payload(std::string_view payload) {
   CANOPY_TRY(std::string code, wire::read_base64(payload));
   CANOPY_TRY_VOID(wire::check_pickle(code));
   return code;
+}
+
+// What was sent, or the answer to it.
+template <class T>
+using Body = tl::expected<T, net::HttpResponse>;
+
+template <class T>
+net::Task<Body<T>> take_body(const api::Here& here, const net::HttpRequest& request,
+                             Body<T> (*reader)(const net::HttpRequest& request)) {
+  const std::function<Result<Body<T>>()> work = [&request, reader] {
+    return Result<Body<T>>(reader(request));
+  };
+  auto body = co_await api::read_body(here, request.body.size(), work);
+  if (!body) co_return tl::unexpected(failure(body.error()));
+  co_return *std::move(body);
 }
 
 net::HttpResponse registration_failure(const Error& error) {
@@ -104,7 +121,7 @@ net::Task<net::HttpResponse> BuildersServer::serve(const api::Here& here, net::H
 
 net::Task<net::HttpResponse> BuildersServer::register_function(const api::Here& here,
                                                                net::HttpExchange& exchange) {
-  const auto body = read_registration(exchange.request());
+  const Body<Registration> body = co_await take_body(here, exchange.request(), read_registration);
   if (!body) co_return body.error();
   if (is_blank(body->name) || is_blank(body->payload)) {
     co_return detail(400, "Name and payload must not be empty");
@@ -121,7 +138,8 @@ net::Task<net::HttpResponse> BuildersServer::register_function(const api::Here& 
   if (policy::judge(subject(here), need, space) != policy::Verdict::allowed) {
     co_return detail(403, api::role_too_low(*here.who, need).message);
   }
-  auto code = read_payload(body->payload);
+  const std::function<Result<std::string>()> unpack = [&body] { return read_payload(body->payload); };
+  auto code = co_await api::read_body(here, body->payload.size(), unpack);
   if (!code) co_return invalid_payload(code.error().message);
   const Options& options = here.platform.options;
   const Uuid id = random_uuid();
@@ -138,7 +156,7 @@ net::Task<net::HttpResponse> BuildersServer::register_function(const api::Here& 
 
 net::Task<net::HttpResponse> BuildersServer::execute_function(const api::Here& here,
                                                               net::HttpExchange& exchange) {
-  auto body = read_execution(exchange.request());
+  Body<Execution> body = co_await take_body(here, exchange.request(), read_execution);
   if (!body) co_return body.error();
   const auto snapshot = here.platform.catalog.snapshot();
   const auto function = find_function(*snapshot, subject(here), body->function);

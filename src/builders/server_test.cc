@@ -284,6 +284,16 @@ TEST(Builders, AsksForAKeyWhereOthersDo) {
   EXPECT_EQ(live.get("/status/" + admins, bob).status, 404);
 }
 
+TEST(Builders, ReadsLargeBodiesAsSmallOnes) {
+  const Builders live;
+  const std::string large(400'000, 'x');
+  EXPECT_EQ(live.try_to_register("f", large).status, 400);
+  EXPECT_EQ(live.post("/register_function", R"({"name":[")" + large + R"("]})").status, 422);
+  const std::string payload = wire::write_base64(std::string(400'000, 'x'));
+  const auto task = live.ends(live.run(live.add("echo"), payload));
+  EXPECT_TRUE(task) << "its input is no pickle, and comes back as it was";
+}
+
 TEST(Builders, ReadsNoLargeBodyFromThoseWithoutAKey) {
   const std::string large(100'000, 'x');
   const Builders closed([](Options& options) { options.auth = "on"; });

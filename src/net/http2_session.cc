@@ -18,6 +18,8 @@ namespace canopy::net {
 namespace {
 
 constexpr std::size_t filled_bytes_max = 256 * KiB;
+constexpr std::size_t heads_max = 64;  // So many of the largest ones, of a connection at once.
+constexpr std::size_t unsent_bytes_max = 16 * MiB;
 constexpr int handlers_in_a_row_max = 32;  // Then it is the other connections' turn.
 constexpr std::int32_t window_bytes = static_cast<std::int32_t>(MiB);  // Of a stream, and of the connection.
 
@@ -39,7 +41,8 @@ struct Http2Session::Callbacks {
     if (stream == nullptr || stream->phase_ != Http2Stream::Phase::head) return 0;  // Trailers are not kept.
     const bool fits = stream->add_field({reinterpret_cast<const char*>(name), name_bytes},
                                         {reinterpret_cast<const char*>(value), value_bytes});
-    return fits ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // Resets the stream.
+    const bool all_fit = self(data).head_bytes_ <= heads_max * self(data).core_->options.head_bytes_max;
+    return fits && all_fit ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // Resets the stream.
   }
   static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* data) {
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
@@ -168,6 +171,7 @@ void Http2Session::fill(std::string& out) {
       return;
     }
     out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+    if (!whole_.empty() && unsent_bytes_ <= unsent_bytes_max) post_start();
   }
 }
 
@@ -222,7 +226,7 @@ void Http2Session::on_whole(Http2Stream& stream) {
 
 void Http2Session::start_handlers() {
   for (int count = 0; count < handlers_in_a_row_max; ++count) {
-    if (whole_.empty()) return;
+    if (whole_.empty() || unsent_bytes_ > unsent_bytes_max) return;  // fill() starts the others.
     const auto stream = std::move(whole_.front());
     whole_.pop_front();
     if (stream->session_ == nullptr) continue;  // Reset since.
@@ -238,6 +242,10 @@ void Http2Session::start_handlers() {
           if (stream->session_ != nullptr) stream->session_->reset(stream->id_, NGHTTP2_INTERNAL_ERROR);
         });
   }
+  post_start();
+}
+
+void Http2Session::post_start() {
   if (start_posted_) return;
   start_posted_ = std::make_shared<Http2Session*>(this);
   asio::post(core_->io, [posted = start_posted_] {
@@ -263,7 +271,9 @@ void Http2Session::answer(Http2Stream& stream, HttpResponse response) {
   }
   stream.trailers_ = response.trailers;
   submit_head(stream, response, true);
-  if (!stream.is_silent_) stream.output_ = std::move(response.body);
+  if (stream.is_silent_) return;
+  stream.output_ = std::move(response.body);
+  unsent_bytes_ += stream.output_.size();
 }
 
 void Http2Session::submit_head(Http2Stream& stream, const HttpResponse& response, bool is_sized) {

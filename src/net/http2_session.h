@@ -6,7 +6,9 @@
 //
 // A request is answered once all of it has come. A client may have streams_max of them open; one that opens
 // and resets streams faster than their handlers end is told so and cut off. Each stream has to make progress
-// in the times of HttpServerOptions; one that does not is reset alone.
+// in the times of HttpServerOptions; one that does not is reset alone. The heads of all requests of a
+// connection have 64 times the room of one; while more than 16 MiB of responses are unsent, no further
+// handler starts.
 //
 // Threads: the connection's.
 // Life:    a stream lives until its handler has ended; the session may be gone by then.
@@ -63,6 +65,7 @@ class Http2Stream final : public HttpExchange, public std::enable_shared_from_th
   // Up to `size` bytes of what is to be sent, copied to `to`.
   std::size_t take(std::uint8_t* to, std::size_t size);
   bool has_output() const { return sent_ < output_.size(); }
+  void add_output(std::string_view bytes);
   // The connection is gone, or the client has reset the stream.
   void end();
 
@@ -122,6 +125,7 @@ class Http2Session {
   void close(std::int32_t id);
   // Handlers start outside nghttp2's own callbacks; after some of them it is the other connections' turn.
   void start_handlers();
+  void post_start();
   void refuse(Http2Stream& stream, HttpResponse response);
   void answer(Http2Stream& stream, HttpResponse response);
   void submit_head(Http2Stream& stream, const HttpResponse& response, bool is_sized);
@@ -135,6 +139,8 @@ class Http2Session {
   std::map<std::int32_t, std::shared_ptr<Http2Stream>> streams_;
   std::deque<std::shared_ptr<Http2Stream>> whole_;  // Their handlers are to start.
   std::shared_ptr<Http2Session*> start_posted_;     // Null where none is.
+  std::size_t head_bytes_ = 0;                      // Of all streams that are open.
+  std::size_t unsent_bytes_ = 0;                    // Of their responses.
   std::shared_ptr<std::size_t> running_;            // Handlers, those of streams that are gone among them.
   Time idle_since_;
   bool is_stopping_ = false;

@@ -201,6 +201,35 @@ TEST(Http2, ResetsAStreamWhoseHeadIsTooLarge) {
   EXPECT_EQ(loopback.server->counts().requests, 0U);
 }
 
+TEST(Http2, HasAnEndForTheHeadsOfAllStreams) {
+  Loopback loopback(echo);
+  Http2RawClient client(loopback);
+  std::vector<std::int32_t> ids;
+  for (int i = 0; i < 100; ++i) {  // Each may be; together they may not.
+    const std::string name = "a" + std::to_string(i);
+    ids.push_back(client.ask("POST", "/", "x", {{name, std::string(15'000, 'a')}}, false));
+  }
+  ASSERT_TRUE(client.until([&] { return client.answers[ids.back()].ended; }));
+  std::size_t reset_count = 0;
+  for (const auto id : ids) reset_count += client.answers[id].ended ? 1 : 0;
+  EXPECT_GE(reset_count, 20U);
+  EXPECT_LE(reset_count, 50U);
+}
+
+TEST(Http2, StartsNoHandlerWhileTooMuchIsUnsent) {
+  int started = 0;
+  Loopback loopback([&](HttpExchange&) {
+    ++started;
+    HttpResponse response;
+    response.body = std::string(5 << 20, 'x');
+    return reply(std::move(response));
+  });
+  Http2RawClient client(loopback);
+  for (int i = 0; i < 20; ++i) client.ask("GET", "/");
+  ASSERT_TRUE(client.until([&] { return started >= 4; }));
+  EXPECT_LE(started, 5);
+}
+
 TEST(Http2, RefusesABodyThatStopsComing) {
   bool has_head = false;
   Loopback loopback(echo, Loopback::default_options(),

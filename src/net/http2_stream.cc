@@ -31,7 +31,9 @@ Http2Stream::Http2Stream(Http2Session& session, std::int32_t id)
 asio::io_context& Http2Stream::io() { return core_->io; }
 
 bool Http2Stream::add_field(std::string_view name, std::string_view value) {
-  head_bytes_ += name.size() + value.size() + field_overhead_bytes;
+  const std::size_t bytes = name.size() + value.size() + field_overhead_bytes;
+  head_bytes_ += bytes;
+  session_->head_bytes_ += bytes;
   if (head_bytes_ > core_->options.head_bytes_max) return false;
   const std::string_view kept = texts_.emplace_back(value);
   if (name == ":method") {
@@ -94,16 +96,22 @@ Task<bool> Http2Stream::write(std::string_view chunk) {
   if (is_silent_ || chunk.empty()) co_return true;
   if (!has_output()) due_ = core_->now + core_->sweep_period + core_->options.write_timeout;
   output_.erase(0, std::exchange(sent_, 0));
-  output_ += chunk;
+  add_output(chunk);
   session_->resume(*this);
   while (session_ != nullptr && output_.size() - sent_ > waiting_output_bytes_max) co_await taken_.wait();
   co_return session_ != nullptr;
+}
+
+void Http2Stream::add_output(std::string_view bytes) {
+  output_ += bytes;
+  session_->unsent_bytes_ += bytes.size();
 }
 
 std::size_t Http2Stream::take(std::uint8_t* to, std::size_t size) {
   const std::size_t taken = std::min(size, output_.size() - sent_);
   std::memcpy(to, output_.data() + sent_, taken);
   sent_ += taken;
+  session_->unsent_bytes_ -= taken;
   due_ = has_output() || !is_streaming_ ? core_->now + core_->sweep_period + core_->options.write_timeout
                                         : never;
   if (!has_output()) {
@@ -115,6 +123,8 @@ std::size_t Http2Stream::take(std::uint8_t* to, std::size_t size) {
 }
 
 void Http2Stream::end() {
+  session_->head_bytes_ -= head_bytes_;
+  session_->unsent_bytes_ -= output_.size() - sent_;
   session_ = nullptr;
   output_ = std::string();
   sent_ = 0;

@@ -1,6 +1,7 @@
 #pragma once
 // One run of a function: what goes in, what comes out, what it used. Plain data.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -54,6 +55,14 @@ class CallLog {
 
 // The views belong to whoever makes the call, and live until its reply is there.
 struct Call {
+  // It has waited until now, and may now begin: for whatever comes next.
+  void put_off_deadline(Time now) {
+    if (deadline < deadline_latest) {
+      deadline = std::min(deadline_latest, deadline + (now - std::max(queued, put_off_until)));
+    }
+    put_off_until = now;
+  }
+
   CallId id;
   const Function* function = nullptr;
   Time queued{};          // When it came in.
@@ -61,6 +70,7 @@ struct Call {
   // Of a durable call, whose time is its function's alone: whoever has it wait before it begins puts the
   // deadline off by that, up to this. Where it is earlier, the deadline stays.
   Time deadline_latest{};
+  Time put_off_until{};  // What was waited until then it is put off by already; never before `queued`.
   std::uint32_t attempt = 1;
   std::string_view method = "POST";
   std::string_view path = "/";  // What follows /function/{ns}/{fn}; begins with '/'.

@@ -44,7 +44,6 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
 
   net::Task<Reply> run(Call& call) override {
     call_ = &call;
-    waited_until_ = call.queued;
     core_.suspend(*this, never, std::max(call.deadline, call.deadline_latest));
     co_await get_place();
     put_off_deadline(import_time_max);
@@ -104,10 +103,9 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
     const Time now = core_.clock().now();
     Time until = call_->deadline;
     if (call_->deadline < call_->deadline_latest) {
-      call_->deadline = std::min(call_->deadline_latest, call_->deadline + (now - waited_until_));
+      call_->put_off_deadline(now);
       until = std::min(call_->deadline_latest, std::max(call_->deadline, now + patience));
     }
-    waited_until_ = now;
     if (!stopped_) core_.suspend(*this, never, until);
   }
 
@@ -287,7 +285,6 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
   std::shared_ptr<ProcessPool> pool_;
   std::shared_ptr<Process> process_;
   Time begun_at_{};
-  Time waited_until_{};  // Up to then the deadline was put off.
   bool has_place_ = false;
   bool kept_ = false;
   std::optional<Result<wire::PythonAnswer>> answer_;

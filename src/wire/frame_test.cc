@@ -122,6 +122,22 @@ TEST(NodeFrames, ACallCarriesWhatIsLeftOfItsTime) {
   EXPECT_EQ(read_open(body)->left, Duration(1));
 }
 
+TEST(NodeFrames, ADurableCallSaysHowFarItsDeadlineMayBePutOff) {
+  const Time now{Duration(1'000'000)};
+  Call call;
+  std::string body;
+  call.deadline = now + Duration(500);
+  write_open(call, 9, now, body);
+  EXPECT_EQ(read_open(body)->latest, Duration::zero());
+  call.deadline_latest = now + Duration(700);
+  write_open(call, 9, now, body);
+  EXPECT_EQ(read_open(body)->latest, Duration(700));
+  call.deadline_latest = never;
+  write_open(call, 9, now, body);
+  EXPECT_LE(read_open(body)->latest, std::chrono::hours(24 * 366));
+  EXPECT_GE(read_open(body)->latest, std::chrono::hours(24 * 365));
+}
+
 TEST(NodeFrames, AReplyGoesOnBehindItsOutput) {
   Reply reply;
   reply.status = 418;

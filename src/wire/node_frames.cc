@@ -200,6 +200,7 @@ void write_open(const Call& call, std::uint32_t function, Time now, std::string&
   message.set_waited_ns((now - call.queued).count());
   // 0 would be no deadline; one that has passed is past for the other side too.
   if (call.deadline != never) message.set_left_ns(std::max<Duration::rep>((call.deadline - now).count(), 1));
+  if (call.deadline < call.deadline_latest) message.set_latest_ns((call.deadline_latest - now).count());
   message.set_method(call.method.data(), call.method.size());
   message.set_path(call.path.data(), call.path.size());
   message.set_query(call.query.data(), call.query.size());
@@ -218,6 +219,8 @@ Result<OpenedCall> read_open(std::string_view body) {
   call.attempt = message->attempt();
   call.waited = Duration(message->waited_ns());
   if (message->left_ns() != 0) call.left = Duration(message->left_ns());
+  constexpr Duration latest_max = std::chrono::hours(24 * 366);  // A sum with it is still a time.
+  call.latest = std::clamp(Duration(message->latest_ns()), Duration::zero(), latest_max);
   call.method = std::move(*message->mutable_method());
   call.path = std::move(*message->mutable_path());
   call.query = std::move(*message->mutable_query());

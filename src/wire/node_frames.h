@@ -51,6 +51,7 @@ struct OpenedCall {
   std::uint32_t attempt = 1;
   Duration waited{};             // Since it came in.
   std::optional<Duration> left;  // To its deadline.
+  Duration latest{};             // To Call::deadline_latest; 0 for none.
   std::string method;
   std::string path;
   std::string query;

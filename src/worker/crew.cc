@@ -17,6 +17,8 @@ using wire::FrameKind;
 // A worker tells of a deadline itself, with what the call used and logged; who has not done so by then is
 // hung.
 constexpr Duration deadline_grace = std::chrono::milliseconds(100);
+// And who puts the deadline off, since it still fetches or loads the function, may do so for so long.
+constexpr Duration start_grace = std::chrono::minutes(2);
 constexpr Duration cancel_grace = std::chrono::seconds(2);
 // So long a call waits where no worker is there at all: one that ended is back by then, or cannot be had.
 constexpr Duration patience = std::chrono::seconds(5);
@@ -280,8 +282,9 @@ void Crew::send(Peer& peer, RemoteCall& call) {
     peer.link->send({.kind = FrameKind::data, .call = call.number_},
                     asked.input.substr(at, wire::piece_bytes_max));
   }
-  const Time late = asked.deadline == never ? never : asked.deadline + deadline_grace;
-  core_.suspend(call, never, late);
+  Time late = asked.deadline;
+  if (late < asked.deadline_latest) late = std::min(asked.deadline_latest, late + start_grace);
+  core_.suspend(call, never, late == never ? never : late + deadline_grace);
 }
 
 void Crew::on_frame(Peer& peer, const wire::Frame& frame) {

@@ -269,6 +269,31 @@ TEST_F(CrewTest, AHungWorkerHoldsNobodyPastTheDeadline) {
   EXPECT_EQ(crew_.running_count(), 0U);
 }
 
+TEST_F(CrewTest, WhatADurableCallWaitsForItsFunctionIsNotItsTime) {
+  Duration left{};
+  deploy({.begin = [&](Call& call) { left = call.deadline - clock_.now(); }, .end = {}});
+  Colleagues& worker = hire();
+  OneCall& one = begin({}, seconds(5), std::chrono::hours(1));
+  worker.line.pump();
+  ASSERT_EQ(worker.worker->running_count(), 1U);
+  clock_.advance(seconds(7));  // The function is being loaded there.
+  for (int i = 0; i < 10; ++i) core_.poll();
+  EXPECT_FALSE(one.reply);
+  EXPECT_FALSE(finished(one).error);
+  EXPECT_EQ(left, seconds(5));
+}
+
+TEST_F(CrewTest, AHungWorkerDoesNotHoldADurableCallForEver) {
+  deploy({.begin = {}, .end = {}});
+  Colleagues& worker = hire();
+  OneCall& one = begin({}, seconds(5), std::chrono::hours(1));
+  worker.line.pump();
+  clock_.advance(std::chrono::minutes(3));
+  for (int i = 0; i < 10; ++i) core_.poll();
+  ASSERT_TRUE(one.reply);
+  EXPECT_NE(one.reply->error->message.find("did not answer"), std::string::npos);
+}
+
 TEST_F(CrewTest, WhatADeadWorkerHadBegunIsLost) {
   deploy({.begin = {}, .waits = true, .end = {}});
   Colleagues& worker = hire();

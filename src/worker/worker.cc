@@ -152,6 +152,8 @@ void Worker::open(Line& line, const wire::Frame& frame) {
   call.function = &running->served->function;
   call.queued = now - from.waited;
   if (from.left) call.deadline = now + *from.left;
+  if (from.latest > Duration::zero()) call.deadline_latest = now + from.latest;
+  call.put_off_until = now;  // By what it waited there, it is.
   call.attempt = from.attempt;
   call.method = from.method;
   call.path = from.path;
@@ -208,6 +210,7 @@ net::Task<void> Worker::run(std::shared_ptr<Running> running) {
     reply.error = Error{Code::canceled, "the call was cancelled", Stage::start};
   }
   if (!reply.error) {
+    running->call.put_off_deadline(core_.clock().now());
     const auto instance = running->served->ready->start(core_);
     running->instance = instance.get();
     reply = co_await instance->run(running->call);

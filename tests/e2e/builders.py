@@ -23,21 +23,27 @@ def dill_folder(root):
 
 @functools.cache
 def python():
-    """The Python on both sides: that of the course, else the machine's."""
-    for name in ("python3.12", "python3"):
-        if shutil.which(name) and subprocess.run([name, "-c", ""], capture_output=True).returncode == 0:
-            return name
+    """The Python on both sides, its path and version: that of the course, else the machine's."""
+    pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv"))
+    for name in ("python3.12", *sorted(pyenv.glob("versions/3.12.*/bin/python3.12")), "python3"):
+        asked = shutil.which(name)
+        # What is found may be a shim that has no such version.
+        said = asked and subprocess.run([asked, "-c", "import sys; print(sys.executable, *sys.version_info[:3])"],
+                                        capture_output=True, text=True)
+        if said and said.returncode == 0:
+            path, *version = said.stdout.split()
+            return path, ".".join(version)
     raise Skip("python3 is not installed")
 
 
 def builders_server(world, *flags):
-    return world.own_server(f"--python={python()}", f"--python-path={dill_folder(world.root)}:{COURSE}", *flags)
+    return world.own_server(f"--python={python()[0]}", f"--python-path={dill_folder(world.root)}:{COURSE}", *flags)
 
 
 def run_client(world, server, suite, *arguments):
     """What the client prints; all that it asserts holds."""
     path = os.pathsep.join([str(dill_folder(world.root)), str(COURSE)])
-    end = subprocess.run([python(), COURSE / "client.py", server.url, suite, *arguments], capture_output=True,
+    end = subprocess.run([python()[0], COURSE / "client.py", server.url, suite, *arguments], capture_output=True,
                          text=True, timeout=RUN_TIME,
                          env=world.environment(PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1"))
     check(end.returncode == 0, f"the suite {suite} ended with {end.returncode}:\n{end.stdout}{end.stderr}")

@@ -15,6 +15,7 @@ import time
 import traceback
 
 import builders
+import builders_modes
 import case
 import examples
 import http2
@@ -34,7 +35,7 @@ def collect(root):
             yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
     for language in ("c", "cpp", "go", "js", "python", "rust"):
         yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
-    modules = (scenarios, http2, mucpd, builders, shared, nodes)
+    modules = (scenarios, http2, mucpd, builders, builders_modes, shared, nodes)
     for name, test in [item for module in modules for item in vars(module).items()]:
         if name.startswith("test_"):
             yield f"scenario {name[5:].replace('_', ' ')}", test
@@ -82,8 +83,8 @@ def attempt(test, world):
 
 def outcome(test, world):
     try:
-        test(world)
-        return "passed", ""
+        said = test(world)
+        return "passed", f": {said}" if said else ""
     except Skip as reason:
         return "skipped", f": {reason}"
     except Failure as failure:

@@ -7,6 +7,43 @@ import subprocess
 import time
 
 
+class Asker:
+    """One connection, as any program that looks into it has: commands and their replies, and messages."""
+
+    def __init__(self, port, patience=60):
+        self.socket = socket.create_connection(("127.0.0.1", port), patience)
+        self.lines = self.socket.makefile("rb")
+
+    def ask(self, *words):
+        parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+        self.socket.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
+        return self.reply()
+
+    def reply(self):
+        """What comes next: text, a number, a list of those, or None."""
+        line = self.lines.readline()
+        if not line:
+            raise EOFError("redis-server has closed the connection")
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"-":
+            raise RuntimeError(rest.decode())
+        if kind == b":":
+            return int(rest)
+        if kind == b"*":
+            return [self.reply() for _ in range(int(rest))]
+        if kind == b"$":
+            return None if rest == b"-1" else self.lines.read(int(rest) + 2)[:-2].decode()
+        return rest.decode()
+
+    def hash(self, key):
+        flat = self.ask("HGETALL", key)
+        return dict(zip(flat[::2], flat[1::2]))
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -7,6 +7,7 @@
 
 #include "api/call_reply.h"
 #include "api/caller.h"
+#include "api/protocol.h"
 #include "policy/admit.h"
 
 namespace canopy::api {
@@ -89,6 +90,7 @@ Running* Caller::begin(const calls::Work& work, calls::RunEnd& end) {
   for (const Header& header : asked.headers) call.headers.push_back({header.name, header.value});
   table_.begin_call(*version, now);
   publish_start(running);
+  for (Protocol* const protocol : platform_.protocols) protocol->on_begun(asked.id, asked.function);
   return &running;
 }
 

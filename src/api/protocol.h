@@ -8,7 +8,7 @@
 // of that is its own business: to ask for a key as well, or to be open to everybody where its operator said
 // so.
 //
-// Threads: all methods from any core; on_ended() on the log's thread.
+// Threads: all methods from any core; on_ended() on the log's thread; start() and stop() on the server's.
 // Life:    outlives the server's cores and its log.
 
 #include <cstdint>
@@ -48,6 +48,13 @@ class Protocol {
   // `refusal` says why the server's own API would ask for a key; `here.who` is then nobody.
   virtual net::Task<net::HttpResponse> serve(const Here& here, net::HttpExchange& exchange,
                                              const std::optional<Error>& refusal) = 0;
+
+  // Before anything is asked or told, and after all of that, while the log can still be read.
+  virtual void start(const Platform& /*platform*/) {}
+  virtual void stop() {}
+
+  // An attempt of a durable call begins here. Quick.
+  virtual void on_begun(CallId /*id*/, const FunctionName& /*function*/) {}
 
   // A durable call has ended, and that is on the disk. Quick.
   virtual void on_ended(CallId id, const FunctionName& function, State state) = 0;

@@ -205,6 +205,7 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   platform->durable = durable.get();
   platform->fleet = fleet.get();
   platform->cluster = cluster.get();
+  for (Protocol* const protocol : platform->protocols) protocol->start(*platform);
   CANOPY_TRY_VOID(listen());
   sweep_alarm = std::make_unique<Alarm>(*cores.front());
   plan_sweep();
@@ -385,6 +386,7 @@ void Server::Impl::stop() {
   }
   for (exec::Core* const core : core_pointers) core->stop();
   threads.clear();
+  for (Protocol* const protocol : platform->protocols) protocol->stop();
   for (const auto& lane : lanes) ledger.put(lane->gateway.caller().meter().take(clock.wall_now()));
   // Their last work refers to what is destroyed after them; and what the disk pool finds not to be compiled
   // goes on to the other.

@@ -7,9 +7,8 @@
 #include "store/redis_catalog.h"
 
 namespace canopy::api {
-namespace {
 
-Result<store::RedisAddress> read_redis(const Options& options) {
+Result<store::RedisAddress> redis_address(const Options& options) {
   CANOPY_TRY(StoreAddress read, parse_store(options.store));
   return store::RedisAddress{.host = std::move(read.host),
                              .port = read.port,
@@ -17,8 +16,6 @@ Result<store::RedisAddress> read_redis(const Options& options) {
                              .password = std::move(read.password),
                              .database = read.database};
 }
-
-}  // namespace
 
 Result<void> open_stores(const Options& options, const Clock& clock, std::unique_ptr<store::Catalog>& catalog,
                          std::unique_ptr<store::CallLog>& call_log) {
@@ -36,7 +33,7 @@ Result<void> open_stores(const Options& options, const Clock& clock, std::unique
     }
     return {};
   }
-  CANOPY_TRY(const store::RedisAddress redis, read_redis(options));
+  CANOPY_TRY(const store::RedisAddress redis, redis_address(options));
   if (!catalog) {
     CANOPY_TRY(catalog, store::open_redis_catalog(options.data, redis, clock, functions));
   }

@@ -8,6 +8,7 @@
 #include "api/durable_log.h"
 #include "api/large_body.h"
 #include "api/other_sites.h"
+#include "api/stores.h"
 #include "builders/body.h"
 #include "builders/builders.h"
 #include "builders/function.h"
@@ -28,8 +29,21 @@ bool is_blank(std::string_view text) {
 net::HttpResponse no_function() { return detail(404, "Function not found"); }
 net::HttpResponse no_task() { return detail(404, "Task not found"); }
 
-std::string_view completed_word(const api::Here& here) {
-  return here.platform.options.builders_status_word == "complete" ? "COMPLETE" : "COMPLETED";
+std::string_view completed_word(const Options& options) {
+  return options.builders_status_word == "complete" ? "COMPLETE" : "COMPLETED";
+}
+
+Failures failures(const Options& options) {
+  return options.builders_failures == "exceptions" ? Failures::exceptions : Failures::strings;
+}
+
+Result<std::optional<Mirror::End>> find_end(store::CallLog& log, const Options& options, CallId task) {
+  const auto result = log.result(task);
+  if (!result && result.error().code == Code::not_found) return std::nullopt;
+  if (!result) return tl::unexpected(result.error());
+  if (result->state == State::queued || result->state == State::running) return std::nullopt;
+  return Mirror::End{.status = std::string(status_word(result->state, completed_word(options))),
+                     .result = result_text(*result, failures(options)).value_or("")};
 }
 
 // What dill wrote, out of what the client sent.
@@ -151,6 +165,7 @@ net::Task<net::HttpResponse> BuildersServer::register_function(const api::Here& 
   }
   const auto deployed = co_await api::deploy_made(here, std::move(draft), *std::move(code));
   if (!deployed) co_return registration_failure(deployed.error());
+  if (mirror_) mirror_->add_function(id, body->name, body->payload);
   co_return answer(id_json("function_id", id));
 }
 
@@ -169,6 +184,7 @@ net::Task<net::HttpResponse> BuildersServer::execute_function(const api::Here& h
   if (here.platform.draining) co_return failure(api::stopping(), before);
   DurableCall call;
   call.function = function->name;
+  std::string copy = mirror_ ? body->payload : std::string();
   call.input = std::move(body->payload);
   call.timeout = here.platform.options.builders_time_limit;
   Duration retry_after{};
@@ -177,6 +193,7 @@ net::Task<net::HttpResponse> BuildersServer::execute_function(const api::Here& h
   }
   const auto accepted = co_await api::append_durable(here, std::move(call));
   if (!accepted) co_return failure(accepted.error(), before);
+  if (mirror_) mirror_->add_task(accepted->id, body->function, std::move(copy));
   co_return answer(id_json("task_id", task_uuid(accepted->id)));
 }
 
@@ -211,7 +228,7 @@ net::Task<net::HttpResponse> BuildersServer::status(const api::Here& here, Asked
   wire::JsonWriter json;
   json.begin_object();
   json.member("task_id", to_text(*id));
-  json.member("status", status_word((*task)->state, completed_word(here)));
+  json.member("status", status_word((*task)->state, completed_word(here.platform.options)));
   json.end_object();
   co_return answer(json.take_text());
 }
@@ -226,17 +243,40 @@ net::Task<net::HttpResponse> BuildersServer::result(const api::Here& here, Asked
   const State state = (*task)->state;
   std::optional<std::string> text = "";
   if (state != State::queued && state != State::running) {
-    const bool objects = here.platform.options.builders_failures == "exceptions";
-    text = result_text((*task)->result, objects ? Failures::exceptions : Failures::strings);
+    text = result_text((*task)->result, failures(here.platform.options));
   }
   if (!text) co_return detail(500, no_result);
   wire::JsonWriter json;
   json.begin_object();
   json.member("task_id", to_text(*id));
-  json.member("status", status_word(state, completed_word(here)));
+  json.member("status", status_word(state, completed_word(here.platform.options)));
   json.member("result", *text);
   json.end_object();
   co_return answer(json.take_text());
+}
+
+void BuildersServer::start(const api::Platform& platform) {
+  const Options& options = platform.options;
+  if (options.store.empty() || options.builders_mirror != "on") return;
+  auto address = api::redis_address(options);
+  if (!address) return;  // Then the server does not start.
+  const auto find = [&log = *platform.call_log, &options](CallId task) {
+    return find_end(log, options, task);
+  };
+  mirror_ = std::make_unique<Mirror>(*std::move(address), options.result_ttl, find, platform.clock,
+                                     Mirror::Limits{});
+}
+
+void BuildersServer::stop() {
+  if (mirror_) mirror_->stop();
+}
+
+void BuildersServer::on_begun(CallId id, const FunctionName& function) {
+  if (mirror_ && is_registered(function)) mirror_->begun(id);
+}
+
+void BuildersServer::on_ended(CallId id, const FunctionName& function, State /*state*/) {
+  if (mirror_ && is_registered(function)) mirror_->ended(id);
 }
 
 std::unique_ptr<api::Protocol> make_protocol(const Options& options) {

@@ -4,10 +4,12 @@
 // Threads: as api::Protocol.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 
 #include "api/protocol.h"
+#include "builders/mirror.h"
 #include "builders/request.h"
 #include "builders/uuid.h"
 #include "policy/access.h"
@@ -26,7 +28,10 @@ class BuildersServer final : public api::Protocol {
   std::uint64_t body_bytes_max(const net::HttpRequest& /*head*/) const override { return body_bytes_max_; }
   net::Task<net::HttpResponse> serve(const api::Here& here, net::HttpExchange& exchange,
                                      const std::optional<Error>& refusal) override;
-  void on_ended(CallId /*id*/, const FunctionName& /*function*/, State /*state*/) override {}
+  void start(const api::Platform& platform) override;
+  void stop() override;
+  void on_begun(CallId id, const FunctionName& function) override;
+  void on_ended(CallId id, const FunctionName& function, State state) override;
 
  private:
   using Answer = net::Task<net::HttpResponse>;
@@ -50,6 +55,7 @@ class BuildersServer final : public api::Protocol {
   const bool open_;
   const std::uint64_t body_bytes_max_;
   const policy::Subject everybody_{};
+  std::unique_ptr<Mirror> mirror_;  // Null where there is no Redis, or nobody who reads it there.
 };
 
 }  // namespace canopy::builders

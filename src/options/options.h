@@ -40,6 +40,7 @@ struct Options {
   std::string builders_failures = "strings";
   Duration builders_time_limit = std::chrono::seconds(5);
   std::uint64_t builders_keep_warm = 64;
+  std::string builders_mirror = "on";
 
   // Functions
   std::uint64_t memory_bytes = 64 * MiB;  // --memory-max: what a function has that does not say.

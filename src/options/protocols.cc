@@ -12,6 +12,7 @@ namespace {
 constexpr std::array<std::string_view, 3> protocol_choices = {"auto", "on", "off"};
 constexpr std::array<std::string_view, 2> status_words = {"completed", "complete"};
 constexpr std::array<std::string_view, 2> failure_kinds = {"strings", "exceptions"};
+constexpr std::array<std::string_view, 2> mirror_choices = {"on", "off"};
 
 std::size_t row_of(std::string_view name, Options& options) {
   const auto rows = option_rows(options);
@@ -102,6 +103,10 @@ void add_protocol_rows(Options& o, std::vector<OptionRow>& rows) {
        "How many processes of each of its functions serve task after task, as its workers did; more "
        "tasks at once have processes of their own. 0: each task has one of its own.",
        protocols});
+  rows.push_back({"builders-mirror", "WHEN", ChoiceSetting{&o.builders_mirror, mirror_choices},
+                  "With --store, on: copies its functions and tasks to the hashes and the channel of that "
+                  "Redis where FaaS Builders had them, for programs that look there.",
+                  protocols});
 }
 
 Result<void> take_protocol_variables(const OptionInput& input, ParsedOptions& parsed) {

@@ -190,6 +190,13 @@ std::string pickle_text(std::string_view text) {
   return framed(body + '.');
 }
 
+std::string pickle_entry(std::string_view key, std::string_view value) {
+  std::string body = "}\x94";
+  append_text(key, body);
+  append_text(value, body);
+  return framed(body + "s.");
+}
+
 std::string pickle_exception(std::string_view type, std::string_view text) {
   std::string body;
   append_text("builtins", body);

@@ -22,6 +22,9 @@ Result<void> check_pickle(std::string_view bytes);
 // A str, as Python's own pickler writes it. `text` is UTF-8 and has less than 64 KiB.
 std::string pickle_text(std::string_view text);
 
+// A dict with one text in it, as dill writes it.
+std::string pickle_entry(std::string_view key, std::string_view value);
+
 // An exception of the standard library with one argument: pickle_exception("TimeoutError", "too late").
 std::string pickle_exception(std::string_view type, std::string_view text);
 

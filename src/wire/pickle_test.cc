@@ -71,6 +71,15 @@ TEST(Pickle, WritesATextAsPythonDoes) {
   EXPECT_EQ(check(large), "");
 }
 
+TEST(Pickle, WritesADictOfOneTextAsPythonDoes) {
+  const std::string pickle = pickle_entry("task_id", "9f1c");
+  EXPECT_EQ(pickle,
+            "\x80\x04\x95\x15\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x07"
+            "task_id\x94\x8c\x04"
+            "9f1c\x94s."s);
+  EXPECT_EQ(check(pickle), "");
+}
+
 TEST(Pickle, WritesAnExceptionAsPythonDoes) {
   const std::string pickle = pickle_exception("TimeoutError", "late");
   EXPECT_EQ(pickle,

@@ -16,6 +16,7 @@ import traceback
 
 import builders
 import builders_modes
+import builders_redis
 import case
 import examples
 import http2
@@ -35,7 +36,7 @@ def collect(root):
             yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
     for language in ("c", "cpp", "go", "js", "python", "rust"):
         yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
-    modules = (scenarios, http2, mucpd, builders, builders_modes, shared, nodes)
+    modules = (scenarios, http2, mucpd, builders, builders_modes, builders_redis, shared, nodes)
     for name, test in [item for module in modules for item in vars(module).items()]:
         if name.startswith("test_"):
             yield f"scenario {name[5:].replace('_', ' ')}", test

@@ -203,16 +203,19 @@ net::Task<Result<std::optional<BuildersServer::Found>>> BuildersServer::find_tas
   using Wanted = std::optional<Found>;
   const auto call = find_call_id(*here.platform.call_log, id);
   if (!call) co_return std::nullopt;
+  const Failures how = failures(here.platform.options);
+  // To judge a large result takes long, too.
   const std::function<Result<Wanted>()> work = [&log = *here.platform.call_log, id = *call, with_result,
-                                                who = here.who, all = open_]() -> Result<Wanted> {
+                                                how, who = here.who, all = open_]() -> Result<Wanted> {
     const auto record = log.find(id);
     if (!record && record.error().code == Code::not_found) return std::nullopt;
     if (!record) return tl::unexpected(record.error());
     const Record& seen = record->record;
     if (!is_registered(seen.function) || !(all || who->sees(seen))) return std::nullopt;
-    Found found{.state = seen.state, .result = {}};
+    Found found{.state = seen.state};
     if (with_result && api::has_ended(seen)) {
-      CANOPY_TRY(found.result, log.result(id));
+      CANOPY_TRY(const store::StoredResult result, log.result(id));
+      found.text = result_text(result, how);
     }
     return found;
   };
@@ -241,10 +244,7 @@ net::Task<net::HttpResponse> BuildersServer::result(const api::Here& here, Asked
   if (!task) co_return failure(task.error(), std::string(no_result) + ": ");
   if (!*task) co_return no_task();
   const State state = (*task)->state;
-  std::optional<std::string> text = "";
-  if (state != State::queued && state != State::running) {
-    text = result_text((*task)->result, failures(here.platform.options));
-  }
+  const std::optional<std::string>& text = (*task)->text;
   if (!text) co_return detail(500, no_result);
   wire::JsonWriter json;
   json.begin_object();

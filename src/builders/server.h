@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "api/protocol.h"
@@ -37,7 +38,7 @@ class BuildersServer final : public api::Protocol {
   using Answer = net::Task<net::HttpResponse>;
   struct Found {
     State state = State::queued;
-    store::StoredResult result;  // Where it was asked for, and the task has ended.
+    std::optional<std::string> text = "";  // What /result shows; nothing where that is no result.
   };
 
   // Why not; nothing where it may be.

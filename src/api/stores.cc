@@ -10,11 +10,17 @@ namespace canopy::api {
 
 Result<store::RedisAddress> redis_address(const Options& options) {
   CANOPY_TRY(StoreAddress read, parse_store(options.store));
-  return store::RedisAddress{.host = std::move(read.host),
-                             .port = read.port,
-                             .user = std::move(read.user),
-                             .password = std::move(read.password),
-                             .database = read.database};
+  store::RedisAddress address{.host = std::move(read.host),
+                              .port = read.port,
+                              .user = std::move(read.user),
+                              .password = std::move(read.password),
+                              .database = read.database};
+  if (read.tls) {
+    CANOPY_TRY(address.tls, net::TlsContext::for_client(
+                                options.store_ca.empty() ? "system" : options.store_ca, address.host,
+                                {.certificate = options.store_cert, .key = options.store_key}));
+  }
+  return address;
 }
 
 Result<void> open_stores(const Options& options, const Clock& clock, std::unique_ptr<store::Catalog>& catalog,

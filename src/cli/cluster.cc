@@ -97,7 +97,7 @@ Result<std::shared_ptr<balance::Members>> start_members(const api::RuntimeParts&
   made.crew.all_busy = "start another with canopy node, or give them more --slots";
   CANOPY_TRY(made.rules.mode, policy::parse_dispatch(options.dispatch));
   if (!options.tls_cert.empty()) {
-    CANOPY_TRY(made.tls, net::TlsContext::for_server(options.tls_cert, options.tls_key));
+    CANOPY_TRY(made.tls, net::TlsContext::for_server({options.tls_cert, options.tls_key}, options.node_ca));
   } else if (!address.loopback) {
     log::warn(
         "workers join at {} without TLS: code, inputs and replies can be read on the way; give --tls-cert "

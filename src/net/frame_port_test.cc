@@ -36,7 +36,7 @@ class FramePortTest : public testing::TestWithParam<bool> {
       std::string name = testing::TempDir() + "frame_portXXXXXX";
       folder = ::mkdtemp(name.data());
       write_certificate(folder + "/certificate.pem", folder + "/key.pem");
-      tls = *TlsContext::for_server(folder + "/certificate.pem", folder + "/key.pem");
+      tls = *TlsContext::for_server({folder + "/certificate.pem", folder + "/key.pem"});
       client_tls = *TlsContext::for_client(folder + "/certificate.pem", "127.0.0.1");
     }
     auto opened = open_frame_port(io, "127.0.0.1", 0, 1000, tls,

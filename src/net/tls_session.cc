@@ -28,6 +28,24 @@ tl::unexpected<Error> cannot(const std::string& what) {
   return fail(Code::invalid, what + ": " + last_reason());
 }
 
+// Whether the other side has said itself what it does not like.
+bool is_alert() { return ERR_GET_REASON(ERR_peek_last_error()) >= SSL_AD_REASON_OFFSET; }
+
+Result<void> take_own(SSL_CTX& context, const CertificateFiles& own) {
+  if (SSL_CTX_use_certificate_chain_file(&context, own.certificate.c_str()) != 1) {
+    return cannot("cannot read a certificate from " + own.certificate);
+  }
+  if (SSL_CTX_use_PrivateKey_file(&context, own.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(&context) != 1) {
+    return cannot("cannot use the private key in " + own.key + " with the certificate in " + own.certificate);
+  }
+  return {};
+}
+
+tl::unexpected<Error> cannot_trust(const std::string& file) {
+  return cannot("cannot read certificates to trust from " + file);
+}
+
 bool is_address(const std::string& host) {
   return host.find(':') != std::string::npos || host.find_first_not_of("0123456789.") == std::string::npos;
 }
@@ -37,26 +55,22 @@ bool is_address(const std::string& host) {
 void TlsContext::Free::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
 void TlsSession::Free::operator()(ssl_st* session) const { SSL_free(session); }
 
-Result<std::shared_ptr<TlsContext>> TlsContext::for_server(const std::string& certificate_file,
-                                                           const std::string& key_file) {
+Result<std::shared_ptr<TlsContext>> TlsContext::for_server(const CertificateFiles& own,
+                                                           const std::string& trusted_file) {
   const std::shared_ptr<TlsContext> made(new TlsContext(""));
   made->context_.reset(SSL_CTX_new(TLS_server_method()));
   SSL_CTX* const context = made->context_.get();
   SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
   SSL_CTX_set_num_tickets(context, 0);  // Nobody comes back with one.
-  if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1) {
-    return cannot("cannot read a certificate from " + certificate_file);
-  }
-  if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(context) != 1) {
-    return cannot("cannot use the private key in " + key_file + " with the certificate in " +
-                  certificate_file);
-  }
+  CANOPY_TRY_VOID(take_own(*context, own));
+  if (trusted_file.empty()) return made;
+  if (SSL_CTX_load_verify_file(context, trusted_file.c_str()) != 1) return cannot_trust(trusted_file);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   return made;
 }
 
-Result<std::shared_ptr<TlsContext>> TlsContext::for_client(const std::string& trusted_file,
-                                                           std::string host) {
+Result<std::shared_ptr<TlsContext>> TlsContext::for_client(const std::string& trusted_file, std::string host,
+                                                           const CertificateFiles& own) {
   const std::shared_ptr<TlsContext> made(new TlsContext(std::move(host)));
   made->context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const context = made->context_.get();
@@ -64,7 +78,8 @@ Result<std::shared_ptr<TlsContext>> TlsContext::for_client(const std::string& tr
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   const bool trusts = trusted_file == "system" ? SSL_CTX_set_default_verify_paths(context) == 1
                                                : SSL_CTX_load_verify_file(context, trusted_file.c_str()) == 1;
-  if (!trusts) return cannot("cannot read certificates to trust from " + trusted_file);
+  if (!trusts) return cannot_trust(trusted_file);
+  if (!own.certificate.empty()) CANOPY_TRY_VOID(take_own(*context, own));
   return made;
 }
 
@@ -106,7 +121,10 @@ Result<void> TlsSession::shake_hands() {
   const int error = SSL_get_error(session_.get(), result);
   if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return {};
   const long verdict = SSL_get_verify_result(session_.get());
-  if (verdict == X509_V_OK) return cannot("the other side speaks no TLS that is understood here");
+  if (verdict == X509_V_OK) {
+    return cannot(is_alert() ? "the other side ends TLS"
+                             : "the other side speaks no TLS that is understood here");
+  }
   ERR_clear_error();
   return fail(Code::invalid, std::string("the other side's certificate is not trusted: ") +
                                  X509_verify_cert_error_string(verdict));
@@ -132,7 +150,7 @@ Result<void> TlsSession::take(std::string_view bytes,
     // Its end is seen where the connection ends.
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_ZERO_RETURN)
       return {};
-    return cannot("what the other side sends is no TLS");
+    return cannot(is_alert() ? "the other side ends TLS" : "what the other side sends is no TLS");
   }
 }
 

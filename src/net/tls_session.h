@@ -2,8 +2,9 @@
 // TLS between two nodes, apart from the connection that carries it: bytes in, bytes out. So a session can be
 // tested in memory, and go to the loop of another thread with its connection.
 //
-// 1.3 alone, since both sides are this program. The server has a certificate; who connects checks it, and
-// shows that it belongs there by other means (balance/proof.h).
+// 1.3 alone: both sides are this program, or a Redis of today. The server has a certificate, and who connects
+// checks it; who connects has one too where the server asks for it. That workers belong there they show by
+// other means besides (balance/proof.h).
 //
 // Threads: a context any; a session one at a time.
 
@@ -23,16 +24,24 @@ namespace canopy::net {
 
 class TlsSession;
 
+// Who one is, in two PEM files; "": one does not say.
+struct CertificateFiles {
+  std::string certificate;
+  std::string key;
+};
+
 class TlsContext {
  public:
-  // From two PEM files.
+  // From PEM files. With `trusted_file`, who connects has to show a certificate, made for clients, that one
+  // in it signed.
   //   invalid  one cannot be read, is none, or they do not belong together
-  static Result<std::shared_ptr<TlsContext>> for_server(const std::string& certificate_file,
-                                                        const std::string& key_file);
+  static Result<std::shared_ptr<TlsContext>> for_server(const CertificateFiles& own,
+                                                        const std::string& trusted_file = "");
   // The server has to show a certificate for `host`, a name or an address, that one in the PEM file signed or
-  // is; "system": one that this machine trusts.
-  //   invalid  the file cannot be read, or holds none
-  static Result<std::shared_ptr<TlsContext>> for_client(const std::string& trusted_file, std::string host);
+  // is; "system": one that this machine trusts. It is shown `own`, if it asks for one and there is one.
+  //   invalid  a file cannot be read, or holds none
+  static Result<std::shared_ptr<TlsContext>> for_client(const std::string& trusted_file, std::string host,
+                                                        const CertificateFiles& own = {});
 
   std::unique_ptr<TlsSession> make_session() const;
 

@@ -18,7 +18,7 @@ class TlsSessionTest : public testing::Test {
     ASSERT_NE(::mkdtemp(name.data()), nullptr);
     folder = name;
     write_certificate(certificate(), key());
-    auto context = TlsContext::for_server(certificate(), key());
+    auto context = TlsContext::for_server({certificate(), key()});
     ASSERT_TRUE(context);
     server = (*context)->make_session();
   }
@@ -82,7 +82,7 @@ TEST_F(TlsSessionTest, AnAddressIsCheckedAsOne) {
 
 TEST_F(TlsSessionTest, ACertificateForAnotherIsNotTrusted) {
   for (const std::string host : {"gateway.example", "127.0.0.2"}) {
-    server = (*TlsContext::for_server(certificate(), key()))->make_session();
+    server = (*TlsContext::for_server({certificate(), key()}))->make_session();
     const auto client = client_for(host, certificate());
     const auto talked = talk(*client);
     ASSERT_FALSE(talked) << host;
@@ -117,8 +117,8 @@ TEST_F(TlsSessionTest, WhatWasChangedOnTheWayIsRefused) {
 
 TEST_F(TlsSessionTest, FilesThatAreNoneAreNamed) {
   std::ofstream(folder + "/junk.pem") << "no certificate";
-  for (const auto& made : {TlsContext::for_server(folder + "/missing.pem", key()),
-                           TlsContext::for_server(certificate(), folder + "/junk.pem"),
+  for (const auto& made : {TlsContext::for_server({folder + "/missing.pem", key()}),
+                           TlsContext::for_server({certificate(), folder + "/junk.pem"}),
                            TlsContext::for_client(folder + "/junk.pem", "localhost")}) {
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().code, Code::invalid);

@@ -43,11 +43,22 @@ void add_server_rows(Options& o, std::vector<OptionRow>& rows) {
       {.name = "store",
        .value = "URL",
        .setting = &o.store,
-       .help = "A Redis that several servers share: `redis://[[user]:password@]host[:port][/database]`. "
+       .help = "A Redis that several servers share: `redis://[[user]:password@]host[:port][/database]`, "
+               "or `rediss://` for one in TLS. "
                "Functions, users and durable calls lie there then; the data folder has copies of "
                "code alone. If not said, all lies in the data folder.",
        .group = server,
        .hides_password = true});
+  rows.push_back(
+      {"store-ca", "FILE", &o.store_ca,
+       "For a --store in TLS, `rediss://`: the certificates in PEM that its own is checked against; "
+       "if not said, those that this machine trusts.",
+       server});
+  rows.push_back(
+      {"store-cert", "FILE", &o.store_cert,
+       "A certificate in PEM that a --store in TLS is shown, where it asks for one; with --store-key.",
+       server});
+  rows.push_back({"store-key", "FILE", &o.store_key, "The private key of that certificate, in PEM.", server});
   rows.push_back({"config", "FILE", &o.config,
                   "A YAML file with settings, named as the flags are: `call-timeout: 5s`.", server});
   rows.push_back({"cores", "N", CountSetting{.count = &o.core_count, .max = 1024},
@@ -201,6 +212,11 @@ void add_worker_rows(Options& o, std::vector<OptionRow>& rows) {
        "Where workers of other machines join (`canopy node --role=worker`), in TLS where there is a "
        "--tls-cert. If not said, none do.",
        nodes});
+  rows.push_back(
+      {"node-ca", "FILE", &o.node_ca,
+       "Certificates in PEM: who joins has to show one that one of these signed, as well as the token. "
+       "`canopy cert` makes them. It needs --tls-cert.",
+       nodes});
   rows.push_back({"node-token-file", "FILE", &o.node_token_file,
                   "The token that a worker must know to join. If not said, `node.token` in the data folder, "
                   "made at the first start with --node-listen.",
@@ -327,14 +343,38 @@ Result<WorkerRange> parse_workers(std::string_view text) {
   return WorkerRange{.min = *min, .max = *max};
 }
 
+namespace {
+
+Result<void> check_store(const Options& options) {
+  bool is_tls = false;
+  if (!options.store.empty()) {
+    CANOPY_TRY(const StoreAddress address, parse_store(options.store));
+    is_tls = address.tls;
+  }
+  if (options.store_cert.empty() != options.store_key.empty()) {
+    return refuse(std::string("--store-cert and --store-key belong together: ") +
+                  (options.store_cert.empty() ? "--store-cert" : "--store-key") + " is missing");
+  }
+  if (!is_tls && !(options.store_ca.empty() && options.store_cert.empty())) {
+    return refuse("--store-ca and --store-cert are for a store in TLS: write --store=rediss://host");
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> check_options(const Options& options) {
   CANOPY_TRY_VOID(parse_listen(options.listen));
-  if (!options.store.empty()) CANOPY_TRY_VOID(parse_store(options.store));
+  CANOPY_TRY_VOID(check_store(options));
   CANOPY_TRY_VOID(parse_workers(options.workers));
   if (!options.node_listen.empty()) CANOPY_TRY_VOID(parse_listen(options.node_listen, "node-listen"));
   if (options.node_listen.empty() && options.dispatch != "local") {
     return refuse("--dispatch=" + options.dispatch +
                   " needs workers that join: say where they do, --node-listen=HOST:PORT");
+  }
+  if (!options.node_ca.empty() && (options.node_listen.empty() || options.tls_cert.empty())) {
+    return refuse(
+        "--node-ca is for workers that join in TLS: it needs --node-listen, --tls-cert and --tls-key");
   }
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return refuse(std::string("--tls-cert and --tls-key belong together: ") +

@@ -18,7 +18,10 @@ struct Options {
   // Server
   std::string listen = "127.0.0.1:8080";
   std::string data = ".canopy";
-  std::string store;  // See store_address.h; "": in the data folder.
+  std::string store;     // See store_address.h; "": in the data folder.
+  std::string store_ca;  // Of a store in TLS; "": what this machine trusts.
+  std::string store_cert;
+  std::string store_key;
   std::string config;
   std::uint64_t core_count = 0;  // 0: as many as there are.
   std::string log_level = "info";
@@ -80,6 +83,7 @@ struct Options {
 
   // Nodes
   std::string node_listen;  // "": no workers join.
+  std::string node_ca;      // "": who joins needs no certificate.
   std::string node_token_file;
   std::string dispatch = "local";
 

@@ -128,6 +128,12 @@ TEST(Options, RefuseWhatContradicts) {
             "--tls-cert and --tls-key belong together: --tls-key is missing");
   EXPECT_EQ(refusal(parse({"--tls-key=k.pem"})),
             "--tls-cert and --tls-key belong together: --tls-cert is missing");
+  EXPECT_NE(refusal(parse({"--node-ca=ca.pem", "--node-listen=:1"})).find("--tls-cert"), std::string::npos);
+  EXPECT_TRUE(parse({"--node-ca=ca.pem", "--node-listen=:1", "--tls-cert=c.pem", "--tls-key=k.pem"}));
+  EXPECT_NE(refusal(parse({"--store=redis://h", "--store-ca=ca.pem"})).find("rediss://"), std::string::npos);
+  EXPECT_TRUE(parse({"--store=rediss://h", "--store-ca=ca.pem"}));
+  EXPECT_EQ(refusal(parse({"--store=rediss://h", "--store-cert=c.pem"})),
+            "--store-cert and --store-key belong together: --store-key is missing");
   EXPECT_EQ(refusal(parse({"--memory-max=2GiB"})),
             "--memory-max=2GiB is more than --memory-limit=1GiB allows");
   EXPECT_TRUE(parse({"--memory-max=2GiB", "--memory-limit=2GiB"}));

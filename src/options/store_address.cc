@@ -38,19 +38,20 @@ std::optional<std::string> read_percent(std::string_view text) {
 }  // namespace
 
 Result<StoreAddress> parse_store(std::string_view text) {
-  constexpr std::string_view scheme = "redis://";
+  constexpr std::string_view plain_scheme = "redis://";
+  constexpr std::string_view tls_scheme = "rediss://";
   // What is wrong is not shown: a password may be in it.
   const auto refuse_store = [](std::string_view what) {
-    return fail(Code::invalid, "--store: the " + std::string(what) +
-                                   " is not right; write redis://[[user]:password@]host[:port][/database]");
-  };
-  if (text.starts_with("rediss://")) {
     return fail(Code::invalid,
-                "--store: TLS to Redis is not spoken; write redis://, through a tunnel of your own");
-  }
+                "--store: the " + std::string(what) +
+                    " is not right; write redis://[[user]:password@]host[:port][/database], or "
+                    "rediss:// and the same for one in TLS");
+  };
+  StoreAddress address;
+  address.tls = text.starts_with(tls_scheme);
+  const std::string_view scheme = address.tls ? tls_scheme : plain_scheme;
   if (!text.starts_with(scheme)) return refuse_store("address");
   text.remove_prefix(scheme.size());
-  StoreAddress address;
   if (const std::size_t at = text.rfind('@'); at != std::string_view::npos) {
     const std::string_view who = text.substr(0, at);
     const std::size_t colon = who.find(':');

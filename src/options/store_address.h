@@ -18,9 +18,11 @@ struct StoreAddress {
   std::string user;      // "": the default one.
   std::string password;  // "": none is needed.
   std::uint32_t database = 0;
+  bool tls = false;
 };
 
-// "redis://[[user]:password@]host[:port][/database]"; %XX in user and password is a byte.
+// "redis://[[user]:password@]host[:port][/database]", rediss:// for one in TLS; %XX in user and password is a
+// byte.
 //   invalid  the message does not say the password
 Result<StoreAddress> parse_store(std::string_view text);
 

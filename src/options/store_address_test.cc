@@ -24,13 +24,17 @@ TEST(StoreAddress, IsTakenApart) {
   EXPECT_EQ(parse_store("redis://:word@[::1]:1")->host, "::1");
   EXPECT_EQ(parse_store("redis://:word@[::1]")->password, "word");
   EXPECT_EQ(parse_store("redis://h/")->database, 0U);
+  EXPECT_FALSE(parse_store("redis://h")->tls);
+  EXPECT_TRUE(parse_store("rediss://h:6380/1")->tls);
+  EXPECT_EQ(parse_store("rediss://h:6380/1")->port, 6380);
 }
 
 TEST(StoreAddress, WhatIsNoneIsRefusedAndItsPasswordNotSaid) {
   for (const char* const text : {"",
                                  "redis:",
                                  "http://h",
-                                 "rediss://h",
+                                 "rediss://",
+                                 "redisss://h",
                                  "redis://",
                                  "redis://h:",
                                  "redis://h:0",

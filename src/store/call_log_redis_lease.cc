@@ -112,16 +112,28 @@ std::optional<LeasedCall> RedisCallLog::take_leased(const RedisReply& taken, con
   return made;
 }
 
+namespace {
+
+// The attempt that the lease is of, where it still runs here; else the end of `held`.
+template <class HeldCalls>
+auto find_held(HeldCalls& held, std::uint64_t number, const Lease& lease) {
+  const auto at = held.find(number);
+  if (at == held.end() || at->second.attempt != lease.attempt || at->second.settling || at->second.lost ||
+      at->second.head->call.id != lease.id) {
+    return held.end();
+  }
+  return at;
+}
+
+}  // namespace
+
 bool RedisCallLog::renew(const Lease& lease, Time until) {
   const auto number = number_of(lease.id);
   if (!number) return false;
   {
     const std::lock_guard lock(mutex_);
-    const auto held = held_.find(*number);
-    if (held == held_.end() || held->second.attempt != lease.attempt || held->second.settling ||
-        held->second.lost || held->second.head->call.id != lease.id) {
-      return false;
-    }
+    const auto held = find_held(held_, *number, lease);
+    if (held == held_.end()) return false;
     held->second.until = until;
   }
   const auto done = [this, number = *number, attempt = lease.attempt](const Result<RedisReply>& reply) {
@@ -141,11 +153,8 @@ bool RedisCallLog::release(const Lease& lease, WallTime due) {
   if (!number) return false;
   {
     const std::lock_guard lock(mutex_);
-    const auto held = held_.find(*number);
-    if (held == held_.end() || held->second.attempt != lease.attempt || held->second.settling ||
-        held->second.lost || held->second.head->call.id != lease.id) {
-      return false;
-    }
+    const auto held = find_held(held_, *number, lease);
+    if (held == held_.end()) return false;
     held_.erase(held);
   }
   keep(Script::release,

@@ -226,9 +226,9 @@ TEST(CallLogRedis, NeedsItsPassword) {
   RedisServer server;
   server.run({"CONFIG", "SET", "requirepass", "the word"});
   RedisAddress address = server.address();
-  EXPECT_EQ(open_redis_call_log(address, {}, clock).error().code, Code::unauthorized);
+  EXPECT_EQ(open_redis_call_log(address, {}, clock).error().code, Code::unavailable);
   address.password = "another";
-  EXPECT_EQ(open_redis_call_log(address, {}, clock).error().code, Code::unauthorized);
+  EXPECT_EQ(open_redis_call_log(address, {}, clock).error().code, Code::unavailable);
   address.password = "the word";
   EXPECT_TRUE(open_redis_call_log(address, {}, clock));
 }

@@ -4,7 +4,10 @@
 // Threads: any.
 
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "net/tls_session.h"
 
 namespace canopy::store {
 
@@ -14,9 +17,10 @@ struct RedisAddress {
   std::string user;      // "": the default one.
   std::string password;  // "": none is asked for.
   std::uint32_t database = 0;
+  std::shared_ptr<const net::TlsContext> tls = nullptr;  // Null: none is spoken.
 };
 
-// "redis://host:port/0", without the password.
+// "redis://host:port/0", or "rediss://…" in TLS; without the password.
 std::string to_text(const RedisAddress& address);
 
 }  // namespace canopy::store

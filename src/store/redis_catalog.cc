@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/sha256.h"
+#include "store/once.h"
 #include "store/redis_code.h"
 #include "store/redis_replica.h"
 #include "store/rows.h"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int change_tries_max = 50;
 constexpr Duration sweep_age = std::chrono::hours(1);
+constexpr Duration fetch_time_max = std::chrono::minutes(1);  // Of code, by another thread.
 
 // What a change by anybody goes through.
 class Changer {
@@ -114,8 +116,11 @@ class RedisCatalog final : public Catalog, private Changer {
   Result<std::filesystem::path> code_path(std::string_view digest) const override {
     auto here = copy_->code_path(digest);
     if (here || here.error().code != Code::not_found) return here;
-    CANOPY_TRY(const std::string code, code_.get(digest));
-    CANOPY_TRY_VOID(copy_->put_code(code));
+    CANOPY_TRY_VOID(fetching_.run(digest, [this, digest]() -> Result<void> {
+      CANOPY_TRY(const std::string code, code_.get(digest));
+      CANOPY_TRY_VOID(copy_->put_code(code));
+      return {};
+    }));
     return copy_->code_path(digest);
   }
 
@@ -201,6 +206,7 @@ class RedisCatalog final : public Catalog, private Changer {
   const std::unique_ptr<TableCatalog> copy_;
   RedisUsers users_;
   mutable RedisCode code_;
+  mutable Once fetching_{fetch_time_max};
   std::mutex change_mutex_;
 
   RedisLink poll_link_;  // The poller's, and the next two.

@@ -1,5 +1,6 @@
 #include "store/redis_connection.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -7,7 +8,6 @@
 
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -15,12 +15,14 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "net/name_lookup.h"
 
 namespace canopy::store {
 namespace {
 
 constexpr std::size_t read_bytes = 256 * KiB;
-constexpr int depth_max = 8;  // Of lists in lists.
+constexpr std::size_t first_words_max = 60;  // As many are shown of what is no Redis.
+constexpr int depth_max = 8;                 // Of lists in lists.
 // Of one list. Room for all of it is made when its length is read, before any of it has come.
 constexpr int elements_max = 4'000'000;
 
@@ -90,19 +92,33 @@ RedisReply convert(const redisReply& reply, int depth) {
   return made;
 }
 
-struct AddressList {
-  explicit AddressList(addrinfo* list) : first(list) {}
-  ~AddressList() {
-    if (first != nullptr) freeaddrinfo(first);
+// A socket's address, of either family.
+struct Endpoint {
+  Endpoint(const boost::asio::ip::address& address, std::uint16_t port) {
+    if (address.is_v4()) {
+      auto& to = *reinterpret_cast<sockaddr_in*>(&bytes);
+      to.sin_family = AF_INET;
+      to.sin_port = htons(port);
+      const auto raw = address.to_v4().to_bytes();
+      std::memcpy(&to.sin_addr, raw.data(), raw.size());
+      size = sizeof to;
+    } else {
+      auto& to = *reinterpret_cast<sockaddr_in6*>(&bytes);
+      to.sin6_family = AF_INET6;
+      to.sin6_port = htons(port);
+      to.sin6_scope_id = static_cast<std::uint32_t>(address.to_v6().scope_id());
+      const auto raw = address.to_v6().to_bytes();
+      std::memcpy(&to.sin6_addr, raw.data(), raw.size());
+      size = sizeof to;
+    }
   }
-  AddressList(const AddressList&) = delete;
-  AddressList& operator=(const AddressList&) = delete;
-  addrinfo* const first;
+  sockaddr_storage bytes{};
+  socklen_t size = 0;
 };
 
 // Whether it is connected before `until`; errno says why not.
-bool connect_until(int socket, const addrinfo& to, Time until) {
-  if (::connect(socket, to.ai_addr, to.ai_addrlen) == 0) return true;
+bool connect_until(int socket, const Endpoint& to, Time until) {
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&to.bytes), to.size) == 0) return true;
   if (errno != EINPROGRESS) return false;
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - real_now());
@@ -125,8 +141,8 @@ bool connect_until(int socket, const addrinfo& to, Time until) {
 
 std::string to_text(const RedisAddress& address) {
   const bool is_ipv6 = address.host.find(':') != std::string::npos;
-  return "redis://" + (is_ipv6 ? "[" + address.host + "]" : address.host) + ":" +
-         std::to_string(address.port) + "/" + std::to_string(address.database);
+  return (address.tls ? "rediss://" : "redis://") + (is_ipv6 ? "[" + address.host + "]" : address.host) +
+         ":" + std::to_string(address.port) + "/" + std::to_string(address.database);
 }
 
 const RedisReply& RedisReply::at(std::size_t i) const {
@@ -149,17 +165,32 @@ std::uint64_t RedisReply::as_unsigned() const {
 }
 
 Error redis_error(std::string_view said) {
-  const std::string_view word = said.substr(0, said.find(' '));
-  for (const std::string_view refusal : {"NOAUTH", "WRONGPASS", "NOPERM"}) {
-    if (word == refusal) return {Code::unauthorized, "Redis says: " + log_safe(said)};
+  const auto begins = [said](std::string_view words) { return said.starts_with(words); };
+  const auto has = [said](std::string_view words) { return said.find(words) != std::string_view::npos; };
+  std::string next;
+  if (begins("NOAUTH")) {
+    next = "it asks for a password, and --store names none; write redis://:PASSWORD@host";
+  } else if (begins("WRONGPASS")) {
+    next =
+        "the user or the password in --store is wrong; write redis://USER:PASSWORD@host, or "
+        "redis://:PASSWORD@host "
+        "for the default user";
+  } else if (has("without any password configured")) {
+    next = "it asks for no password, and --store names one; leave it out, or set requirepass there";
+  } else if (begins("NOPERM")) {
+    next = "the user in --store may not do that; allow it there: ACL SETUSER NAME ~canopy:* &canopy:* +@all";
+  } else if (has("DB index is out of range")) {
+    next = "it has no database of that number; --store ends with /0 to /15, where Redis has the usual 16";
   }
-  // LOADING, READONLY, MISCONF, OOM, BUSY, NOSCRIPT, MASTERDOWN…: it may do it later.
-  return {Code::unavailable, "Redis says: " + log_safe(said)};
+  // That it may not is nothing that a client could change, and it may later; as for LOADING, READONLY,
+  // MISCONF, OOM, BUSY, NOSCRIPT, MASTERDOWN…
+  return {Code::unavailable, "Redis says: " + log_safe(said) + (next.empty() ? "" : "; " + next)};
 }
 
 RedisConnection::RedisConnection(RedisAddress address, Descriptor socket)
     : address_(std::move(address)),
       socket_(std::move(socket)),
+      tls_(address_.tls ? address_.tls->make_session() : nullptr),
       reader_(make_reader(), [](redisReader* reader) { redisReaderFree(reader); }) {}
 
 RedisConnection::~RedisConnection() = default;
@@ -168,28 +199,26 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::open(const RedisAddres
                                                                Duration patience) {
   const std::string where = to_text(address);
   const Time until = real_now() + patience;
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  if (const int error =
-          getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
-      error != 0) {
-    return fail(Code::unavailable, "cannot find the address of " + where + ": " + gai_strerror(error));
+  CANOPY_TRY(const auto addresses, net::look_up(address.host, until));
+  if (addresses.empty()) {
+    return fail(Code::unavailable, "cannot find the host of " + where +
+                                       ": no address is known for it; check " + "its name in --store");
   }
-  const AddressList list(found);
-  std::string why = "it has no address";
-  for (const addrinfo* to = list.first; to != nullptr; to = to->ai_next) {
-    Descriptor socket(::socket(to->ai_family, to->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!socket || !connect_until(socket.get(), *to, until)) {
+  std::string why;
+  for (const auto& at : addresses) {
+    const Endpoint to(at, address.port);
+    Descriptor socket(::socket(to.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket || !connect_until(socket.get(), to, until)) {
       why = text_of(errno);
+      if (errno == ECONNREFUSED)
+        why += "; is redis-server running there? Start it, or check host and port in --store";
       continue;
     }
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     auto connection = std::unique_ptr<RedisConnection>(new RedisConnection(address, std::move(socket)));
+    CANOPY_TRY_VOID(connection->shake_hands(until));
     if (!address.password.empty()) {
       RedisCommand login{"AUTH"};
       if (!address.user.empty()) login.push_back(address.user);
@@ -206,6 +235,13 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::open(const RedisAddres
 
 tl::unexpected<Error> RedisConnection::broken(const std::string& why) {
   socket_.reset();
+  if (!understood_) {
+    const std::string words = first_words_.empty() ? why : "it says " + log_safe(first_words_);
+    return fail(Code::unavailable, "what answers at " + to_text(address_) +
+                                       (address_.tls ? " is no Redis that speaks TLS: "
+                                                     : " is no Redis, or one that speaks TLS: ") +
+                                       words + "; check host and port in --store");
+  }
   return fail(Code::unavailable, "the connection to " + to_text(address_) + " is lost: " + why);
 }
 
@@ -223,7 +259,32 @@ Result<void> RedisConnection::wait(short events, int wake, Time until, bool& wok
   }
 }
 
+Result<void> RedisConnection::shake_hands(Time until) {
+  if (!tls_) return {};
+  for (;;) {
+    std::string bytes;
+    tls_->take_output(bytes);
+    CANOPY_TRY_VOID(send_raw(bytes, until));
+    if (tls_->is_ready()) return {};
+    bool woken = false;
+    if (const auto ready = wait(POLLIN, -1, until, woken); !ready) return broken(ready.error().message);
+    CANOPY_TRY_VOID(fill());
+  }
+}
+
 Result<void> RedisConnection::send(std::string_view bytes, Time until) {
+  if (!tls_) return send_raw(bytes, until);
+  while (!bytes.empty()) {
+    bytes.remove_prefix(tls_->encrypt(bytes));
+    std::string record;
+    tls_->take_output(record);
+    if (record.empty()) return broken("TLS cannot be spoken");
+    CANOPY_TRY_VOID(send_raw(record, until));
+  }
+  return {};
+}
+
+Result<void> RedisConnection::send_raw(std::string_view bytes, Time until) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
@@ -246,6 +307,7 @@ Result<bool> RedisConnection::next(RedisReply& reply) {
   }
   if (raw == nullptr) return false;
   const auto* const whole = static_cast<redisReply*>(raw);
+  understood_ = true;
   reply = convert(*whole, 0);
   freeReplyObject(raw);
   return true;
@@ -260,7 +322,21 @@ Result<void> RedisConnection::fill() {
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {};
     return broken(text_of(errno));
   }
-  if (redisReaderFeed(reader_.get(), buffer.data(), static_cast<std::size_t>(got)) != REDIS_OK) {
+  const std::string_view came(buffer.data(), static_cast<std::size_t>(got));
+  if (!tls_) return take(came);
+  Result<void> taken;
+  const auto read = tls_->take(came, [&](std::string_view plain) {
+    if (taken) taken = take(plain);
+  });
+  if (!read) return broken(read.error().message);
+  return taken;
+}
+
+Result<void> RedisConnection::take(std::string_view plain) {
+  if (!understood_ && first_words_.size() < first_words_max) {
+    first_words_ += plain.substr(0, first_words_max - first_words_.size());
+  }
+  if (redisReaderFeed(reader_.get(), plain.data(), plain.size()) != REDIS_OK) {
     return broken("no memory for its reply");
   }
   return {};

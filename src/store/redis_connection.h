@@ -42,8 +42,8 @@ using RedisCommand = std::vector<std::string>;
 class RedisConnection {
  public:
   // Connects, says who it is, and chooses the database.
-  //   unavailable   nobody answers in time; the server says no
-  //   unauthorized  the password is not the right one
+  //   unavailable   nobody answers in time, or no Redis does; the server says no
+  //   deadline      the host's name was not looked up in time
   static Result<std::unique_ptr<RedisConnection>> open(const RedisAddress& address, Duration patience);
   ~RedisConnection();
   RedisConnection(const RedisConnection&) = delete;
@@ -61,19 +61,24 @@ class RedisConnection {
  private:
   RedisConnection(RedisAddress address, Descriptor socket);
 
+  Result<void> shake_hands(Time until);
   Result<void> send(std::string_view bytes, Time until);
+  Result<void> send_raw(std::string_view bytes, Time until);
   Result<void> wait(short events, int wake, Time until, bool& woken);
   Result<bool> next(RedisReply& reply);
   Result<void> fill();
+  Result<void> take(std::string_view plain);
   tl::unexpected<Error> broken(const std::string& why);
 
   const RedisAddress address_;
   Descriptor socket_;
+  std::unique_ptr<net::TlsSession> tls_;  // Null: none is spoken.
+  bool understood_ = false;               // It has said something that makes sense.
+  std::string first_words_;               // Until then, what it has said.
   std::unique_ptr<redisReader, void (*)(redisReader*)> reader_;
 };
 
-// An error reply as an error: `unavailable` for a server that cannot just now, `internal` for one that does
-// not understand.
+// An error reply as an error, `unavailable`: with what to do, where that is known.
 Error redis_error(std::string_view said);
 
 }  // namespace canopy::store

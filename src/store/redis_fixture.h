@@ -67,9 +67,6 @@ class RedisServer {
     CANOPY_CHECK(false && "redis-server does not start; tools/deps installs it");
   }
 
- private:
-  static constexpr Duration patience = std::chrono::seconds(20);
-
   static std::uint16_t free_port() {
     const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in at{};
@@ -80,6 +77,9 @@ class RedisServer {
     CANOPY_CHECK(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&at), &size) == 0);
     return ntohs(at.sin_port);
   }
+
+ private:
+  static constexpr Duration patience = std::chrono::seconds(20);
 
   void spawn() {
     std::vector<std::string> words{"redis-server",

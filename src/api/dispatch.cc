@@ -29,7 +29,14 @@ std::string dispatch_json(const scale::Cluster* cluster) {
   return json.take_text();
 }
 
-Result<void> read_exceptions(const boost::json::object& from, policy::DispatchRules& rules) {
+tl::unexpected<Error> too_many() {
+  return fail(Code::invalid, "more than " + std::to_string(exceptions_max) +
+                                 " functions would have a way of their own; change the mode instead");
+}
+
+Result<void> read_exceptions(const boost::json::object& from, const store::Snapshot& deployed,
+                             policy::DispatchRules& rules) {
+  if (from.size() > exceptions_max) return too_many();
   for (const auto& [key, value] : from) {
     CANOPY_TRY(FunctionName name, parse_function_name({key.data(), key.size()}));
     if (value.is_null()) {
@@ -42,23 +49,26 @@ Result<void> read_exceptions(const boost::json::object& from, policy::DispatchRu
                   "the way of " + to_text(name) + " is no text; write local, push, pull or null");
     }
     CANOPY_TRY(const policy::Dispatch way, policy::parse_dispatch({text->data(), text->size()}));
+    if (!deployed.functions.contains(name)) {
+      return fail(Code::not_found,
+                  "no function " + to_text(name) +
+                      " is deployed, so its calls go nowhere; deploy it first, or see canopy list");
+    }
     rules.functions.insert_or_assign(std::move(name), way);
   }
-  if (rules.functions.size() > exceptions_max) {
-    return fail(Code::invalid, "more than " + std::to_string(exceptions_max) +
-                                   " functions would have a way of their own; change the mode instead");
-  }
+  if (rules.functions.size() > exceptions_max) return too_many();
   return {};
 }
 
-Result<policy::DispatchRules> read_rules(const std::string& body, policy::DispatchRules rules) {
+Result<policy::DispatchRules> read_rules(const std::string& body, const store::Snapshot& deployed,
+                                         policy::DispatchRules rules) {
   CANOPY_TRY(const auto fields, Fields::read_some(body, {"mode", "functions"}));
   CANOPY_TRY(const auto mode, fields.text("mode"));
   if (mode) {
     CANOPY_TRY(rules.mode, policy::parse_dispatch(*mode));
   }
   CANOPY_TRY(const auto functions, fields.object("functions"));
-  if (functions) CANOPY_TRY_VOID(read_exceptions(*functions, rules));
+  if (functions) CANOPY_TRY_VOID(read_exceptions(*functions, deployed, rules));
   return rules;
 }
 
@@ -74,8 +84,8 @@ net::Task<net::HttpResponse> set_dispatch(const Here& here, net::HttpExchange& e
   scale::Cluster* const cluster = here.platform.cluster;
   const auto parameters = Parameters::read(exchange.request().query, {});
   if (!parameters) co_return error_response(parameters.error());
-  const auto rules =
-      read_rules(exchange.request().body, cluster == nullptr ? policy::DispatchRules{} : cluster->rules());
+  const auto rules = read_rules(exchange.request().body, *here.platform.catalog.snapshot(),
+                                cluster == nullptr ? policy::DispatchRules{} : cluster->rules());
   if (!rules) co_return error_response(rules.error());
   if (cluster == nullptr && policy::needs_workers(*rules)) {
     co_return error_response({Code::conflict,

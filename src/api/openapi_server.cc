@@ -30,7 +30,7 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
     "functions":{"type":"object","propertyNames":{"$ref":"#/components/schemas/FunctionName"},
       "additionalProperties":{"oneOf":[{"$ref":"#/components/schemas/DispatchWay"},{"type":"null"}]}}}}}}},
   "responses":{"200":{"description":"The rules.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Dispatch"}}}},
-    "400":{"$ref":"#/components/responses/Invalid"},"409":{"$ref":"#/components/responses/Conflict"},
+    "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},"409":{"$ref":"#/components/responses/Conflict"},
     "default":{"$ref":"#/components/responses/Error"}}}},
 
 "/healthz":{"get":{"tags":["server"],"operationId":"health","security":[],"summary":"Whether the server lives",

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <boost/json/serialize.hpp>
 #include <poll.h>
 
 #include "cli/client.h"
@@ -98,22 +99,22 @@ void print(const Sample& sample, const std::vector<Row>& rows, Terminal& termina
                  << short_seconds(number_field(state, "uptime_seconds")) << "  functions "
                  << count_field(state, "functions_deployed") << "  dispatch " << text_field(state, "dispatch")
                  << (flag_field(state, "draining") ? terminal.yellow("  draining") : "") << "\n\n";
-  TextTable cores({"CORE", "RUNNING", "WAITING", "RUNNABLE", "CONNECTIONS", "REQUESTS", "LOADED"});
+  TextTable cores({"CORE", "RUNNING", "RUNNABLE", "CONNECTIONS", "REQUESTS", "LOADED"});
   for (const Json& core : list_field(state, "cores")) {
     const auto count = [&core](std::string_view key) { return std::to_string(count_field(core, key)); };
-    cores.add({count("core"), count("calls_running"), count("turns_waiting"), count("turns_runnable"),
-               count("connections"), count("requests"),
-               short_size(count_field(core, "templates_resident_bytes"))});
+    cores.add({count("core"), count("calls_running"), count("turns_runnable"), count("connections"),
+               count("requests"), short_size(count_field(core, "templates_resident_bytes"))});
   }
   cores.print(terminal);
-  terminal.out() << '\n';
+  terminal.out() << "\ndurable calls  " << count_field(state, "durable_calls_running") << " run, "
+                 << count_field(state, "durable_calls_waiting") << " wait\n\n";
   if (const auto& workers = list_field(state, "workers"); !workers.empty()) {
-    TextTable table({"WORKER", "STATE", "PID", "RUNNING", "RESTARTS", "RESIDENT", "ADDRESS"});
+    TextTable table({"WORKER", "STATE", "PID", "RUNNING", "SLOTS", "RESTARTS", "RESIDENT", "ADDRESS"});
     for (const Json& worker : workers) {
       const auto count = [&worker](std::string_view key) { return std::to_string(count_field(worker, key)); };
       table.add({text_field(worker, "name"), text_field(worker, "state"), count("pid"), count("running"),
-                 count("restarts"), short_size(count_field(worker, "resident_bytes")),
-                 text_field(worker, "address")});
+                 worker.as_object().contains("slots") ? count("slots") : "", count("restarts"),
+                 short_size(count_field(worker, "resident_bytes")), text_field(worker, "address")});
     }
     table.print(terminal);
     terminal.out() << '\n';
@@ -135,7 +136,7 @@ void print(const Sample& sample, const std::vector<Row>& rows, Terminal& termina
   terminal.out() << std::flush;
 }
 
-void print_json(const std::vector<Row>& rows, Terminal& terminal) {
+void print_json(const Sample& sample, const std::vector<Row>& rows, Terminal& terminal) {
   wire::JsonWriter json;
   json.begin_object();
   json.key("functions");
@@ -150,6 +151,10 @@ void print_json(const std::vector<Row>& rows, Terminal& terminal) {
     json.end_object();
   }
   json.end_array();
+  for (const std::string_view list : {"cores", "workers"}) {  // As /debug/state has them.
+    json.key(list);
+    json.raw(boost::json::serialize(list_field(sample.state, list)));
+  }
   json.end_object();
   terminal.out() << json.text() << '\n';
 }
@@ -197,7 +202,7 @@ Result<int> top(Command& command, Terminal& terminal) {
     CANOPY_TRY(Sample after, take_sample(client, command.clock));
     const std::vector<Row> rows = compare(before, after);
     if (command.flags.json) {
-      print_json(rows, terminal);
+      print_json(after, rows, terminal);
       return 0;
     }
     if (goes_on) terminal.out() << clear_screen;

@@ -44,8 +44,8 @@ Members::Impl::Impl(MembersOptions the_options, std::vector<exec::Core*> the_cor
       rules(options.rules),
       mode(options.rules.mode),
       has_exceptions(!options.rules.functions.empty()) {
-  const worker::Crew::OnBroken tell = [this](worker::WorkerNumber worker) {
-    loop.post([this, worker] { broken(worker); });
+  const worker::Crew::OnBroken tell = [this](worker::WorkerNumber worker, const std::string& why) {
+    loop.post([this, worker, why] { broken(worker, why); });
   };
   for (std::size_t i = 0; i < cores.size(); ++i) {
     worker::CrewOptions crew = options.crew;
@@ -75,8 +75,9 @@ void Members::Impl::beat() {
 void Members::Impl::attend(Session& session, bool ping, Time now) {
   if (session.over) return;
   if (session.is_stranger()) {
-    if (now - session.since > options.greeting_max) forget(session);
-    return;
+    if (now - session.since <= options.greeting_max) return;
+    complain("a connection from " + session.address + " is no worker's: it does not say who it is");
+    return forget(session);
   }
   if (session.closed_at) {
     if (now - *session.closed_at > closing_time_max) cut(session, session.how);
@@ -145,8 +146,8 @@ Session* Members::Impl::find(worker::WorkerNumber worker) {
   return at == sessions.end() ? nullptr : at->get();
 }
 
-void Members::Impl::broken(worker::WorkerNumber worker) {
-  if (Session* const session = find(worker)) end(*session, "a connection to it broke");
+void Members::Impl::broken(worker::WorkerNumber worker, const std::string& why) {
+  if (Session* const session = find(worker)) end(*session, "a connection to it broke: " + why);
 }
 
 // What it has sent may still be read; what it sends from now on is not heard.

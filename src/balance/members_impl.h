@@ -34,11 +34,12 @@ struct Members::Impl final : exec::Turn {
   void meet(Session& session, const wire::Frame& frame);
   void welcome(Session& session, const wire::Frame& frame);
   void accept(Session& session, wire::Join join, const Nonces& nonces);
+  void complain(const std::string& what);
   void refuse(Session& session, const std::string& why, bool for_good);
   void take_line(Session& session, const wire::Frame& frame);
   void supply(Session& session, const wire::Frame& frame);
   void send_piece(worker::WorkerNumber worker, std::uint64_t number, const Result<std::string>& piece);
-  void broken(worker::WorkerNumber worker);
+  void broken(worker::WorkerNumber worker, const std::string& why);
   void cut(Session& session, const std::string& why);
   void end(Session& session, const std::string& why);
   void forget(Session& session);
@@ -70,6 +71,7 @@ struct Members::Impl final : exec::Turn {
   worker::WorkerNumber number = 0;
   Time ping_at{};
   Time next_complaint{};
+  std::uint64_t complaints_left_out = 0;
   std::string body;
 
   mutable std::mutex mutex;

@@ -27,6 +27,9 @@ void Members::Impl::greet(std::unique_ptr<net::FrameLink> link, const std::strin
   session.heard = [this, raw = &session](const wire::Frame& frame) { heard(*raw, frame); };
   session.closed = [this, raw = &session](const std::string& why) {
     if (raw->colleague) return end(*raw, why);
+    // Whoever only looks whether the port is open does no harm.
+    if (!raw->refused && why != net::closed_by_other_side)
+      complain("a connection from " + raw->address + " is no worker's: " + why);
     forget(*raw);
   };
   wire::write_challenge({.version = wire::frame_version, .nonce = session.nonce}, body);
@@ -45,6 +48,7 @@ void Members::Impl::make_room_for_strangers() {
 void Members::Impl::meet(Session& session, const wire::Frame& frame) {
   if (frame.head.kind == FrameKind::join) return welcome(session, frame);
   if (frame.head.kind == FrameKind::line) return take_line(session, frame);
+  if (frame.head.kind == FrameKind::ping) return;  // A worker's first word, before it was asked for more.
   refuse(session, "a worker says first who it is", true);
 }
 
@@ -96,11 +100,20 @@ void Members::Impl::accept(Session& session, wire::Join join, const Nonces& nonc
   changed(session.describe());
 }
 
-void Members::Impl::refuse(Session& session, const std::string& why, bool for_good) {
-  if (clock.now() >= next_complaint) {
-    log::warn("a worker from {} is refused: {}", session.address, log_safe(why, 300));
-    next_complaint = clock.now() + complaint_period;
+// Of strangers; who floods the port does not flood the log.
+void Members::Impl::complain(const std::string& what) {
+  if (clock.now() < next_complaint) {
+    ++complaints_left_out;
+    return;
   }
+  const std::uint64_t left_out = std::exchange(complaints_left_out, 0);
+  log::warn("{}{}", log_safe(what, 400),
+            left_out == 0 ? "" : " (" + std::to_string(left_out) + " such lines before it were left out)");
+  next_complaint = clock.now() + complaint_period;
+}
+
+void Members::Impl::refuse(Session& session, const std::string& why, bool for_good) {
+  complain("a worker from " + session.address + " is refused: " + why);
   session.refused = true;
   const std::uint8_t flags = for_good ? wire::goaway_for_good : std::uint8_t{0};
   session.link->send({.kind = FrameKind::goaway, .flags = flags}, why);

@@ -342,7 +342,7 @@ TEST_F(MembersTest, AGatewayOfAnotherVersionGetsNoWorker) {
   };
   pass(milliseconds(200), milliseconds(50));
   EXPECT_TRUE(newer.closed);
-  EXPECT_TRUE(newer.heard.empty());
+  EXPECT_EQ(std::ranges::count(newer.heard, FrameKind::join), 0);
   peer.dialer.reachable = false;
 }
 
@@ -419,6 +419,14 @@ TEST_F(StrangersTest, WhatIsNoJoinIsRefused) {
   settle();
   EXPECT_EQ(junk.kinds.back(), FrameKind::goaway);
   EXPECT_EQ(members_->nodes().size(), 0U);
+}
+
+TEST_F(StrangersTest, AWorkersFirstWordIsNoMistake) {
+  Stranger& stranger = come();
+  stranger.link->send({.kind = FrameKind::ping}, {});
+  settle();
+  EXPECT_EQ(stranger.kinds, std::vector{FrameKind::challenge});
+  EXPECT_FALSE(stranger.closed);
 }
 
 TEST_F(StrangersTest, AProofIsForOneConnectionAlone) {

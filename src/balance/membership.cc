@@ -16,6 +16,7 @@ namespace {
 using wire::FrameKind;
 
 constexpr Duration beat_period = std::chrono::milliseconds(500);
+constexpr Duration doubt_time = std::chrono::seconds(2);
 constexpr std::size_t fetches_max = 4;  // At once.
 constexpr std::size_t why_size_max = 300;
 
@@ -35,7 +36,7 @@ struct Membership::Connection final : net::FrameListener {
       : of(owner), link(std::move(over)), line(to) {}
 
   void on_frame(const wire::Frame& frame) override { of.on_frame(*this, frame); }
-  void on_closed(const std::string& why) override { of.lose(why); }
+  void on_closed(const std::string& why) override { of.on_closed(*this, why); }
 
   Membership& of;
   std::unique_ptr<net::FrameLink> link;
@@ -76,20 +77,26 @@ void Membership::beat() {
     case Phase::dialing:  // The dialer's own deadline holds.
       break;
     case Phase::greeting:
-      if (now - since_ > options_.greeting_max)
-        lose("the gateway does not answer; if it speaks TLS, set CANOPY_JOIN_CA");
+      if (now - since_ > options_.greeting_max) {
+        lose("the server does not answer; is --join the address that it has as --node-listen?");
+      } else if (now - since_ > doubt_time && !std::exchange(doubted_, true)) {
+        log::warn(
+            "{}: nothing has come from the server for {}; is --join the address that it has as "
+            "--node-listen?",
+            options_.name, duration_text(doubt_time));
+      }
       break;
     case Phase::joined:
       if (++unheard_count_ * beat_period > silence_max_) {
-        lose("the gateway says nothing for " + duration_text(silence_max_));
+        lose("the server says nothing for " + duration_text(silence_max_));
       } else if (lines_open_ < line_count_ && now - since_ > options_.greeting_max) {
-        lose("the gateway takes up no connections to its cores");
+        lose("the server takes up no connections to its cores");
       }
       break;
   }
   for (const auto& [number, wanted] : wanted_) {
     if (wanted->piece || now - wanted->since <= options_.piece_time_max) continue;
-    wanted->piece = fail(Code::unavailable, "the gateway sends no code", Stage::start);
+    wanted->piece = fail(Code::unavailable, "the server sends no code", Stage::start);
     wanted->event.set();
   }
   if (phase_ == Phase::waiting) next = std::min(next, std::max(next_at_, now));
@@ -119,6 +126,22 @@ void Membership::add_connection(std::unique_ptr<net::FrameLink> link, std::optio
     since_ = core_.clock().now();
   }
   added.link->listen(added);
+  // Who waits to be spoken to, as HTTP and TLS do, shows at once that it is no server's port for workers.
+  if (!line) added.link->send({.kind = FrameKind::ping}, {});
+}
+
+void Membership::on_closed(Connection& from, const std::string& why) {
+  if (from.line || from.answered) return lose(why);
+  const auto says = [&why](std::string_view words) { return why.find(words) != std::string::npos; };
+  std::string_view next = "see what it has as --node-listen, and set CANOPY_JOIN_CA where it has --tls-cert";
+  if (says("HTTP/")) next = "--join has to name its --node-listen, and not its --listen";
+  if (says("certificate") || says("unknown ca")) {
+    next =
+        "CANOPY_JOIN_CA names what the server's certificate is checked against, and where it has --node-ca, "
+        "CANOPY_JOIN_CERT and CANOPY_JOIN_KEY name what it is shown";
+  }
+  lose("what answers there is no server that workers can join, or not in this way: " + why + "; " +
+       std::string(next));
 }
 
 void Membership::on_frame(Connection& from, const wire::Frame& frame) {
@@ -140,13 +163,13 @@ void Membership::on_frame(Connection& from, const wire::Frame& frame) {
     default:
       break;
   }
-  lose("the gateway sent a frame that is not for a worker");
+  lose("the server sent a frame that is not for a worker");
 }
 
 // The gateway's core has taken it up: from now on it is the worker's.
 void Membership::on_line_frame(Connection& from, const wire::Frame& frame) {
   if (frame.head.kind != FrameKind::welcome || !from.answered) {
-    return lose("the gateway sent a frame that is not for a worker");
+    return lose("the server sent a frame that is not for a worker");
   }
   worker_.serve(std::move(from.link));
   if (++lines_open_ < line_count_) return spawn(connect(attempt_, lines_open_));
@@ -157,9 +180,10 @@ void Membership::on_line_frame(Connection& from, const wire::Frame& frame) {
 
 void Membership::answer(Connection& from, const wire::Frame& frame) {
   const auto challenge = wire::read_challenge(frame.body);
-  if (!challenge) return lose("what answers there is no gateway: " + challenge.error().message);
+  if (!challenge)
+    return lose("what answers there is no server that workers can join: " + challenge.error().message);
   if (challenge->version != wire::frame_version) {
-    return lose("the gateway speaks version " + std::to_string(challenge->version) + " and this worker " +
+    return lose("the server speaks version " + std::to_string(challenge->version) + " and this worker " +
                 std::to_string(wire::frame_version) + "; start the same program on both sides");
   }
   from.answered = true;
@@ -202,11 +226,10 @@ void Membership::on_welcome(const wire::Frame& frame) {
 }
 
 void Membership::on_refusal(const wire::Frame& frame) {
-  const std::string why = "the gateway refuses: " + log_safe(frame.body, why_size_max);
+  const std::string why = "the server refuses: " + log_safe(frame.body, why_size_max);
   if ((frame.head.flags & wire::goaway_for_good) == 0 || phase_ == Phase::joined) return lose(why);
   drop_connections();
   phase_ = Phase::over;
-  log::error("{}", why);
   if (options_.on_refused) options_.on_refused({Code::unauthorized, why});
 }
 
@@ -215,7 +238,7 @@ void Membership::on_piece(const wire::Frame& frame) {
   if (at == wanted_.end() || at->second->piece) return;
   if ((frame.head.flags & wire::piece_missing) != 0) {
     at->second->piece =
-        fail(Code::unavailable, "the gateway has no such code: " + log_safe(frame.body, why_size_max),
+        fail(Code::unavailable, "the server has no such code: " + log_safe(frame.body, why_size_max),
              Stage::start);
   } else {
     at->second->piece = std::string(frame.body);
@@ -232,7 +255,7 @@ void Membership::lose(const std::string& why) {
   worker_.cut();
   for (const auto& [number, wanted] : wanted_) {
     if (wanted->piece) continue;
-    wanted->piece = fail(Code::unavailable, "the connection to the gateway is lost", Stage::start);
+    wanted->piece = fail(Code::unavailable, "the connection to the server is lost", Stage::start);
     wanted->event.set();
   }
   if (leaving_) {
@@ -241,7 +264,7 @@ void Membership::lose(const std::string& why) {
   }
   const Duration delay = policy::reconnect_delay(options_.reconnect, ++failures_, random_part());
   log::warn("{} {}: {}; it tries again in {}", options_.name,
-            was_joined ? "has lost the gateway" : "cannot join", why,
+            was_joined ? "has lost the server" : "cannot join", why,
             duration_text(std::chrono::ceil<std::chrono::milliseconds>(delay)));
   next_at_ = core_.clock().now() + delay;
   core_.suspend(*this, next_at_, never);
@@ -269,7 +292,7 @@ void Membership::leave(std::function<void()> done) {
 
 net::Task<Result<std::string>> Membership::want(const std::string& digest, std::uint64_t offset) {
   if (phase_ != Phase::joined) {
-    co_return fail(Code::unavailable, "the connection to the gateway is lost", Stage::start);
+    co_return fail(Code::unavailable, "the connection to the server is lost", Stage::start);
   }
   const std::uint64_t number = ++want_count_;
   Wanted wanted;
@@ -294,7 +317,7 @@ net::Task<Result<std::string>> Membership::fetch(std::string digest, std::uint64
     if (!piece) {
       code = tl::unexpected(piece.error());
     } else if (piece->empty() || code->size() + piece->size() > size_bytes) {
-      code = fail(Code::internal, "the gateway sent code of another size than it said", Stage::start);
+      code = fail(Code::internal, "the server sent code of another size than it said", Stage::start);
     } else {
       *code += *piece;
     }

@@ -84,6 +84,7 @@ class Membership final : public exec::Turn {
   net::Task<void> connect(std::uint64_t attempt, std::optional<std::uint32_t> line);
   void add_connection(std::unique_ptr<net::FrameLink> link, std::optional<std::uint32_t> line);
   void on_frame(Connection& from, const wire::Frame& frame);
+  void on_closed(Connection& from, const std::string& why);
   void on_line_frame(Connection& from, const wire::Frame& frame);
   void answer(Connection& from, const wire::Frame& frame);
   void on_welcome(const wire::Frame& frame);
@@ -114,6 +115,7 @@ class Membership final : public exec::Turn {
   std::uint32_t unheard_count_ = 0;  // Beats without a frame.
   std::function<void()> left_;
   bool leaving_ = false;
+  bool doubted_ = false;  // It has said that nothing comes.
   std::string body_;
 
   std::uint64_t want_count_ = 0;

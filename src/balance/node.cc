@@ -1,6 +1,7 @@
 #include "balance/node.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
@@ -55,7 +56,9 @@ Result<Descriptor> lock_folder(const fs::path& folder) {
   const fs::path path = folder / "node.lock";
   Descriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock)
-    return fail(Code::unavailable, "cannot use the folder " + folder.string() + " for a node's data");
+    return fail(Code::unavailable, "cannot use the folder " + folder.string() + " for a node's data: " +
+                                       std::error_code(errno, std::system_category()).message() +
+                                       "; name another with --data");
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(Code::conflict,
                 "another node uses the folder " + folder.string() + "; give this one another with --data");

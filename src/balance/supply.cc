@@ -1,6 +1,8 @@
 #include "balance/supply.h"
 
 #include <functional>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/units.h"
@@ -9,7 +11,29 @@ namespace canopy::balance {
 
 using Made = std::shared_ptr<exec::Template>;
 
+namespace {
+
+// All that it consists of; what it has twice lies there once.
+std::uint64_t bytes_of(const Function& function) {
+  std::set<std::string_view> seen{function.digest};
+  std::uint64_t sum = function.code_bytes;
+  for (const FunctionFile& file : function.files) {
+    if (seen.insert(file.digest).second) sum += file.size_bytes;
+  }
+  return sum;
+}
+
+}  // namespace
+
 net::Task<Result<Made>> Supply::provide(exec::Runtime& runtime, const Function& function) {
+  // Its files would push each other out, and be fetched again for each call.
+  if (const std::uint64_t bytes = bytes_of(function); bytes > cache_.bytes_max()) {
+    co_return fail(Code::limit,
+                   "the code and files of " + to_text(function.name) + " are " + size_text(bytes) +
+                       ", and the worker that was to run it keeps " + size_text(cache_.bytes_max()) +
+                       "; start it with a larger --code-cache",
+                   Stage::start);
+  }
   const auto code = co_await obtain(function.digest, function.code_bytes);
   if (!code) co_return tl::unexpected(code.error());
   for (const FunctionFile& file : function.files) {
@@ -32,12 +56,6 @@ net::Task<Result<void>> Supply::obtain(std::string digest, std::uint64_t size_by
   const auto there = co_await net::run_blocking(disk_, look);
   if (!there) co_return tl::unexpected(there.error());
   if (*there) co_return Result<void>();
-  if (size_bytes > cache_.bytes_max()) {
-    co_return fail(Code::limit,
-                   "code of " + size_text(size_bytes) + " is more than the " + size_text(cache_.bytes_max()) +
-                       " that this worker keeps; raise its --code-cache",
-                   Stage::start);
-  }
   const auto code = co_await source_->fetch(digest, size_bytes);
   if (!code) co_return tl::unexpected(code.error());
   const std::function<Result<bool>()> keep = [&]() -> Result<bool> {

@@ -73,6 +73,9 @@ struct Flags {
 
   // dispatch
   std::string function;
+
+  // cert
+  std::string folder = "certs";
 };
 
 }  // namespace canopy::cli

@@ -28,6 +28,8 @@ namespace {
 
 constexpr std::string_view token_variable = "CANOPY_JOIN_TOKEN";
 constexpr std::string_view trust_variable = "CANOPY_JOIN_CA";  // Set: TLS, with the certificates to trust.
+constexpr std::string_view certificate_variable = "CANOPY_JOIN_CERT";  // And what is shown to the server,
+constexpr std::string_view key_variable = "CANOPY_JOIN_KEY";           // where it asks for it.
 constexpr std::uint64_t token_file_bytes_max = 4096;
 constexpr std::size_t host_part_max = 40;
 
@@ -67,6 +69,28 @@ Result<std::string> find_token(const NodeSettings& settings, const Environment& 
   auto token = balance::read_token(text);
   if (!token) return fail(Code::invalid, settings.token_file + ": " + token.error().message);
   return token;
+}
+
+// Null: none is spoken.
+Result<std::shared_ptr<const net::TlsContext>> find_tls(const Environment& environment,
+                                                        const std::string& host) {
+  const std::string trusted = environment.get(trust_variable);
+  const net::CertificateFiles own{.certificate = environment.get(certificate_variable),
+                                  .key = environment.get(key_variable)};
+  if (own.certificate.empty() != own.key.empty() || (trusted.empty() && !own.key.empty())) {
+    return fail(Code::invalid,
+                std::string(certificate_variable) + ", " + std::string(key_variable) + " and " +
+                    std::string(trust_variable) +
+                    " belong together: a certificate to show, its key, and what the server's own is "
+                    "checked against");
+  }
+  if (trusted.empty()) return nullptr;
+  auto tls = net::TlsContext::for_client(trusted, host, own);
+  if (tls) return *std::move(tls);
+  return fail(Code::invalid,
+              tls.error().message + "; " + std::string(trust_variable) +
+                  " names a PEM file with the server's certificate, or that of who signed it, or is "
+                  "the word system");
 }
 
 // After the machine, and unlike the next node's on it.
@@ -123,9 +147,7 @@ Result<int> node(Command& command, Terminal& terminal) {
   balance::NodeOptions options = node_options(settings, gateway, command);
   CANOPY_TRY_VOID(check_folder(options.folder));
   CANOPY_TRY(options.token, find_token(settings, command.environment));
-  if (const std::string trusted = command.environment.get(trust_variable); !trusted.empty()) {
-    CANOPY_TRY(options.tls, net::TlsContext::for_client(trusted, gateway.host));
-  }
+  CANOPY_TRY(options.tls, find_tls(command.environment, gateway.host));
   if (!start_log(settings.log_level)) {
     return fail(Code::invalid, "--log-level=" + settings.log_level + " is no level");
   }

@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "cli/access.h"
 #include "cli/calls.h"
+#include "cli/cert.h"
 #include "cli/completion.h"
 #include "cli/deploy.h"
 #include "cli/dev.h"
@@ -204,6 +205,13 @@ void create_key_flags(Flags& f, Rows& rows) {
   list_keys_flags(f, rows);
 }
 
+void cert_flags(Flags& f, Rows& rows) {
+  rows.push_back({"folder", "FOLDER", &f.folder, "Where the authority is, and what it signs.", ""});
+  rows.push_back({"expires", "DURATION",
+                  DurationSetting{.duration = &f.expires, .min = std::chrono::hours(1)},
+                  "After which it counts no more; a year, or ten for an authority, if it is not said.", ""});
+}
+
 void set_secret_flags(Flags& f, Rows& rows) {
   rows.push_back(
       {"data", "DATA", &f.data, "The value; @FILE reads it from a file, @- from standard input.", "", 'd'});
@@ -305,6 +313,13 @@ constexpr std::string_view node_detail =
     "whenever the connection is lost. Code comes from the server, is kept in --data, and is compiled here.\n"
     "docs/nodes.md shows three of them at work.";
 
+constexpr std::string_view cert_detail =
+    "For TLS between a server and the workers that join it, on both sides:\n"
+    "  canopy cert authority              once; ca.key stays where it is made\n"
+    "  canopy cert server 10.0.0.1        for up --tls-cert, --tls-key, --node-ca\n"
+    "  canopy cert worker one             for node, in CANOPY_JOIN_CA, _CERT and _KEY\n"
+    "docs/nodes.md says more.";
+
 constexpr std::string_view dispatch_detail =
     "  local    in the server's own process, or in its --workers\n"
     "  push     in the least loaded of the workers that joined\n"
@@ -329,6 +344,15 @@ constexpr std::string_view program_group = "This program";
 constexpr auto table = std::to_array<Verb>({
     {"up", "", 0, 0, "Server", "Runs everything in one process.", "", up_flags, up, true},
     {"node", "", 0, 0, "Server", "Runs calls for a server that it joins.", node_detail, node_flags, node},
+    {"cert", "authority|server|worker", 0, 0, "Server", "Says what certificates it makes.", cert_detail,
+     no_flags, explain_certificates},
+    {"cert authority", "", 0, 0, "Server", "Makes an authority for workers that join: ca.pem and ca.key.",
+     cert_detail, cert_flags, make_authority},
+    {"cert server", "HOST...", 1, many, "Server",
+     "Makes a server's certificate for these names and addresses.", cert_detail, cert_flags,
+     make_server_certificate},
+    {"cert worker", "NAME", 1, 1, "Server", "Makes a worker's certificate.", cert_detail, cert_flags,
+     make_worker_certificate},
     {"dispatch", "[local|push|pull|default]", 0, 1, "Server", "Shows or changes where calls run.",
      dispatch_detail, dispatch_flags, dispatch},
     {"top", "", 0, 0, "Server", "Shows what the server does now, again every second.", "", client_flags, top},

@@ -56,6 +56,17 @@ class Inbox {
   std::size_t last_ = 0;
 };
 
+// What came where a frame should have begun, as far as it shows who is there.
+std::string describe(std::string_view bytes, const Error& error) {
+  constexpr std::size_t shown_max = 60;
+  constexpr std::size_t words_min = 4;
+  constexpr std::string_view tls_alert = "\x15\x03";
+  if (bytes.starts_with(tls_alert)) return "it speaks TLS";
+  const std::string_view line = bytes.substr(0, bytes.find_first_of("\r\n")).substr(0, shown_max);
+  const bool is_text = std::ranges::all_of(line, [](char c) { return c >= ' ' && c <= '~'; });
+  return is_text && line.size() >= words_min ? "it says \"" + std::string(line) + '"' : error.message;
+}
+
 struct Stream : std::enable_shared_from_this<Stream> {
   Stream(asio::io_context& io, int descriptor, std::size_t bytes_max, std::unique_ptr<TlsSession> session)
       : socket(io.get_executor()), body_bytes_max(bytes_max), tls(std::move(session)) {
@@ -103,7 +114,7 @@ void Stream::read() {
     if (size > 0) self->take_bytes(size);
     if (self->listener == nullptr) return;
     if (!error) return self->read();
-    self->close_now(error == asio::error::eof ? "the other side closed the connection"
+    self->close_now(error == asio::error::eof ? std::string(closed_by_other_side)
                                               : "the connection broke: " + error.message());
   };
   if (tls) raw.resize(read_bytes);
@@ -117,7 +128,10 @@ void Stream::take_bytes(std::size_t size) {
   }
   const auto taken = tls->take({raw.data(), size}, [this](std::string_view plain) { inbox.append(plain); });
   plan_flush();  // The handshake has something to say, too.
-  if (!taken) return close_now(taken.error().message);
+  if (!taken) {
+    flush();  // It says why, too.
+    return close_now(taken.error().message);
+  }
   take_frames();
 }
 
@@ -126,7 +140,7 @@ void Stream::take_frames() {
   rest = inbox.unread();
   while (listener != nullptr) {
     const auto frame = wire::take_frame(rest, body_bytes_max);
-    if (!frame) return close_now("what the other side sends are no frames: " + frame.error().message);
+    if (!frame) return close_now("what the other side sends are no frames: " + describe(rest, frame.error()));
     if (!*frame) break;
     listener->on_frame(**frame);
   }

@@ -26,6 +26,9 @@
 
 namespace canopy::net {
 
+// What on_closed() says where nothing was wrong.
+inline constexpr std::string_view closed_by_other_side = "the other side closed the connection";
+
 class FrameListener {
  public:
   virtual ~FrameListener() = default;

@@ -114,10 +114,9 @@ void Crew::cut(WorkerNumber worker, const std::string& how) {
 
 void Crew::on_closed(Peer& peer, const std::string& why) {
   peer.closed = true;
-  if (!peer.leaving) log::debug("worker {}: {}", peer.colleague->number, why);
   // How it ended is known when its parent has seen it.
   if (peer.how) return bury(peer);
-  if (!peer.leaving) on_broken_(peer.colleague->number);
+  if (!peer.leaving) on_broken_(peer.colleague->number, why);
 }
 
 // It is gone for good, and `peer` with it.

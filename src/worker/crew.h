@@ -90,7 +90,7 @@ class Crew {
  public:
   // Told, on the core's thread, of a worker whose connection ended though nobody released it: its calls here
   // wait for ended().
-  using OnBroken = std::function<void(WorkerNumber worker)>;
+  using OnBroken = std::function<void(WorkerNumber worker, const std::string& why)>;
 
   Crew(exec::Core& core, const CrewOptions& options, OnBroken on_broken);
   ~Crew();

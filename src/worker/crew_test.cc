@@ -145,9 +145,9 @@ class CrewTest : public testing::Test {
   FakeClock clock_;
   exec::Core core_{0, clock_};
   std::vector<WorkerNumber> broken_;
-  Crew crew_{core_, {.running_max = 100, .waiting_max = 3}, [this](WorkerNumber worker) {
-               broken_.push_back(worker);
-             }};
+  Crew crew_{core_,
+             {.running_max = 100, .waiting_max = 3},
+             [this](WorkerNumber worker, const std::string& /*why*/) { broken_.push_back(worker); }};
   std::string code_path_;
   Function function_;
   exec::FakeFunction fake_;

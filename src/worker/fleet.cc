@@ -61,7 +61,8 @@ struct Fleet::Impl final : exec::Turn {
         clock(the_clock),
         loop(cores.size(), clock),
         wanted(options.worker_count) {
-    const Crew::OnBroken tell = [this](WorkerNumber worker) {
+    const Crew::OnBroken tell = [this](WorkerNumber worker, const std::string& why) {
+      log::debug("worker {}: {}", worker, why);
       loop.post([this, worker] { broken(worker); });
     };
     for (exec::Core* const core : cores) crews.push_back(std::make_unique<Crew>(*core, options.crew, tell));

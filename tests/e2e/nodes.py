@@ -16,7 +16,8 @@ JOIN_TIME = 600  # A node that has no interpreter compiles one: minutes, on a ma
 class Node:
     """A running `canopy node --role=worker`."""
 
-    def __init__(self, world, server, name, *flags, token=None, warm=True, **environment):
+    def __init__(self, world, server, name, *flags, token=None, warm=True, join=None, **environment):
+        self.join = join or node_address(server)
         self.world, self.server, self.name, self.flags = world, server, name, flags
         self.environment = environment
         self.token = token or server.data / "node.token"
@@ -27,7 +28,7 @@ class Node:
     def start(self):
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [self.world.canopy, "node", "--role=worker", f"--join={node_address(self.server)}",
+                [self.world.canopy, "node", "--role=worker", f"--join={self.join}",
                  f"--token-file={self.token}", f"--name={self.name}", f"--data={self.data}", "--slots=4",
                  "--compile-timeout=15m", *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.world.folder,
@@ -129,7 +130,11 @@ def test_nodes_run_calls_pushed_and_pulled(world):
                 call.join()
         check(b'canopy_dispatch{way="pull"} 1' in server.request("GET", "/metrics")[2], "the metrics say otherwise")
         check(b'canopy_workers{state="ready"} 3' in server.request("GET", "/metrics")[2], "the metrics say otherwise")
-        check("three" in world.must("top", url=server.url).out, "top does not show the nodes")
+        out = world.must("top", url=server.url).out
+        check("three" in out and "SLOTS" in out and "WAITING" not in out, f"top shows {out}")
+        workers = json.loads(world.must("top", "--json", url=server.url).out)["workers"]
+        check([(worker["name"], worker["slots"]) for worker in workers] == [("one", 4), ("three", 4), ("two", 4)],
+              f"top --json shows {workers}")
         # One function here, the others there.
         dispatch(world, server, "local", "--function=t/rest")
         call = threading.Thread(target=server.request, args=("POST", "/function/t/rest", None, b"1500"))
@@ -206,6 +211,8 @@ def test_nodes_have_folders_of_their_own(world):
     check(wrong.returncode == 1 and "is the data folder of a server" in wrong.err, wrong.err)
     way = world.run("dispatch", "default", url=server.url)
     check(way.returncode == 1 and "--function=NS/FN" in way.err, way.err)
+    typo = world.run("dispatch", "push", "--function=t/nosuch", url=server.url)
+    check(typo.returncode == 1 and "no function t/nosuch is deployed" in typo.err, typo.err)
 
 
 def test_nodes_are_waited_for(world):
@@ -250,7 +257,7 @@ def test_nodes_come_back_to_a_server_that_restarts(world):
     try:
         wait_for(server, {"faithful-1": "ready", "faithful-2": "ready"})
         server.kill()
-        wait_until(lambda: "has lost the gateway" in node.text(), "the node to notice")
+        wait_until(lambda: "has lost the server" in node.text(), "the node to notice")
         server.restart()
         wait_for(server, {"faithful-1": "ready", "faithful-2": "ready"})
         check(server.request("POST", "/function/t/echo", None, b"again")[2] == b"again", "the echo is wrong")
@@ -264,7 +271,7 @@ def test_nodes_without_the_token_are_told(world):
     wrong.write_text("f" * 64)
     node = Node(world, server, "stranger", token=wrong)
     check(node.process.wait(JOIN_TIME) == 1, f"it ended with {node.process.returncode}")
-    check("join token is not the one of this server" in node.text(), node.text())
+    check(node.text().count("join token is not the one of this server") == 1, node.text())
     check(shown(server) == {}, f"the server shows {shown(server)}")
     check(oct((server.data / "node.token").stat().st_mode & 0o777) == "0o600", "others can read the token")
     for flags, words in ((["--role=gateway"], "--node-listen"), ([], "--role=worker"),
@@ -291,7 +298,60 @@ def test_nodes_join_in_tls(world):
     try:
         wait_until(lambda: "has joined" in nodes[0].text(), "the node to join", JOIN_TIME)
         wait_until(lambda: "is not trusted" in nodes[1].text(), "the other node to see the certificate", JOIN_TIME)
-        wait_until(lambda: "does not answer" in nodes[2].text(), "the third node to give up", JOIN_TIME)
+        wait_until(lambda: "set CANOPY_JOIN_CA" in nodes[2].text(), "the third node to be told", JOIN_TIME)
         check("has joined" not in nodes[1].text() + nodes[2].text(), "a node joined without trusting the server")
+    finally:
+        end_all(nodes)
+
+
+def test_nodes_say_what_is_wrong(world):
+    server = world.own_server("--node-listen=127.0.0.1:0")
+    node = Node(world, server, "lost", join=f"127.0.0.1:{server.port}")
+    try:
+        wait_until(lambda: "not its --listen" in node.text(), "the node to see that it speaks with HTTP", JOIN_TIME)
+        check("HTTP/1.1 400" in node.text() and "does not answer" not in node.text(), node.text())
+    finally:
+        node.end()
+    with socket.create_connection(node_address(server).rsplit(":", 1)) as stranger:
+        stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        while stranger.recv(1000):
+            pass
+    wait_until(lambda: 'is no worker\'s: what the other side sends are no frames: it says "GET / HTTP/1.1"' in server.text(),
+               "the server to tell of a stranger")
+    command = ["node", "--role=worker", f"--join={node_address(server)}", f"--token-file={server.data}/node.token"]
+    for trusted in ("/nowhere/ca.pem", server.data / "node.token"):
+        end = world.run(*command, f"--data={world.fresh('node')}", CANOPY_JOIN_CA=str(trusted))
+        check(end.returncode == 1 and "cannot read certificates to trust" in end.err and "CANOPY_JOIN_CA names a PEM file" in end.err, end.err)
+    end = world.run(*command, "--data=/proc/nowhere")
+    check(end.returncode == 1 and "No such file or directory" in end.err and "--data" in end.err, end.err)
+
+
+def test_nodes_show_certificates(world):
+    ours, others = world.fresh("certs"), world.fresh("certs")
+    for folder in (ours, others):
+        for words in (["authority"], ["server", "127.0.0.1"], ["worker", "one"]):
+            world.must("cert", *words, f"--folder={folder}")
+    again = world.run("cert", "worker", "one", f"--folder={ours}")
+    check(again.returncode == 1 and "is there" in again.err, f"a key is written over: {again.err}")
+    nowhere = world.run("cert", "worker", "one", f"--folder={world.fresh('certs')}")
+    check(nowhere.returncode == 1 and "canopy cert authority" in nowhere.err, nowhere.err)
+    check(all(oct(path.stat().st_mode & 0o777) == "0o600" for path in ours.glob("*.key")), "others can read a key")
+    server = world.own_server("--node-listen=127.0.0.1:0", f"--tls-cert={ours}/server.pem", f"--tls-key={ours}/server.key",
+                              f"--node-ca={ours}/ca.pem")
+
+    def node(name, folder=None, **more):
+        shown = {"CANOPY_JOIN_CERT": f"{folder}/one.pem", "CANOPY_JOIN_KEY": f"{folder}/one.key"} if folder else {}
+        return Node(world, server, name, CANOPY_JOIN_CA=f"{ours}/ca.pem", **shown, **more)
+
+    wrong_token = world.fresh("wrong.token")
+    wrong_token.write_text("f" * 64)
+    nodes = [node("ours", ours), node("others", others), node("none"), node("tokenless", ours, token=wrong_token)]
+    try:
+        wait_until(lambda: "has joined" in nodes[0].text(), "the node to join", JOIN_TIME)
+        for stranger in nodes[1:3]:
+            wait_until(lambda: "CANOPY_JOIN_CERT" in stranger.text(), "a node to be told of its certificate", JOIN_TIME)
+        check(nodes[3].process.wait(JOIN_TIME) == 1, f"it ended with {nodes[3].process.returncode}")
+        check("join token is not the one of this server" in nodes[3].text(), nodes[3].text())
+        check(not any("has joined" in node.text() for node in nodes[1:]), "a node joined without a certificate or token")
     finally:
         end_all(nodes)

@@ -237,10 +237,13 @@ tl::unexpected<Error> RedisConnection::broken(const std::string& why) {
   socket_.reset();
   if (!understood_) {
     const std::string words = first_words_.empty() ? why : "it says " + log_safe(first_words_);
-    return fail(Code::unavailable, "what answers at " + to_text(address_) +
-                                       (address_.tls ? " is no Redis that speaks TLS: "
-                                                     : " is no Redis, or one that speaks TLS: ") +
-                                       words + "; check host and port in --store");
+    return fail(
+        Code::unavailable,
+        "what answers at " + to_text(address_) +
+            (address_.tls ? " is no Redis that speaks TLS: " : " is no Redis, or one that speaks TLS: ") +
+            words +
+            (address_.tls ? "; check --store, --store-ca, and, where it asks for a certificate, --store-cert"
+                          : "; check host and port in --store, or write rediss:// for one in TLS"));
   }
   return fail(Code::unavailable, "the connection to " + to_text(address_) + " is lost: " + why);
 }

@@ -82,7 +82,8 @@ Result<Key> read_draft(const Principal& who, const store::Accounts& accounts, co
   CANOPY_TRY(key.expires, read_expiry(expires, now));
   if (who.expires != WallTime()) {
     if (expires && key.expires > who.expires) {
-      return fail(Code::forbidden, "no key makes one that lasts longer than itself; ask for less in 'expires'");
+      return fail(Code::forbidden,
+                  "no key makes one that lasts longer than itself; ask for less in 'expires'");
     }
     if (!expires) key.expires = who.expires;
   }

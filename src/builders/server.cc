@@ -205,8 +205,8 @@ net::Task<Result<std::optional<BuildersServer::Found>>> BuildersServer::find_tas
   if (!call) co_return std::nullopt;
   const Failures how = failures(here.platform.options);
   // To judge a large result takes long, too.
-  const std::function<Result<Wanted>()> work = [&log = *here.platform.call_log, id = *call, with_result,
-                                                how, who = here.who, all = open_]() -> Result<Wanted> {
+  const std::function<Result<Wanted>()> work = [&log = *here.platform.call_log, id = *call, with_result, how,
+                                                who = here.who, all = open_]() -> Result<Wanted> {
     const auto record = log.find(id);
     if (!record && record.error().code == Code::not_found) return std::nullopt;
     if (!record) return tl::unexpected(record.error());

@@ -171,7 +171,7 @@ class Connection : public HttpExchange,
   std::unique_ptr<char[]> head_memory_;  // The present head, while its body is read into input_.
   HttpRequest request_;
   std::optional<RequestReader> reader_;
-  std::size_t piece_bytes_ = 0;                  // Of the body, since its deadline was last put off.
+  std::size_t piece_bytes_ = 0;  // Of the body, since its deadline was last put off.
   BodyShare share_;
   Time moving_since_{};
   std::uint64_t moved_bytes_ = 0;

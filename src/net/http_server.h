@@ -46,8 +46,8 @@ struct HttpServerOptions {
   // server of this process and wrong for the first one.
   bool exclusive = false;
   std::size_t head_bytes_max = 16 * KiB;
-  std::uint32_t streams_max = 1000;                   // At once, of one connection that speaks HTTP/2.
-  std::size_t connections_max = 20'000;               // One more is accepted and closed at once.
+  std::uint32_t streams_max = 1000;      // At once, of one connection that speaks HTTP/2.
+  std::size_t connections_max = 20'000;  // One more is accepted and closed at once.
   // Called, on the thread of the io_context, when half of the connections have ended that there were at most
   // since it was last called; only where those were a crowd. What they had can then be given back.
   std::function<void()> on_crowd_left;

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include <grpc/support/time.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
@@ -22,11 +23,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 namespace {
+
+using namespace canopy;  // NOLINT(google-build-using-namespace)
 
 constexpr std::uint32_t in_flight = 64;
 constexpr std::size_t message_bytes = 100;
-constexpr std::chrono::seconds patience{10};
+constexpr std::int64_t patience_seconds = 10;
 constexpr const char* method = "/bench.Echo/Stream";
 
 enum class Tag : std::intptr_t { begun = 1, read, written, done };
@@ -48,7 +53,8 @@ void pin(int core) {
 Tag next(grpc::CompletionQueue& queue) {
   void* got = nullptr;
   bool good = false;
-  const auto deadline = std::chrono::system_clock::now() + patience;
+  const gpr_timespec deadline =
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(patience_seconds, GPR_TIMESPAN));
   if (queue.AsyncNext(&got, &good, deadline) != grpc::CompletionQueue::GOT_EVENT || !good)
     die("the stream broke");
   return static_cast<Tag>(reinterpret_cast<std::intptr_t>(got));
@@ -140,7 +146,8 @@ double per_second(double seconds) {
   const grpc::ByteBuffer message(&bytes, 1);
   grpc::ByteBuffer reply;
   Writer writer(*stream);
-  const auto begin = std::chrono::steady_clock::now();
+  const Clock& clock = system_clock();
+  const Time begin = clock.now();
   for (std::uint32_t i = 0; i < in_flight; ++i) writer.add(message);
   stream->Read(&reply, tag(Tag::read));
   std::uint64_t count = 0;
@@ -153,7 +160,7 @@ double per_second(double seconds) {
     if (reply.Length() != message_bytes) die("a reply of another size");
     writer.add(message);
     stream->Read(&reply, tag(Tag::read));
-    if (++count % in_flight == 0) took = std::chrono::steady_clock::now() - begin;
+    if (++count % in_flight == 0) took = clock.now() - begin;
   }
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);

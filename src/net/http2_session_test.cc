@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -101,7 +102,8 @@ TEST(Http2, SendsALargeBodyAsFastAsItIsTaken) {
 }
 
 Task<HttpResponse> stream_three(HttpExchange& exchange) {
-  co_await exchange.start_stream({});
+  HttpResponse head;
+  co_await exchange.start_stream(std::move(head));
   for (const std::string_view piece : {"one ", "two ", "three"}) co_await exchange.write(piece);
   HttpResponse rest;
   rest.trailers = {{"grpc-status", "5"}};
@@ -121,7 +123,8 @@ TEST(Http2, Streams) {
 TEST(Http2, AStreamWaitsForAClientThatDoesNotTakeIt) {
   std::size_t written = 0;
   const auto write_on = [](HttpExchange& exchange, std::size_t& count) -> Task<HttpResponse> {
-    co_await exchange.start_stream({});
+    HttpResponse head;
+    co_await exchange.start_stream(std::move(head));
     while (co_await exchange.write(std::string(1000, 'x'))) ++count;
     co_return HttpResponse();
   };

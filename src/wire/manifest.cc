@@ -19,11 +19,11 @@ constexpr std::size_t path_size_max = 4096;
 constexpr std::size_t runtime_size_max = 32;
 constexpr std::size_t env_name_size_max = 255;
 
-constexpr std::array<std::string_view, 15> keys = {
-    "name",       "runtime", "memory", "timeout",   "concurrency", "output", "log",      "tmp",
-    "open_files", "env",     "fetch",  "keep_warm", "code",        "path",   "functions"};
-constexpr std::span<const std::string_view> upload_keys(keys.data(), 12);
-constexpr std::span<const std::string_view> listed_keys(keys.data(), 14);
+constexpr std::array<std::string_view, 16> keys = {
+    "name",       "runtime", "memory", "timeout",   "concurrency", "output", "log",  "tmp",
+    "open_files", "env",     "fetch",  "keep_warm", "container",   "code",   "path", "functions"};
+constexpr std::span<const std::string_view> upload_keys(keys.data(), 13);
+constexpr std::span<const std::string_view> listed_keys(keys.data(), 15);
 
 constexpr SizeRange memory_range{.min = 64 * KiB, .max = 4 * GiB};
 constexpr DurationRange timeout_range{.min = std::chrono::milliseconds(1), .max = std::chrono::hours(1)};
@@ -96,6 +96,10 @@ class ManifestReader {
   Result<void> read_entry(const YamlEntry& entry) {
     if (entry.key == "env") return read_env(entry.value);
     if (entry.key == "fetch") return read_fetch(entry.value);
+    if (entry.key == "container") {
+      CANOPY_TRY(manifest_.container, read_container(entry.value, file_));
+      return {};
+    }
     CANOPY_TRY(const std::string_view text, scalar(entry.key, entry.value));
     if (entry.key == "name") return set(entry, manifest_.name, parse_function_name(text));
     if (entry.key == "runtime") return set(entry, manifest_.runtime, read_runtime(text));
@@ -317,6 +321,7 @@ void apply(const Manifest& manifest, Function& function) {
     function.env.erase(name);
     if (*manifest.keep_warm > 0) function.env.emplace(name, std::to_string(*manifest.keep_warm));
   }
+  if (manifest.container) function.env[std::string(container_variable)] = to_json(*manifest.container);
   if (!manifest.fetch) return;
   std::string& hosts = function.env[std::string(fetch_variable)];
   hosts.clear();
@@ -351,6 +356,10 @@ std::string to_json(const Manifest& manifest) {
     json.end_array();
   }
   if (manifest.keep_warm) json.member("keep_warm", *manifest.keep_warm);
+  if (manifest.container) {
+    json.key("container");
+    json.raw(to_json(*manifest.container));
+  }
   json.end_object();
   return json.take_text();
 }

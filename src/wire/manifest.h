@@ -5,8 +5,8 @@
 //   runtime: wasm           timeout: 10s       log: 256KiB       env:
 //                           concurrency: 1000  tmp: 16MiB          GREETING: hello
 //   fetch: [api.example.com]                      what it may fetch from; nothing, if it is not said
-//   keep_warm: 4                                  processes of it that serve call after call; none, if not
-//   said
+//   keep_warm: 4                                  processes that serve call after call; none, if not said
+//   container: {concurrency: 1}                   of a container function: see wire/container.h
 //
 // YAML, or JSON with the same names. canopy.yaml may hold many, in a list `functions:`, each with where its
 // code is: `code:`, a file that is ready, or `path:`, what `canopy build` builds.
@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "model/function.h"
+#include "wire/container.h"
 
 namespace canopy::wire {
 
@@ -42,8 +43,9 @@ struct Manifest {
   std::optional<std::vector<std::string>>
       fetch;                               // Hosts: "example.com", "example.com:8443", "*.example.com", "*"
   std::optional<std::uint32_t> keep_warm;  // Up to 1000
-  std::optional<std::string> code;         // A file, as seen from the manifest's folder.
-  std::optional<std::string> path;         // A folder or a source file.
+  std::optional<ContainerSettings> container;  // wire/container.h says what is in it.
+  std::optional<std::string> code;             // A file, as seen from the manifest's folder.
+  std::optional<std::string> path;             // A folder or a source file.
 };
 
 // A function keeps its hosts in its environment, under this name: the hosts, separated by commas.

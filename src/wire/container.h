@@ -1,0 +1,64 @@
+#pragma once
+// What a person says of a container function besides what all functions have: the map `container:` of its
+// manifest.
+//
+//   container:
+//     contract: http          or command: a fresh container for each call, with standard input and output
+//     command: [/app, --fast] instead of the image's own
+//     port: 8080              where its server listens; it is told in $PORT
+//     concurrency: 64         calls at once in one container
+//     instances: 0..8         containers at once
+//     queue: 1000             calls that wait for one
+//     cpu: 1                  cores
+//     cpu_period: 100ms       of which it gets `cpu` times so much
+//     processes: 64           and threads
+//     idle: 60s               without a call, until a container is stopped
+//     start: 10s              until its server listens
+//
+// A function keeps them in its environment, under one name, as fetch does with its hosts.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "wire/yaml.h"
+
+namespace canopy::wire {
+
+struct ContainerSettings {
+  enum class Contract : std::uint8_t { http, command };
+
+  Contract contract = Contract::http;
+  std::vector<std::string> command;
+  std::uint16_t port = 8080;
+  std::uint32_t concurrency = 64;
+  std::uint32_t instances_min = 0;
+  std::uint32_t instances_max = 8;
+  std::uint32_t queue = 1000;
+  std::uint32_t cpu_percent = 100;  // Of one core.
+  Duration cpu_period = std::chrono::milliseconds(100);
+  std::uint32_t processes = 64;
+  Duration idle = std::chrono::seconds(60);
+  Duration start = std::chrono::seconds(10);
+
+  bool operator==(const ContainerSettings&) const = default;
+};
+
+inline constexpr std::string_view container_variable = "CANOPY_CONTAINER";
+
+// `node` is the map, or a text that is one. Messages begin with file and place.
+//   invalid
+Result<ContainerSettings> read_container(const YamlNode& node, std::string_view file);
+
+// Those of a function with this environment; the defaults where it says nothing.
+//   invalid
+Result<ContainerSettings> container_settings(const std::map<std::string, std::string>& env);
+
+// As JSON that read_container() reads again.
+std::string to_json(const ContainerSettings& settings);
+
+}  // namespace canopy::wire

@@ -1,39 +1,10 @@
 #pragma once
-// Rings once at a time, on its core: how handlers wait for something no longer than they may.
-//
-// Threads: its core's.
+// exec/alarm.h, as handlers know it.
 
-#include <functional>
-#include <utility>
-
-#include "exec/core.h"
+#include "exec/alarm.h"
 
 namespace canopy::api {
 
-class Alarm final : public exec::Turn {
- public:
-  explicit Alarm(exec::Core& core) : core_(core) {}
-  ~Alarm() override { core_.leave(*this); }
-  Alarm(const Alarm&) = delete;
-  Alarm& operator=(const Alarm&) = delete;
-
-  // Calls `ring` at `at` or soon after, instead of what was set before. `ring` may destroy the alarm.
-  void set(Time at, std::function<void()> ring) {
-    core_.leave(*this);
-    ring_ = std::move(ring);
-    core_.suspend(*this, at, never);
-  }
-  void stop() { core_.leave(*this); }
-
-  void take() override {
-    const auto ring = std::move(ring_);
-    ring();
-  }
-  void expire() override { take(); }
-
- private:
-  exec::Core& core_;
-  std::function<void()> ring_;
-};
+using exec::Alarm;
 
 }  // namespace canopy::api

@@ -30,6 +30,8 @@ class ResponseReader final : private boost::beast::http::basic_parser<false> {
   bool has_head() const { return is_header_done(); }
   bool is_interim() const { return is_header_done() && response_.status / 100 == 1; }
   bool is_complete() const { return is_done() || stopped_; }
+  // Whether another response may follow on the connection; once it is complete.
+  bool keeps_connection() const { return is_done() && keep_alive(); }
   HttpClientResponse& response() { return response_; }
 
  private:

@@ -1,0 +1,92 @@
+#include "container/fake_engine.h"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+
+namespace canopy::container {
+namespace {
+
+std::pair<Descriptor, Descriptor> make_pair() {
+  std::array<int, 2> ends{};
+  CANOPY_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+class FakeStarted final : public Started {
+ public:
+  explicit FakeStarted(std::shared_ptr<FakeContainer> container) : container_(std::move(container)) {
+    std::tie(output_, container_->output) = make_pair();
+    std::tie(end_, container_->end_signal) = make_pair();
+  }
+  ~FakeStarted() override { container_->is_removed = true; }
+
+  pid_t process() const override { return 0; }
+
+  Result<Descriptor> connect(std::uint16_t port) const override {
+    if (!container_->listens || container_->ended) {
+      return fail(Code::unavailable, "nobody listens on port " + std::to_string(port));
+    }
+    auto [ours, theirs] = make_pair();
+    container_->servers.push_back(std::move(theirs));
+    return std::move(ours);
+  }
+
+  Descriptor take_input() override { return {}; }
+  std::vector<int> outputs() const override { return {output_.get()}; }
+
+  Progress read_output(const OnOutput& on_output) override {
+    std::array<char, 4096> piece{};
+    const ssize_t got = read(output_.get(), piece.data(), piece.size());
+    if (got < 0) return Progress::wait;
+    if (got == 0) return Progress::end;
+    on_output(false, {piece.data(), static_cast<std::size_t>(got)});
+    return Progress::more;
+  }
+
+  int end_descriptor() const override { return end_.get(); }
+  std::optional<End> take_end() override { return container_->ended; }
+
+  void stop(Duration grace) override {
+    container_->is_asked_to_stop = true;
+    container_->end({.status = grace.count() > 0 ? SIGTERM : SIGKILL, .out_of_memory = false});
+  }
+
+  void remove() override {
+    if (!container_->ended) container_->end({.status = SIGKILL, .out_of_memory = false});
+    container_->is_removed = true;
+  }
+
+ private:
+  const std::shared_ptr<FakeContainer> container_;
+  Descriptor output_;
+  Descriptor end_;
+};
+
+}  // namespace
+
+void FakeContainer::end(End how) {
+  if (ended) return;
+  ended = how;
+  servers.clear();
+  output.reset();
+  end_signal.reset();
+}
+
+Result<std::unique_ptr<Started>> FakeEngine::start(const Plan& plan) {
+  if (failure) return tl::unexpected(*failure);
+  auto container = std::make_shared<FakeContainer>();
+  container->plan = plan;
+  container->listens = listens;
+  containers.push_back(container);
+  return std::make_unique<FakeStarted>(std::move(container));
+}
+
+}  // namespace canopy::container

@@ -1,0 +1,117 @@
+#include "container/keeper.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <utility>
+
+#include <sys/random.h>
+#include <unistd.h>
+
+namespace canopy::container {
+namespace {
+
+bool is_same(const std::weak_ptr<Tenant>& a, const std::shared_ptr<Tenant>& b) {
+  return !a.owner_before(b) && !b.owner_before(a);
+}
+
+// Different for each process that ever ran here.
+std::string make_prefix() {
+  std::array<unsigned char, 6> bytes{};
+  static_cast<void>(getrandom(bytes.data(), bytes.size(), 0));
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    std::array<char, 3> digits{};
+    std::snprintf(digits.data(), digits.size(), "%02x", static_cast<unsigned>(byte));
+    text += digits.data();
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string Keeper::next_id() {
+  static const std::string prefix = make_prefix();
+  return prefix + "-" + std::to_string(++last_number_);
+}
+
+void Keeper::add(std::weak_ptr<Tenant> tenant) {
+  std::erase_if(tenants_, [](const std::weak_ptr<Tenant>& one) { return one.expired(); });
+  tenants_.push_back(std::move(tenant));
+}
+
+bool Keeper::take_room(const std::shared_ptr<Tenant>& wanting) {
+  if (closed_) return false;
+  if (used_ < containers_max_) {
+    ++used_;
+    return true;
+  }
+  const auto stands = [&wanting](const std::weak_ptr<Tenant>& one) { return is_same(one, wanting); };
+  if (std::ranges::none_of(wanting_, stands)) wanting_.push_back(wanting);
+  make_room();
+  return false;
+}
+
+// Of all idle containers the one that has been so longest ends.
+void Keeper::make_room() {
+  std::erase_if(wanting_, [](const std::weak_ptr<Tenant>& one) { return one.expired(); });
+  is_room_wanted_.store(!wanting_.empty(), std::memory_order_relaxed);
+  if (stopping_count_ >= wanting_.size()) return;
+  std::shared_ptr<Tenant> oldest;
+  for (const auto& weak : tenants_) {
+    const auto tenant = weak.lock();
+    if (tenant == nullptr || tenant->idle_since() == never) continue;
+    if (oldest == nullptr || tenant->idle_since() < oldest->idle_since()) oldest = tenant;
+  }
+  if (oldest == nullptr) return;
+  ++stopping_count_;
+  oldest->stop_idle();
+}
+
+void Keeper::give_room() {
+  --used_;
+  if (stopping_count_ > 0) --stopping_count_;
+  std::shared_ptr<Tenant> next;
+  while (next == nullptr && !wanting_.empty()) {
+    next = wanting_.front().lock();
+    wanting_.pop_front();
+  }
+  is_room_wanted_.store(!wanting_.empty(), std::memory_order_relaxed);
+  if (next != nullptr) next->on_room();
+}
+
+void Keeper::start(Plan plan, OnStarted done) {
+  auto work = [this, plan = std::move(plan), done] {
+    auto started = engine_.start(plan);
+    auto result = std::make_shared<Result<std::shared_ptr<Started>>>();
+    if (started) {
+      *result = std::shared_ptr<Started>(*std::move(started));
+    } else {
+      *result = tl::unexpected(std::move(started).error());
+    }
+    core_.post([result, done] { done(std::move(*result)); });
+  };
+  if (post_blocking_(std::move(work))) return;
+  core_.post([done] {
+    done(fail(Code::unavailable, "too many containers wait to be started; try again shortly", Stage::start));
+  });
+}
+
+void Keeper::bury(std::shared_ptr<Started> started, std::function<void()> done) {
+  auto work = [this, started, done] {
+    started->remove();
+    core_.post(done);
+  };
+  if (post_blocking_(work)) return;
+  // Rather the keeper waits than that a container is left.
+  work();
+}
+
+void Keeper::close() {
+  closed_ = true;
+  for (const auto& weak : tenants_) {
+    if (const auto tenant = weak.lock()) tenant->end();
+  }
+}
+
+}  // namespace canopy::container

@@ -1,0 +1,328 @@
+// The keeper's side of a pool: containers are started, asked whether they listen, stopped and buried.
+
+#include <algorithm>
+#include <utility>
+
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "container/pool.h"
+
+namespace canopy::container {
+namespace {
+
+constexpr Duration first_probe_delay = std::chrono::milliseconds(1);  // Doubles from here.
+constexpr Duration probe_delay_max = std::chrono::milliseconds(50);
+constexpr Duration stop_grace = std::chrono::seconds(1);
+
+// Ends on the keeper's thread, whoever lets go of it last.
+std::shared_ptr<Member> make_member(exec::Core& keeper) {
+  return {new Member(keeper), [&keeper](Member* member) { keeper.post([member] { delete member; }); }};
+}
+
+Error with_words(Code code, std::string text, const Voice& voice) {
+  const std::string words = voice.last_words();
+  if (!words.empty()) text += "; its last words:\n" + words;
+  return {code, std::move(text), Stage::start};
+}
+
+void open_stream(net::DescriptorStream& stream, int number) {
+  // The stream closes its own.
+  const int own = fcntl(number, F_DUPFD_CLOEXEC, 0);
+  boost::system::error_code ignored;
+  if (own >= 0) stream.assign(own, ignored);
+}
+
+void close_stream(net::DescriptorStream& stream) {
+  boost::system::error_code ignored;
+  stream.close(ignored);
+}
+
+}  // namespace
+
+std::size_t Pool::wanted_count(const Lock& lock) const {
+  const bool ended = is_retired_ && line_.empty();
+  const policy::InstanceDemand demand{.calls = calls(lock),
+                                      .places = places(),
+                                      .min = ended ? 0 : options_.settings.instances_min,
+                                      .max = options_.settings.instances_max};
+  return policy::wanted_instances(demand);
+}
+
+// As many as the calls need, and no container that is not needed.
+void Pool::adjust() {
+  std::vector<std::shared_ptr<Member>> to_stop;
+  std::size_t missing = 0;
+  {
+    const Lock lock(mutex_);
+    std::size_t alive = 0;
+    for (const auto& member : members_) {
+      if (is_retired_ && line_.empty() && member->running == 0) member->state = Member::State::leaving;
+      if (member->state != Member::State::leaving) {
+        ++alive;
+      } else if (!member->is_told_to_stop && (member->running == 0 || member->is_broken)) {
+        to_stop.push_back(member);
+      }
+    }
+    const std::size_t wanted = wanted_count(lock);
+    const std::size_t most = options_.settings.instances_max;
+    missing = wanted - std::min(wanted, alive);
+    missing = std::min(missing, most - std::min<std::size_t>(most, members_.size()));
+  }
+  for (const auto& member : to_stop) stop(member, member->is_broken ? Duration::zero() : stop_grace);
+  if (missing == 0) return;
+  const Time now = keeper_.core().clock().now();
+  if (now < start_again_at_) {
+    again_alarm_.set(start_again_at_, [this] { adjust(); });
+    return;
+  }
+  while (missing-- > 0 && keeper_.take_room(shared_from_this())) start_one();
+  if (!keeper_.is_closed()) return;
+  const Lock lock(mutex_);
+  refuse_line({Code::unavailable, "the server stops; ask another one", Stage::queue}, lock);
+}
+
+void Pool::start_one() {
+  const auto member = make_member(keeper_.core());
+  member->begun = keeper_.core().clock().now();
+  {
+    const Lock lock(mutex_);
+    members_.push_back(member);
+  }
+  Plan plan = options_.plan;
+  plan.id = keeper_.next_id();
+  keeper_.start(std::move(plan),
+                [self = shared_from_this(), member](Result<std::shared_ptr<Started>> started) {
+                  self->on_started(member, std::move(started));
+                });
+}
+
+void Pool::on_started(const std::shared_ptr<Member>& member, Result<std::shared_ptr<Started>> started) {
+  if (!started) {
+    Error error = std::move(started).error();
+    if (error.code == Code::refused) error.code = Code::died;
+    error.stage = Stage::start;
+    on_failed(member, std::move(error));
+    return forget(member);
+  }
+  member->started = *std::move(started);
+  member->cgroup = Cgroup(member->started->process());
+  watch(member);
+  bool is_leaving = false;
+  {
+    const Lock lock(mutex_);
+    is_leaving = member->state == Member::State::leaving;
+  }
+  if (is_leaving || keeper_.is_closed()) return stop(member, Duration::zero());
+  if (is_single_use()) return on_ready(member, {});
+  probe(member);
+}
+
+void Pool::watch(const std::shared_ptr<Member>& member) {
+  open_stream(member->end, member->started->end_descriptor());
+  watch_end(member);
+  if (is_single_use()) return;  // Its call reads what it prints.
+  const auto outputs = member->started->outputs();
+  open_stream(member->output, outputs.front());
+  watch_output(member, &Member::output);
+  if (outputs.size() < 2) return;
+  open_stream(member->errors, outputs[1]);
+  watch_output(member, &Member::errors);
+}
+
+void Pool::watch_output(const std::shared_ptr<Member>& member, net::DescriptorStream Member::* stream) {
+  net::DescriptorStream& from = (*member).*stream;
+  if (!from.is_open()) return;
+  from.async_wait(net::DescriptorStream::wait_read,
+                  [self = shared_from_this(), member, stream](const boost::system::error_code& error) {
+                    if (error || !((*member).*stream).is_open()) return;
+                    if (member->voice.read(*member->started) == Progress::end) return;
+                    self->watch_output(member, stream);
+                  });
+}
+
+void Pool::watch_end(const std::shared_ptr<Member>& member) {
+  if (!member->end.is_open()) return;
+  member->end.async_wait(net::DescriptorStream::wait_read,
+                         [self = shared_from_this(), member](const boost::system::error_code& error) {
+                           if (error || !member->end.is_open()) return;
+                           const auto end = member->started->take_end();
+                           if (end) return self->on_end(member, *end);
+                           self->watch_end(member);
+                         });
+}
+
+// Until somebody listens, at its own time: milliseconds where it is quick.
+void Pool::probe(const std::shared_ptr<Member>& member) {
+  {
+    const Lock lock(mutex_);
+    if (member->state != Member::State::starting) return;
+  }
+  auto connection = member->started->connect(options_.settings.port);
+  if (connection) return on_ready(member, *std::move(connection));
+  const Time now = keeper_.core().clock().now();
+  const Time deadline = member->begun + options_.settings.start;
+  if (now >= deadline) {
+    static_cast<void>(member->voice.read(*member->started));
+    on_failed(member, with_words(Code::died,
+                                 "its container did not listen on port " +
+                                     std::to_string(options_.settings.port) + " within " +
+                                     duration_text(options_.settings.start) + " (it is told which in $PORT)",
+                                 member->voice));
+    return stop(member, Duration::zero());
+  }
+  member->probe_delay = std::clamp(2 * member->probe_delay, first_probe_delay, probe_delay_max);
+  member->alarm.set(std::min(now + member->probe_delay, deadline),
+                    [self = weak_from_this(), weak = std::weak_ptr(member)] {
+                      const auto pool = self.lock();
+                      const auto one = weak.lock();
+                      if (pool != nullptr && one != nullptr) pool->probe(one);
+                    });
+}
+
+void Pool::on_ready(const std::shared_ptr<Member>& member, Descriptor connection) {
+  {
+    const Lock lock(mutex_);
+    if (member->state != Member::State::starting) return;
+    member->state = Member::State::ready;
+    member->used = keeper_.core().clock().now();
+    if (connection) member->idle.push_back(std::move(connection));
+    failure_.reset();
+    serve_line(lock);
+  }
+  set_idle_alarm();
+}
+
+// Of one that was to be ready. Whoever waits has nobody else to wait for, or has.
+void Pool::on_failed(const std::shared_ptr<Member>& member, Error error) {
+  const Time now = keeper_.core().clock().now();
+  start_again_at_ = now + restarts_.ended(Duration::zero());
+  const Lock lock(mutex_);
+  member->state = Member::State::leaving;
+  failed_until_ = start_again_at_;
+  failure_ = std::move(error);
+  const bool has_others =
+      std::ranges::any_of(members_, [](const auto& one) { return one->state != Member::State::leaving; });
+  if (!has_others) refuse_line(*failure_, lock);
+}
+
+void Pool::on_end(const std::shared_ptr<Member>& member, End end) {
+  Member::State before{};
+  {
+    const Lock lock(mutex_);
+    before = std::exchange(member->state, Member::State::leaving);
+    member->ended = end;
+    member->idle.clear();
+    for (auto& [core, on_end] : std::exchange(member->on_end, {})) core->post(std::move(on_end));
+  }
+  if (before == Member::State::starting) {
+    static_cast<void>(member->voice.read(*member->started));
+    on_failed(member, with_words(end.out_of_memory ? Code::limit : Code::died,
+                                 end_text(end, options_.plan.memory_bytes) + " before it listened on port " +
+                                     std::to_string(options_.settings.port),
+                                 member->voice));
+  } else if (before == Member::State::ready && !is_single_use()) {
+    const Time now = keeper_.core().clock().now();
+    start_again_at_ = now + restarts_.ended(now - member->begun);
+    log::warn("a container of a function ended by itself: {}", end_text(end, options_.plan.memory_bytes));
+  }
+  bury(member);
+}
+
+void Pool::stop(const std::shared_ptr<Member>& member, Duration grace) {
+  {
+    const Lock lock(mutex_);
+    member->state = Member::State::leaving;
+    if (member->started == nullptr) return;  // It is stopped as soon as it was started.
+    if (std::exchange(member->is_told_to_stop, true) && grace.count() > 0) return;
+  }
+  member->started->stop(grace);
+}
+
+void Pool::bury(const std::shared_ptr<Member>& member) {
+  if (std::exchange(member->is_buried, true)) return;
+  member->alarm.stop();
+  close_stream(member->end);
+  keeper_.bury(member->started, [self = shared_from_this(), member] { self->forget(member); });
+}
+
+// Nothing of it is left.
+void Pool::forget(const std::shared_ptr<Member>& member) {
+  close_stream(member->output);
+  close_stream(member->errors);
+  {
+    const Lock lock(mutex_);
+    std::erase(members_, member);
+  }
+  keeper_.give_room();
+  adjust();
+}
+
+// -- idleness
+
+void Pool::set_idle_alarm() {
+  Time next = never;
+  std::vector<std::shared_ptr<Member>> to_stop;
+  {
+    const Lock lock(mutex_);
+    const Time now = keeper_.core().clock().now();
+    std::size_t alive = 0;
+    for (const auto& member : members_) alive += member->state == Member::State::leaving ? 0 : 1;
+    const std::size_t min = is_retired_ ? 0 : options_.settings.instances_min;
+    for (const auto& member : members_) {
+      if (member->state != Member::State::ready) continue;
+      // One that is used once is not kept for later, but for those that are to be there always.
+      const Duration idle = is_single_use() ? Duration::zero() : options_.settings.idle;
+      const Time until = member->running > 0 ? now + options_.settings.idle : member->used + idle;
+      if (until > now || alive <= min) {
+        next = std::min(next, std::max(until, now + first_probe_delay));
+        continue;
+      }
+      --alive;
+      member->state = Member::State::leaving;
+      to_stop.push_back(member);
+    }
+    if (alive <= min) next = never;
+  }
+  for (const auto& member : to_stop) stop(member, stop_grace);
+  if (next == never) return;
+  idle_alarm_.set(next, [this] { set_idle_alarm(); });
+}
+
+Time Pool::idle_since() const {
+  const Lock lock(mutex_);
+  Time since = never;
+  for (const auto& member : members_) {
+    const bool is_idle = member->state == Member::State::ready && member->running == 0;
+    if (is_idle) since = std::min(since, member->used);
+  }
+  return since;
+}
+
+void Pool::stop_idle() {
+  std::shared_ptr<Member> oldest;
+  {
+    const Lock lock(mutex_);
+    for (const auto& member : members_) {
+      if (member->state != Member::State::ready || member->running > 0) continue;
+      if (oldest == nullptr || member->used < oldest->used) oldest = member;
+    }
+    if (oldest == nullptr) return;
+    oldest->state = Member::State::leaving;
+  }
+  stop(oldest, stop_grace);
+}
+
+void Pool::end() {
+  std::vector<std::shared_ptr<Member>> all;
+  {
+    const Lock lock(mutex_);
+    is_retired_ = true;
+    refuse_line({Code::unavailable, "the server stops; ask another one", Stage::queue}, lock);
+    all = members_;
+  }
+  for (const auto& member : all) stop(member, stop_grace);
+}
+
+}  // namespace canopy::container

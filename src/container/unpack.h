@@ -1,0 +1,32 @@
+#pragma once
+// The layers of an image as one folder: a root file system.
+//
+// What is in them was written by strangers. Nothing is written outside of the folder, whatever links they
+// lay; there are no devices; and how much they may become is bounded, however small they are while
+// compressed.
+//
+// Threads: any; blocks on the disk.
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "wire/image.h"
+
+namespace canopy::container {
+
+struct UnpackLimits {
+  std::uint64_t bytes_max = 2 * GiB;  // Of all files, also of those that a later layer removes.
+  std::uint64_t entries_max = 200'000;
+};
+
+// Lays the layers of `image`, which are in `archive`, into `root`, an empty folder that is there.
+//   refused      a layer is no tar archive, or holds what an image may not have
+//   too_large    they are more than the limits allow
+//   unavailable  the disk does not take it
+Result<void> unpack(std::string_view archive, const wire::Image& image, const std::filesystem::path& root,
+                    const UnpackLimits& limits);
+
+}  // namespace canopy::container

@@ -4,8 +4,7 @@
 #include <string_view>
 
 #include "base/units.h"
-#include "container/system_calls.h"
-#include "wire/image.h"
+#include "container/seccomp.h"
 #include "wire/json_writer.h"
 
 namespace canopy::container {
@@ -21,12 +20,14 @@ struct Mount {
   std::vector<std::string> options;
 };
 
-constexpr std::array<std::string_view, 10> hidden_paths = {
-    "/proc/acpi",       "/proc/asound",      "/proc/kcore",       "/proc/keys", "/proc/latency_stats",
-    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"};
+constexpr std::array<std::string_view, 16> hidden = {
+    "/proc/acpi",       "/proc/asound",        "/proc/cmdline",     "/proc/config.gz",
+    "/proc/interrupts", "/proc/kallsyms",      "/proc/kcore",       "/proc/keys",
+    "/proc/kmsg",       "/proc/latency_stats", "/proc/modules",     "/proc/sched_debug",
+    "/proc/scsi",       "/proc/timer_list",    "/proc/timer_stats", "/sys"};
 constexpr std::array<std::string_view, 5> readonly_paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
                                                             "/proc/sysrq-trigger"};
-constexpr std::array<std::string_view, 5> namespaces = {"pid", "network", "ipc", "uts", "mount"};
+constexpr std::array<std::string_view, 6> namespaces = {"pid", "network", "ipc", "uts", "mount", "cgroup"};
 
 template <class Words>
 void write_words(JsonWriter& json, std::string_view key, const Words& words) {
@@ -79,7 +80,7 @@ void write_mounts(JsonWriter& json, const Plan& plan) {
   const std::array<Mount, 5> mounts = {{
       {"/proc", "proc", {"nosuid", "noexec", "nodev"}},
       {"/dev", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
-      {"/dev/pts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}},
+      {"/dev/pts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "max=64"}},
       {"/dev/shm", "tmpfs", {"nosuid", "noexec", "nodev", "mode=1777", shm_size}},
       {"/tmp", "tmpfs", {"nosuid", "nodev", "mode=1777", tmp_size}},
   }};
@@ -125,52 +126,9 @@ void write_resources(JsonWriter& json, const Plan& plan, bool limits_swap) {
   json.end_object();
 }
 
-void write_rule(JsonWriter& json, std::string_view name, std::string_view action) {
-  json.begin_object();
-  json.key("names");
-  json.begin_array();
-  json.value(name);
-  json.end_array();
-  json.member("action", action);
-}
-
-void write_system_calls(JsonWriter& json) {
-  constexpr int not_permitted = 1;     // EPERM
-  constexpr int not_implemented = 38;  // ENOSYS: the C library then asks for clone.
-  json.key("seccomp");
-  json.begin_object();
-  json.member("defaultAction", "SCMP_ACT_ERRNO");
-  json.member("defaultErrnoRet", not_permitted);
-  const bool is_arm = wire::image_architecture() == "arm64";
-  write_words(json, "architectures",
-              is_arm ? std::vector<std::string>{"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"}
-                     : std::vector<std::string>{"SCMP_ARCH_X86_64", "SCMP_ARCH_X86"});
-  json.key("syscalls");
-  json.begin_array();
-  json.begin_object();
-  write_words(json, "names", allowed_system_calls());
-  json.member("action", "SCMP_ACT_ALLOW");
-  json.end_object();
-  // Processes and threads, but no new namespaces.
-  write_rule(json, "clone", "SCMP_ACT_ALLOW");
-  json.key("args");
-  json.begin_array();
-  json.begin_object();
-  json.member("index", 0);
-  json.member("value", namespace_flags);
-  json.member("valueTwo", 0);
-  json.member("op", "SCMP_CMP_MASKED_EQ");
-  json.end_object();
-  json.end_array();
-  json.end_object();
-  write_rule(json, "clone3", "SCMP_ACT_ERRNO");
-  json.member("errnoRet", not_implemented);
-  json.end_object();
-  json.end_array();
-  json.end_object();
-}
-
 }  // namespace
+
+std::span<const std::string_view> hidden_paths() { return hidden; }
 
 std::string cgroup_path(const std::string& id) { return "/canopy-" + id; }
 
@@ -198,8 +156,9 @@ std::string write_bundle(const Plan& plan, bool limits_swap) {
   }
   json.end_array();
   write_resources(json, plan, limits_swap);
-  write_system_calls(json);
-  write_words(json, "maskedPaths", hidden_paths);
+  json.key("seccomp");
+  json.raw(seccomp_rules());
+  write_words(json, "maskedPaths", hidden);
   write_words(json, "readonlyPaths", readonly_paths);
   json.end_object();
   json.end_object();

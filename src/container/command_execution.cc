@@ -70,14 +70,16 @@ class CommandExecution final : public Waiting {
     while (input_.is_open()) {
       const std::string_view rest = call_->input.substr(written_);
       if (rest.empty()) break;
-      const ssize_t sent = ::write(input_.native_handle(), rest.data(), rest.size());
+      const ssize_t sent = ::write(input_.native_handle(), rest.data(), rest.size());  // SIGPIPE is ignored.
       if (sent < 0 && errno == EINTR) continue;
       if (sent < 0 && errno == EAGAIN) return wait_to_write();
       if (sent <= 0) break;
       written_ += static_cast<std::size_t>(sent);
     }
+    if (!input_.is_open()) return;
     boost::system::error_code ignored;
     input_.close(ignored);
+    member_->started->end_input();
   }
 
   void wait_to_write() {

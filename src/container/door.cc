@@ -22,15 +22,11 @@ tl::unexpected<Error> closed(std::string_view what, int error) {
 }
 
 // That all threads of this process are in, but for moments here.
-const Descriptor& own_network() {
-  static const Descriptor own(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-  return own;
-}
+Descriptor own_network() { return Descriptor(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
 
 }  // namespace
 
 Result<Door> Door::open(pid_t process) {
-  if (!own_network()) return closed("this process's own network cannot be opened", errno);
   const std::string path = "/proc/" + std::to_string(process) + "/ns/net";
   Descriptor network(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!network) return closed("the container's network cannot be opened", errno);
@@ -39,11 +35,13 @@ Result<Door> Door::open(pid_t process) {
 
 // The thread is back where it was before anything else happens on it.
 Result<Descriptor> Door::make_socket() const {
+  const Descriptor own = own_network();
+  if (!own) return closed("this process's own network cannot be opened", errno);
   if (setns(network_.get(), CLONE_NEWNET) != 0)
     return closed("the container's network cannot be entered", errno);
   Descriptor made(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int error = errno;
-  CANOPY_CHECK(setns(own_network().get(), CLONE_NEWNET) == 0);
+  CANOPY_CHECK(setns(own.get(), CLONE_NEWNET) == 0);
   if (!made) return closed("no connection to the container can be made", error);
   return made;
 }
@@ -62,7 +60,10 @@ Result<Descriptor> Door::connect(std::uint16_t port) const {
     // On a loopback it is done by now; where it is not, the server's queue of connections is full.
     pollfd wanted{made.get(), POLLOUT, 0};
     socklen_t size = sizeof error;
-    if (poll(&wanted, 1, 0) == 1) getsockopt(made.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    if (poll(&wanted, 1, 0) != 1) {
+      return fail(Code::exhausted, "port " + std::to_string(port) + " takes no more connections now");
+    }
+    getsockopt(made.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   }
   if (error == 0) return made;
   return closed("nobody takes a connection on port " + std::to_string(port), error);

@@ -23,7 +23,8 @@ class Door {
   static Result<Door> open(pid_t process);
 
   // A connection to `port` of its loopback that is there. Never blocks.
-  //   unavailable  nobody listens, or not now
+  //   unavailable  nobody listens
+  //   exhausted    its server has as many connections that it has not taken yet as may be; try again
   Result<Descriptor> connect(std::uint16_t port) const;
 
  private:

@@ -61,11 +61,14 @@ class Started {
   virtual pid_t process() const = 0;
 
   // A connection that is there. Never blocks.
-  //   unavailable  nobody listens, or not now
+  //   unavailable  nobody listens
+  //   exhausted    its server has as many connections that it has not taken yet as may be; try again
   virtual Result<Descriptor> connect(std::uint16_t port) const = 0;
 
   // Nothing where it has none.
   virtual Descriptor take_input() = 0;
+  // Nothing more is written to it, and the descriptor is closed.
+  virtual void end_input() {}
 
   // Which can be read when it has printed something, or will not any more.
   virtual std::vector<int> outputs() const = 0;

@@ -3,14 +3,19 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/units.h"
+#include "container/docker.h"
 #include "container/engine.h"
 #include "container/program.h"
 #include "container/runc.h"
@@ -37,28 +42,85 @@ const bool is_parent = [] {
   return true;
 }();
 
-class Engines : public testing::Test {
+// Docker's daemon, started by hand: without a bridge and without rules for the machine's firewall.
+class Daemon {
+ public:
+  // Nothing where it is not installed, or this is not root.
+  static std::unique_ptr<Daemon> start(const fs::path& folder) {
+    if (geteuid() != 0) return nullptr;
+    fs::create_directories(folder);
+    const std::string in = folder.string();
+    std::vector<std::string> words = {"dockerd",
+                                      "--host=unix://" + in + "/socket",
+                                      "--data-root=" + in + "/data",
+                                      "--exec-root=" + in + "/exec",
+                                      "--pidfile=" + in + "/pid",
+                                      "--bridge=none",
+                                      "--iptables=false",
+                                      "--ip-masq=false",
+                                      "--log-level=error"};
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    const std::string log = in + "/log";
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_CREAT | O_WRONLY, 0600);
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    pid_t process = 0;
+    const int error = posix_spawnp(&process, "dockerd", &actions, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error != 0) return nullptr;
+    std::unique_ptr<Daemon> started(new Daemon(process));
+    const auto engine = make_docker_engine(folder / "socket", "wait");
+    const Time deadline = system_clock().now() + patience;
+    while (!engine->check() && system_clock().now() < deadline) poll(nullptr, 0, 50);
+    return started;
+  }
+  ~Daemon() {
+    kill(process_, SIGTERM);
+    if (!wait_for_child(process_, patience)) static_cast<void>(kill_child(process_));
+  }
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+ private:
+  explicit Daemon(pid_t process) : process_(process) {}
+  const pid_t process_;
+};
+
+class Engines : public testing::TestWithParam<const char*> {
  protected:
   static void SetUpTestSuite() {
     folder_ = fs::temp_directory_path() / ("canopy-engine-test-" + std::to_string(getpid()));
-    const fs::path source = fs::path(CANOPY_CONTAINER_SERVER);
     const fs::path root = folder_ / "root";
     for (const char* const name : {"proc", "dev", "tmp", "sys", "etc"}) fs::create_directories(root / name);
     fs::permissions(root / "tmp", fs::perms::all);
-    const auto compiled = run_program(
-        {"cc", "-O2", "-static", "-pthread", source.string(), "-o", (root / "server").string()}, patience);
-    if (compiled && compiled->status == 0) engine_ = make_runc_engine("runc", folder_ / "engine").release();
+    const auto compiled =
+        run_program({"cc", "-O2", "-static", "-pthread", std::string(CANOPY_CONTAINER_SERVER), "-o",
+                     (root / "server").string()},
+                    patience);
+    is_compiled_ = compiled && compiled->status == 0;
   }
   static void TearDownTestSuite() {
-    delete engine_;
-    engine_ = nullptr;
+    engines_.clear();
+    daemon_.reset();
     fs::remove_all(folder_);
   }
 
   void SetUp() override {
-    if (engine_ == nullptr) GTEST_SKIP() << "there is no C compiler that links statically";
+    if (!is_compiled_) GTEST_SKIP() << "there is no C compiler that links statically";
+    const std::string name = GetParam();
+    auto& kept = engines_[name];
+    if (kept == nullptr && name == "runc") kept = make_runc_engine("runc", folder_ / "engine");
+    if (kept == nullptr) {
+      daemon_ = Daemon::start(folder_ / "docker");
+      kept = make_docker_engine(folder_ / "docker/socket", "engine-test");
+    }
+    engine_ = kept.get();
     if (const auto good = engine_->check(); !good) GTEST_SKIP() << good.error().message;
-    ASSERT_TRUE(engine_->add_image("test", folder_ / "root"));
+    const auto added = engine_->add_image("test", folder_ / "root");
+    ASSERT_TRUE(added) << added.error().message;
   }
 
   static Plan plan(std::vector<std::string> command = {"/server"}) {
@@ -131,12 +193,15 @@ class Engines : public testing::Test {
     return std::nullopt;
   }
 
-  // All that it prints until it ends.
-  static std::string output_of(Started& started) {
+  // All that it prints until it ends; what is meant as errors goes to `errors`, where there is one.
+  static std::string output_of(Started& started, std::string* errors = nullptr) {
     std::string text;
+    const auto keep = [&](bool is_error, std::string_view bytes) {
+      (is_error && errors != nullptr ? *errors : text) += bytes;
+    };
     const Time deadline = system_clock().now() + patience;
     while (system_clock().now() < deadline) {
-      const Progress progress = started.read_output([&text](bool, std::string_view bytes) { text += bytes; });
+      const Progress progress = started.read_output(keep);
       if (progress == Progress::end) break;
       if (progress == Progress::wait) poll(nullptr, 0, 2);
     }
@@ -144,13 +209,22 @@ class Engines : public testing::Test {
   }
 
   static fs::path folder_;
+  static bool is_compiled_;
+  static std::map<std::string, std::unique_ptr<Engine>> engines_;
+  static std::unique_ptr<Daemon> daemon_;
   static Engine* engine_;
 };
 
 fs::path Engines::folder_;
+bool Engines::is_compiled_ = false;
+std::map<std::string, std::unique_ptr<Engine>> Engines::engines_;
+std::unique_ptr<Daemon> Engines::daemon_;
 Engine* Engines::engine_ = nullptr;
 
-TEST_F(Engines, StartAServerThatTheServerReaches) {
+INSTANTIATE_TEST_SUITE_P(Each, Engines, testing::Values("runc", "docker"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(Engines, StartAServerThatTheServerReaches) {
   const auto started = start(plan());
   ASSERT_TRUE(started);
   EXPECT_EQ(ask(*started, "/env/GREETING"), "hello");
@@ -161,13 +235,13 @@ TEST_F(Engines, StartAServerThatTheServerReaches) {
   EXPECT_NE(kill(process, 0), 0);
 }
 
-TEST_F(Engines, NobodyListensYet) {
+TEST_P(Engines, NobodyListensYet) {
   const auto started = start(plan({"/server", "deaf"}));
   ASSERT_TRUE(started);
   EXPECT_FALSE(started->connect(8080));
 }
 
-TEST_F(Engines, SayHowAContainerEnds) {
+TEST_P(Engines, SayHowAContainerEnds) {
   const auto started = start(plan({"/server", "quit", "3"}));
   ASSERT_TRUE(started);
   const auto end = end_of(*started);
@@ -178,7 +252,7 @@ TEST_F(Engines, SayHowAContainerEnds) {
   EXPECT_EQ(output_of(*started), "I quit\n");
 }
 
-TEST_F(Engines, KillWhatDoesNotListenToReason) {
+TEST_P(Engines, KillWhatDoesNotListenToReason) {
   const auto started = start(plan());
   ASSERT_TRUE(started);
   static_cast<void>(connect(*started));
@@ -188,7 +262,7 @@ TEST_F(Engines, KillWhatDoesNotListenToReason) {
   EXPECT_TRUE(WIFSIGNALED(end->status));
 }
 
-TEST_F(Engines, EndAContainerThatNeedsTooMuchMemory) {
+TEST_P(Engines, EndAContainerThatNeedsTooMuchMemory) {
   const auto started = start(plan());
   ASSERT_TRUE(started);
   EXPECT_EQ(ask(*started, "/memory"), "(closed)");
@@ -197,7 +271,7 @@ TEST_F(Engines, EndAContainerThatNeedsTooMuchMemory) {
   EXPECT_TRUE(end->out_of_memory);
 }
 
-TEST_F(Engines, BoundProcesses) {
+TEST_P(Engines, BoundProcesses) {
   const auto started = start(plan());
   ASSERT_TRUE(started);
   const int count = std::atoi(ask(*started, "/forks").c_str());
@@ -205,7 +279,7 @@ TEST_F(Engines, BoundProcesses) {
   EXPECT_LT(count, 17);
 }
 
-TEST_F(Engines, KeepContainersApartFromTheMachine) {
+TEST_P(Engines, KeepContainersApartFromTheMachine) {
   const auto started = start(plan());
   ASSERT_TRUE(started);
   for (const char* const path : {"/write/server", "/write/x", "/write/etc/x"}) {
@@ -223,7 +297,7 @@ TEST_F(Engines, KeepContainersApartFromTheMachine) {
   EXPECT_NE(status.find("\nPid:\t1\n"), std::string::npos) << status;
 }
 
-TEST_F(Engines, RefuseSystemCallsThatAdministerTheMachine) {
+TEST_P(Engines, RefuseSystemCallsThatAdministerTheMachine) {
 #if defined(__x86_64__)
   const auto started = start(plan());
   ASSERT_TRUE(started);
@@ -234,7 +308,7 @@ TEST_F(Engines, RefuseSystemCallsThatAdministerTheMachine) {
 #endif
 }
 
-TEST_F(Engines, GiveInputToACommandAndTakeItsOutput) {
+TEST_P(Engines, GiveInputToACommandAndTakeItsOutput) {
   Plan wanted = plan();
   wanted.env = {};
   wanted.has_input = true;
@@ -245,20 +319,23 @@ TEST_F(Engines, GiveInputToACommandAndTakeItsOutput) {
     ASSERT_TRUE(input);
     ASSERT_EQ(write(input.get(), "words", 5), 5);
   }
-  EXPECT_EQ(output_of(*started), "command: wordscopying 5 bytes\n");
+  started->end_input();
+  std::string errors;
+  EXPECT_EQ(output_of(*started, &errors), "command: words");
+  EXPECT_EQ(errors, "copying 5 bytes\n");
   const auto end = end_of(*started);
   ASSERT_TRUE(end);
   EXPECT_EQ(end->status, 0);
 }
 
-TEST_F(Engines, SayWhatCannotBeStarted) {
+TEST_P(Engines, SayWhatCannotBeStarted) {
   const auto started = engine_->start(plan({"/nowhere"}));
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code, Code::refused);
   EXPECT_NE(started.error().message.find("nowhere"), std::string::npos) << started.error().message;
 }
 
-TEST_F(Engines, RemoveWhatAnEarlierServerLeft) { EXPECT_EQ(engine_->remove_orphans().value_or(99), 0U); }
+TEST_P(Engines, RemoveWhatAnEarlierServerLeft) { EXPECT_EQ(engine_->remove_orphans().value_or(99), 0U); }
 
 }  // namespace
 }  // namespace canopy::container

@@ -34,6 +34,7 @@ class FakeStarted final : public Started {
     if (!container_->listens || container_->ended) {
       return fail(Code::unavailable, "nobody listens on port " + std::to_string(port));
     }
+    if (container_->is_busy) return fail(Code::exhausted, "it takes no more connections now");
     auto [ours, theirs] = make_pair();
     container_->servers.push_back(std::move(theirs));
     return std::move(ours);

@@ -15,6 +15,7 @@ namespace canopy::container {
 struct FakeContainer {
   Plan plan;
   bool listens = true;              // Else connect() fails.
+  bool is_busy = false;             // It takes no connections for now.
   std::vector<Descriptor> servers;  // The other ends of the connections that were made.
   Descriptor output;                // What it prints goes in here.
   bool is_asked_to_stop = false;

@@ -1,5 +1,7 @@
 #include "container/household.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/log.h"
@@ -16,9 +18,17 @@ constexpr std::chrono::milliseconds look_again{2};
 }  // namespace
 
 Household::Household(const RuntimeOptions& options, const Clock& clock)
-    : options_(options), core_(core_index, clock) {}
+    : options_(options), core_(core_index, clock) {
+  std::error_code error;
+  if (!std::filesystem::exists(options_.folder, error)) return;
+  // An earlier server had containers: what it left behind goes, even if none is needed here for a long time.
+  cleaner_ = std::jthread([this] {
+    if (const auto made = engine(); !made) log::info("no containers here: {}", made.error().message);
+  });
+}
 
 Household::~Household() {
+  if (cleaner_.joinable()) cleaner_.join();
   if (keeper_ != nullptr) {
     // Once nothing has room any more, the keeper's thread ends.
     const Time deadline = system_clock().now() + close_timeout;

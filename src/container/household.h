@@ -1,6 +1,6 @@
 #pragma once
-// The engine, the keeper and its threads: made when the first container function needs them, and ended with
-// all containers.
+// The engine, the keeper and its threads: made when the first container function needs them, or at once where
+// an earlier server had containers; and ended with all containers.
 //
 // Threads: any.
 
@@ -42,6 +42,7 @@ class Household {
   std::unique_ptr<net::BlockingPool> blocking_pool_;
   std::unique_ptr<Keeper> keeper_;
   std::jthread thread_;
+  std::jthread cleaner_;
 };
 
 }  // namespace canopy::container

@@ -12,6 +12,7 @@
 #include "container/execution.h"
 #include "container/request.h"
 #include "container/waiting.h"
+#include "exec/alarm.h"
 #include "net/descriptor_stream.h"
 #include "net/response_reader.h"
 
@@ -24,6 +25,9 @@ constexpr std::size_t piece_bytes = 64 * KiB;
 constexpr std::size_t pieces_per_round = 4;
 constexpr int attempts_max = 3;  // Of a call that no container has begun.
 constexpr int interim_max = 16;
+constexpr Duration first_delay =
+    std::chrono::milliseconds(1);  // Until a busy server is asked again; doubles.
+constexpr Duration delay_max = std::chrono::milliseconds(50);
 
 class HttpExecution final : public Waiting {
  public:
@@ -40,9 +44,12 @@ class HttpExecution final : public Waiting {
     for (int i = 0; i < attempts_max && !stopped_ && outcome_ != Outcome::answered; ++i) {
       co_await get_place();
       if (stopped_) break;
+      co_await reach();
+      if (stopped_) break;
       exchange();
       while (outcome_ == Outcome::none && !stopped_) co_await event_.wait();
       if (outcome_ != Outcome::unstarted || stopped_) break;
+      close();  // Before the connection does: it has the number.
       give_place({}, may_live_ ? After::good : After::broken);
     }
     if (outcome_ == Outcome::broken && !stopped_) ended_ = co_await await_end();
@@ -61,20 +68,46 @@ class HttpExecution final : public Waiting {
   };
   enum class Progress : std::uint8_t { more, wait, end };
 
-  // One attempt: on a connection that is open already, or a new one.
+  // Has a connection afterwards: one that lay idle and is still open, or a new one; none where nobody
+  // listens. A server that has more connections than it takes is asked again, since it works.
+  net::Task<void> reach() {
+    is_reused_ = connection_ && is_silent(connection_.get());
+    if (is_reused_) co_return;
+    connection_.reset();
+    Duration delay = first_delay;
+    while (!stopped_) {
+      auto connected = member_->started->connect(pool_->settings().port);
+      if (connected) connection_ = *std::move(connected);
+      if (connection_ || connected.error().code != Code::exhausted) co_return;
+      co_await pause(delay);
+      delay = std::min(2 * delay, delay_max);
+    }
+  }
+
+  net::Task<void> pause(Duration delay) {
+    exec::Alarm alarm(core_);
+    bool is_over = false;
+    alarm.set(core_.clock().now() + delay, [this, &is_over] {
+      is_over = true;
+      event_.set();
+    });
+    while (!is_over && !stopped_) co_await event_.wait();
+  }
+
+  // Neither closed by the other side, nor with words that nobody asked for.
+  static bool is_silent(int connection) {
+    char byte = 0;
+    return recv(connection, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+  }
+
+  // One attempt.
   void exchange() {
     outcome_ = Outcome::none;
-    is_reused_ = static_cast<bool>(connection_);
-    if (!is_reused_) {
-      auto connected = member_->started->connect(pool_->settings().port);
-      if (!connected) {
-        may_live_ = false;
-        outcome_ = Outcome::unstarted;
-        return;
-      }
-      connection_ = *std::move(connected);
+    may_live_ = static_cast<bool>(connection_);
+    if (!may_live_) {
+      outcome_ = Outcome::unstarted;
+      return;
     }
-    may_live_ = true;
     acknowledged_before_ = is_reused_ ? acknowledged_bytes(connection_.get()) : std::nullopt;
     begin();
     attempt_ = std::make_shared<bool>(true);

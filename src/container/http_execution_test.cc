@@ -149,6 +149,67 @@ TEST_F(HttpCalls, AConnectionThatIsToCloseIsNotKept) {
   EXPECT_TRUE(second->reply);
 }
 
+TEST_F(HttpCalls, AConnectionThatWasClosedMeanwhileIsNotUsed) {
+  make_pool(2);
+  const auto first = start();
+  const auto second = start();
+  say(0, 0, answer);
+  say(0, 1, answer);
+  hang_up(0, 0);
+  hang_up(0, 1);
+  const auto third = start("3");
+  ASSERT_EQ(container(0).servers.size(), 3U);
+  EXPECT_TRUE(heard(0, 2).ends_with("3"));
+  say(0, 2, answer);
+  ASSERT_TRUE(third->reply);
+  EXPECT_FALSE(third->reply->error);
+}
+
+TEST_F(HttpCalls, AServerThatIsBusyIsAskedAgain) {
+  make_pool(2);
+  const auto first = start("1");
+  container(0).is_busy = true;
+  const auto second = start("2");
+  pass(milliseconds(60));
+  EXPECT_FALSE(second->reply);
+  EXPECT_FALSE(container(0).is_asked_to_stop);
+  container(0).is_busy = false;
+  pass(milliseconds(60));
+  ASSERT_EQ(container(0).servers.size(), 2U);
+  EXPECT_TRUE(heard(0, 1).ends_with("2"));
+  say(0, 1, answer);
+  ASSERT_TRUE(second->reply);
+  EXPECT_FALSE(second->reply->error);
+  EXPECT_EQ(engine_.containers.size(), 1U);
+}
+
+TEST_F(HttpCalls, AServerThatStaysBusyIsWaitedForUntilTheDeadline) {
+  make_pool(2);
+  const auto first = start("1");
+  container(0).is_busy = true;
+  const auto second = start("2");
+  pass(seconds(11));
+  ASSERT_TRUE(second->reply && second->reply->error);
+  EXPECT_EQ(second->reply->error->code, Code::deadline);
+  EXPECT_EQ(second->reply->error->stage, Stage::start);
+}
+
+TEST_F(HttpCalls, OneThatNobodyListensToGoesToAnother) {
+  make_pool(1, 2);
+  engine_.listens = true;
+  const auto first = start("1");
+  say(0, 0, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  container(0).listens = false;
+  const auto second = start("2");
+  pass(seconds(1));
+  ASSERT_EQ(engine_.containers.size(), 2U);
+  EXPECT_TRUE(container(0).is_removed);
+  EXPECT_TRUE(heard(1, 0).ends_with("2"));
+  say(1, 0, answer);
+  ASSERT_TRUE(second->reply);
+  EXPECT_FALSE(second->reply->error);
+}
+
 TEST_F(HttpCalls, AnAnswerInPiecesIsPutTogether) {
   make_pool(1);
   const auto running = start();

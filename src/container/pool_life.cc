@@ -15,6 +15,7 @@ namespace {
 constexpr Duration first_probe_delay = std::chrono::milliseconds(1);  // Doubles from here.
 constexpr Duration probe_delay_max = std::chrono::milliseconds(50);
 constexpr Duration stop_grace = std::chrono::seconds(1);
+constexpr Duration end_grace = std::chrono::milliseconds(500);  // Where the server itself ends.
 
 // Ends on the keeper's thread, whoever lets go of it last.
 std::shared_ptr<Member> make_member(exec::Core& keeper) {
@@ -322,7 +323,7 @@ void Pool::end() {
     refuse_line({Code::unavailable, "the server stops; ask another one", Stage::queue}, lock);
     all = members_;
   }
-  for (const auto& member : all) stop(member, stop_grace);
+  for (const auto& member : all) stop(member, end_grace);
 }
 
 }  // namespace canopy::container

@@ -5,8 +5,11 @@
 #include <mutex>
 #include <utility>
 
+#include <sys/resource.h>
+
 #include "base/log.h"
 #include "base/sha256.h"
+#include "container/docker.h"
 #include "container/execution.h"
 #include "container/household.h"
 #include "container/runc.h"
@@ -21,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view layout_version = "1";
 constexpr std::string_view default_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::uint64_t memory_bytes_min = 8 * MiB;  // With less the engine itself does not start one.
-constexpr std::uint32_t open_files_min = 32;
+constexpr std::uint32_t open_files_min = 1024;       // What servers are used to.
 
 // The image's variables, over them the function's, and what is said to all.
 std::vector<std::string> environment(const wire::Image& image, const Function& function,
@@ -52,6 +55,15 @@ std::vector<std::string> environment(const wire::Image& image, const Function& f
     lines.push_back(std::move(line));
   }
   return lines;
+}
+
+// Enough for the connections of its calls, whatever the function asks for; not more than this process may
+// give.
+std::uint32_t open_files(const Limits& limits, const wire::ContainerSettings& settings) {
+  rlimit own{};
+  getrlimit(RLIMIT_NOFILE, &own);
+  const std::uint64_t wanted = std::max(limits.open_files, 2 * settings.concurrency + open_files_min);
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, own.rlim_max));
 }
 
 class ContainerTemplate final : public exec::Template {
@@ -193,8 +205,8 @@ class ContainerRuntime final : public exec::Runtime {
     plan.group = ids.group;
     plan.memory_bytes = function.limits.memory_bytes;
     plan.tmp_bytes = std::max<std::uint64_t>(function.limits.tmp_bytes, 4 * KiB);
-    plan.open_files = std::max(function.limits.open_files, open_files_min);
-    plan.processes = settings.processes;
+    plan.open_files = open_files(function.limits, settings);
+    plan.processes = wire::processes_max(settings);
     plan.cpu_period = settings.cpu_period;
     plan.cpu_quota =
         std::max<Duration>(settings.cpu_period * settings.cpu_percent / 100, std::chrono::milliseconds(1));
@@ -240,8 +252,18 @@ Result<std::unique_ptr<Engine>> find_engine(const EngineChoice& choice, const fs
     return fail(Code::unavailable, "container functions are switched off here: --container-engine=off");
   }
   auto runc = make_runc_engine(choice.runc, folder);
-  CANOPY_TRY_VOID(runc->check());
-  return runc;
+  // Whose containers they are: those of one data folder.
+  std::error_code error;
+  const fs::path whole = fs::weakly_canonical(folder, error);
+  auto docker = make_docker_engine(choice.docker_socket, sha256_hex(whole.string()));
+  const Result<void> runc_works = choice.name == "docker" ? fail(Code::unavailable, "") : runc->check();
+  if (runc_works) return runc;
+  if (choice.name == "runc") return tl::unexpected(runc_works.error());
+  const Result<void> docker_works = docker->check();
+  if (docker_works) return docker;
+  if (choice.name == "docker") return tl::unexpected(docker_works.error());
+  return fail(Code::unavailable,
+              runc_works.error().message + "; and no Docker answers at " + choice.docker_socket);
 }
 
 }  // namespace canopy::container

@@ -1,6 +1,6 @@
 #pragma once
-// Which system calls a container may make: all that ordinary programs need, and none that administer the
-// machine. By name; what a kernel does not know is passed over.
+// Which system calls a container may make whatever their arguments: all that ordinary programs need, and none
+// that administer the machine. By name; what a kernel does not know is passed over. seccomp.h has the others.
 
 #include <cstdint>
 #include <span>

@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 11> keys = {"contract",  "command", "port
                                                    "processes", "idle",    "start"};
 constexpr std::size_t command_words_max = 100;
 constexpr std::size_t command_bytes_max = 16 * KiB;
+constexpr std::uint32_t processes_beside_calls = 64;
 constexpr std::uint32_t instances_limit = 1000;
 constexpr std::uint32_t cpu_percent_max = 25'600;
 
@@ -149,8 +150,13 @@ std::string cpu_text(std::uint32_t percent) {
 Result<ContainerSettings> read_container(const YamlNode& node, std::string_view file) {
   if (node.kind != YamlNode::Kind::scalar) return SettingsReader(file).read(node);
   // As a query or a variable has it.
-  CANOPY_TRY(const YamlNode inner, parse_yaml(node.text, file));
-  return SettingsReader(file).read(inner);
+  const auto inner = parse_yaml(node.text, file);
+  if (!inner) return fail(Code::invalid, "container: " + inner.error().message);
+  return SettingsReader(file).read(*inner);
+}
+
+std::uint32_t processes_max(const ContainerSettings& settings) {
+  return settings.processes > 0 ? settings.processes : processes_beside_calls + settings.concurrency;
 }
 
 Result<ContainerSettings> container_settings(const std::map<std::string, std::string>& env) {
@@ -177,7 +183,7 @@ std::string to_json(const ContainerSettings& settings) {
   json.member("queue", settings.queue);
   json.member("cpu", cpu_text(settings.cpu_percent));
   json.member("cpu_period", duration_text(settings.cpu_period));
-  json.member("processes", settings.processes);
+  if (settings.processes > 0) json.member("processes", settings.processes);
   json.member("idle", duration_text(settings.idle));
   json.member("start", duration_text(settings.start));
   json.end_object();

@@ -11,7 +11,7 @@
 //     queue: 1000             calls that wait for one
 //     cpu: 1                  cores
 //     cpu_period: 100ms       of which it gets `cpu` times so much
-//     processes: 64           and threads
+//     processes: 128          and threads; 64, and one for each call at once, if it is not said
 //     idle: 60s               without a call, until a container is stopped
 //     start: 10s              until its server listens
 //
@@ -41,7 +41,7 @@ struct ContainerSettings {
   std::uint32_t queue = 1000;
   std::uint32_t cpu_percent = 100;  // Of one core.
   Duration cpu_period = std::chrono::milliseconds(100);
-  std::uint32_t processes = 64;
+  std::uint32_t processes = 0;  // And threads; 0: 64, and one for each call at once.
   Duration idle = std::chrono::seconds(60);
   Duration start = std::chrono::seconds(10);
 
@@ -57,6 +57,9 @@ Result<ContainerSettings> read_container(const YamlNode& node, std::string_view 
 // Those of a function with this environment; the defaults where it says nothing.
 //   invalid
 Result<ContainerSettings> container_settings(const std::map<std::string, std::string>& env);
+
+// How many processes and threads a container may have.
+std::uint32_t processes_max(const ContainerSettings& settings);
 
 // As JSON that read_container() reads again.
 std::string to_json(const ContainerSettings& settings);

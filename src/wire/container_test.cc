@@ -50,6 +50,11 @@ TEST(ContainerSettings, KeepTheirValuesAsJson) {
   }
 }
 
+TEST(ContainerSettings, HaveAThreadForEachCall) {
+  EXPECT_EQ(processes_max(*read("concurrency: 100")), 164U);
+  EXPECT_EQ(processes_max(*read("{concurrency: 100, processes: 8}")), 8U);
+}
+
 TEST(ContainerSettings, WhatIsNoneIsRefused) {
   EXPECT_NE(refusal("concurrency: 0").find("concurrency"), std::string::npos);
   EXPECT_NE(refusal("concurency: 1").find("concurrency"), std::string::npos);

@@ -252,5 +252,20 @@ TEST(Project, RefusesListsThatAreWrong) {
   EXPECT_NE(project_refused("").find("this is nothing"), std::string::npos);
 }
 
+TEST(Manifest, KeepsWhatItSaysOfContainersInTheEnvironment) {
+  const auto manifest = parse_manifest("runtime: container\ncontainer: {concurrency: 1, cpu: 0.5}\n", "m");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(manifest->container->concurrency, 1U);
+  const auto again = parse_manifest(to_json(*manifest), "m");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(*again->container, *manifest->container);
+  Function function;
+  apply(*again, function);
+  EXPECT_EQ(*container_settings(function.env), *manifest->container);
+  const auto wrong = parse_manifest("container: {concurrency: 0}\n", "m");
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error().message.find("m:1:"), std::string::npos) << wrong.error().message;
+}
+
 }  // namespace
 }  // namespace canopy::wire

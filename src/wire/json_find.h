@@ -1,0 +1,23 @@
+#pragma once
+// Single values out of JSON that another program answers with, where all else of it does not matter.
+//
+// What is not there, or is of another kind, is "", 0 or false: the caller knows what that means.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canopy::wire {
+
+// {"key": "…"}
+std::string find_text(std::string_view json, std::string_view key);
+// {"key": 7}, and {"outer": {"key": 7}}
+std::int64_t find_number(std::string_view json, std::string_view key);
+std::int64_t find_number(std::string_view json, std::string_view outer, std::string_view key);
+// {"outer": {"key": true}}
+bool find_flag(std::string_view json, std::string_view outer, std::string_view key);
+// [{"key": "…"}, …]
+std::vector<std::string> find_texts(std::string_view json, std::string_view key);
+
+}  // namespace canopy::wire

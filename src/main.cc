@@ -1,10 +1,11 @@
-// Starts the program: hands over to the compile child, a Python function's process or the worker if it is
-// one, else to the command line.
+// Starts the program: hands over to the compile child, a Python function's process, what stands beside a
+// container or the worker if it is one, else to the command line.
 
 #include <unistd.h>
 
 #include "cli/program.h"
 #include "cli/serve.h"
+#include "container/warden.h"
 #include "python/child.h"
 #include "version.h"
 #include "wasm/compile.h"
@@ -18,6 +19,7 @@ int main(int count, char** arguments) {
   if (canopy::python::is_python_child(count, arguments)) {
     return canopy::python::python_child(count, arguments);
   }
+  if (canopy::container::is_warden(count, arguments)) return canopy::container::warden(count, arguments);
   if (canopy::worker::is_worker_child(count, arguments)) {
     canopy::cli::prepare_process();
     return canopy::worker::worker_child(count, arguments, canopy::cli::make_worker_runtimes,

@@ -39,7 +39,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     {"name":"tmp","in":"query","description":"A call's private /tmp.","schema":{"$ref":"#/components/schemas/Size"}},
     {"name":"open_files","in":"query","description":"Files open at once.","schema":{"type":"integer","minimum":1,"maximum":4096}},
     {"name":"keep_warm","in":"query","description":"Of a function in Python: how many of its processes may wait on this machine for its next call. 0: each call has a fresh one.","schema":{"type":"integer","minimum":0,"maximum":1000}},
-    {"name":"runtime","in":"query","description":"How it runs.","schema":{"type":"string","enum":["js","python","wasm"]}},
+    {"name":"runtime","in":"query","description":"How it runs.","schema":{"type":"string","enum":["container","js","python","wasm"]}},
     {"name":"env","in":"query","description":"NAME=value, as often as needed.","schema":{"type":"array","maxItems":100,
       "items":{"type":"string","pattern":"^[A-Za-z_][A-Za-z0-9_]*=[ -~]*$"}},"explode":true}],
   "requestBody":{"required":true,"content":{

@@ -34,16 +34,19 @@ bool is_python(std::string_view type) {
          type == "application/x-pickle";
 }
 
-// The runtime of source that runs as it is; "" for none.
+bool is_image(std::string_view type) { return type == "application/x-tar" || type == "application/tar"; }
+
+// The runtime of what runs as it is; "" for none.
 std::string_view runtime_of(std::string_view type) {
-  return is_javascript(type) ? "js" : is_python(type) ? "python" : "";
+  return is_javascript(type) ? "js" : is_python(type) ? "python" : is_image(type) ? "container" : "";
 }
 
 tl::unexpected<Error> no_source(std::string_view type) {
   return fail(Code::refused,
               "the server does not compile source code (" + std::string(type) +
                   "); use `canopy deploy`, which compiles it where it is, or send the module "
-                  "as application/wasm, JavaScript as text/javascript, or Python as text/x-python");
+                  "as application/wasm, JavaScript as text/javascript, Python as text/x-python, or a "
+                  "container's image as application/x-tar");
 }
 
 Result<std::pair<std::string, std::string>> decode_setting(std::string_view parameter) {
@@ -115,6 +118,7 @@ void lay_over(wire::Manifest settings, wire::Manifest& manifest) {
   over(settings.open_files, manifest.open_files);
   over(settings.fetch, manifest.fetch);
   over(settings.keep_warm, manifest.keep_warm);
+  over(settings.container, manifest.container);
   if (settings.env && manifest.env) {
     for (auto& [key, value] : *settings.env) manifest.env->insert_or_assign(key, std::move(value));
   } else {
@@ -194,8 +198,8 @@ Result<Upload> read_upload(const net::HttpRequest& request, const FunctionName& 
   } else {
     return fail(
         Code::refused,
-        "a function is sent as application/wasm, text/javascript, text/x-python or multipart/form-data, "
-        "not as " +
+        "a function is sent as application/wasm, text/javascript, text/x-python, application/x-tar or "
+        "multipart/form-data, not as " +
             (type.empty() ? "nothing (no Content-Type)" : log_safe(type, 80)));
   }
   CANOPY_TRY(wire::Manifest settings, read_settings(request.query));

@@ -19,7 +19,8 @@ struct Extension {
   std::string_view text;
   Language language;
 };
-constexpr std::array<Extension, 17> extensions = {{{".wasm", Language::wasm},
+constexpr std::array<Extension, 18> extensions = {{{".wasm", Language::wasm},
+                                                   {".tar", Language::image},
                                                    {".c", Language::c},
                                                    {".cc", Language::c},
                                                    {".cpp", Language::c},
@@ -39,7 +40,7 @@ constexpr std::array<Extension, 17> extensions = {{{".wasm", Language::wasm},
 
 constexpr std::string_view known_sources =
     "C and C++ (.c, .cc, .cpp), Go (.go), Rust (.rs), JavaScript and TypeScript (.js, .ts), Python (.py) "
-    "and modules (.wasm)";
+    "modules (.wasm) and images (.tar)";
 
 Result<Language> language_of_folder(const fs::path& folder) {
   std::error_code error;
@@ -74,8 +75,10 @@ Result<Language> language_of(const fs::path& path) {
                                  std::string(known_sources));
 }
 
-Result<Built> build(const fs::path& path, const Builder& builder) {
+Result<Built> build(const fs::path& path, const Builder& builder, std::string_view runtime) {
+  if (runtime == "container") return build_container(path, builder);
   CANOPY_TRY(const Language language, language_of(path));
+  if (language == Language::image) return build_container(path, builder);
   if (language == Language::wasm) {
     CANOPY_TRY(std::string module, read_file(path, module_bytes_max));
     return Built{.code = std::move(module)};

@@ -3,6 +3,7 @@
 //
 //   a .wasm file                        is passed on as it is
 //   .py, or a folder with handler.py      passed on as it is, with the folder's other files
+//   a .tar                              an image, passed on as it is
 //   .js .mjs .cjs .ts .mts .tsx .jsx    passed on as it is, or bundled with esbuild where it imports anything
 //   or or a folder with package.json       is TypeScript .c .cc .cpp .cxx .C, or a folder    clang-22, the
 //   guest sysroot and the SDK, which is inside this program .go, or a folder with go.mod        go build,
@@ -22,7 +23,7 @@
 
 namespace canopy::cli {
 
-enum class Language { wasm, c, go, rust, js, python };
+enum class Language { wasm, c, go, rust, js, python, image };
 
 //   not_found  there is nothing at `path`
 //   refused    a kind of file, or a folder, from which no function can be built
@@ -34,15 +35,16 @@ struct Builder {
 };
 
 struct Built {
-  std::string code;  // A module, JavaScript or Python.
+  std::string code;  // A module, JavaScript, Python or an image.
   std::string_view runtime = "wasm";
   std::vector<std::pair<std::string, std::string>> files = {};  // Path and content: what goes with it.
 };
 
-// What `path` makes. What the compiler says is printed as it says it.
+// What `path` makes, for `runtime` ("" for the usual one of its language). What the compiler says is printed
+// as it says it.
 //   refused      it does not compile
 //   unavailable  a compiler, a library or a target is missing; the message says how to get it
 //   and what language_of() says
-Result<Built> build(const std::filesystem::path& path, const Builder& builder);
+Result<Built> build(const std::filesystem::path& path, const Builder& builder, std::string_view runtime = {});
 
 }  // namespace canopy::cli

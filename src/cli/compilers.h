@@ -35,6 +35,12 @@ Result<Built> take_python(const std::filesystem::path& path);
 // The file in `folder` that a Python function begins with; nothing where it is no such folder.
 std::optional<std::filesystem::path> find_python(const std::filesystem::path& folder);
 
+// An image: the file itself where it is one; else one with a program and nothing else, which is the file
+// itself, or is compiled from Go or C for this machine, without libraries that it would look for.
+//   refused      it does not compile, or needs libraries at run time
+//   unavailable  a compiler is missing; the message says how to get it
+Result<Built> build_container(const std::filesystem::path& path, const Builder& builder);
+
 // The files of these extensions directly in `folder`, and in its src/, in order of their names.
 Result<std::vector<std::filesystem::path>> sources_in(const std::filesystem::path& folder,
                                                       const std::vector<std::string>& extensions);

@@ -21,9 +21,10 @@ fs::path module_name(const fs::path& source, std::string_view runtime) {
   fs::path whole = fs::absolute(source, error).lexically_normal();
   if (!whole.has_filename()) whole = whole.parent_path();
   return (fs::is_directory(whole, error) ? whole.filename() : whole.stem()).string() +
-         (runtime == "js"       ? ".bundle.js"
-          : runtime == "python" ? ".function.py"
-                                : ".wasm");
+         (runtime == "js"          ? ".bundle.js"
+          : runtime == "python"    ? ".function.py"
+          : runtime == "container" ? ".image.tar"
+                                   : ".wasm");
 }
 
 }  // namespace
@@ -31,7 +32,7 @@ fs::path module_name(const fs::path& source, std::string_view runtime) {
 Result<int> build_verb(Command& command, Terminal& terminal) {
   const fs::path source = command.arguments.front();
   const Builder builder{.environment = command.environment, .terminal = terminal};
-  CANOPY_TRY(const Built built, build(source, builder));
+  CANOPY_TRY(const Built built, build(source, builder, command.flags.container ? "container" : ""));
   const std::string& module = built.code;
   const fs::path output =
       command.flags.output.empty() ? module_name(source, built.runtime) : fs::path(command.flags.output);

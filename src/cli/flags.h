@@ -28,6 +28,7 @@ struct Flags {
   std::vector<std::string> env;
   std::vector<std::string> files;
   std::string output;
+  bool container = false;
   std::string manifest = "canopy.yaml";
   bool dry_run = false;
   std::uint64_t to_version = 0;

@@ -15,8 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 6> languages = {"c", "cpp", "go", "js", "python", "rust"};
-constexpr std::array<std::string_view, 1> later = {"container"};
+constexpr std::array<std::string_view, 7> languages = {"c", "container", "cpp", "go", "js", "python", "rust"};
 constexpr std::string_view placeholder = "FUNCTION_NAME";
 
 std::string filled(std::string_view text, const std::string& name) {
@@ -32,14 +31,10 @@ std::string filled(std::string_view text, const std::string& name) {
 
 Result<void> check_language(std::string_view language) {
   if (std::ranges::find(languages, language) != languages.end()) return {};
-  if (std::ranges::find(later, language) != later.end()) {
-    return fail(Code::invalid, "functions in " + std::string(language) +
-                                   " come with a later version; now there are c, cpp, go, "
-                                   "js, python and rust");
-  }
-  return fail(Code::invalid, wire::in_quotes(language) +
-                                 " is no language for functions; choose c, cpp, go, js, python or rust" +
-                                 did_you_mean(language, languages));
+  return fail(Code::invalid,
+              wire::in_quotes(language) +
+                  " is no language for functions; choose c, container, cpp, go, js, python or rust" +
+                  did_you_mean(language, languages));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/sha256.h"
 #include "builders/builders.h"
 #include "cli/cluster.h"
+#include "container/runtime.h"
 #include "js/language.h"
 #include "mucpd/mucpd.h"
 #include "python/runtime.h"
@@ -127,6 +128,19 @@ Result<std::vector<fs::path>> find_python_path(std::string_view text, const fs::
   return folders;
 }
 
+// `options` are a server's or a node's.
+template <class Settings>
+container::RuntimeOptions container_options(const Settings& options, const Ground& ground) {
+  container::RuntimeOptions made;
+  made.folder = ground.data / "containers";
+  made.find_code = ground.find_code;
+  made.containers_max = options.containers_max;
+  const container::EngineChoice choice{
+      .name = options.container_engine, .runc = options.runc, .docker_socket = options.docker_socket};
+  made.make_engine = [choice, folder = made.folder] { return container::find_engine(choice, folder); };
+  return made;
+}
+
 Result<exec::Runtimes> make_local_runtimes(const api::RuntimeParts& parts) {
   const Options& options = parts.options;
   std::error_code error;
@@ -156,8 +170,12 @@ Result<exec::Runtimes> make_local_runtimes(const api::RuntimeParts& parts) {
   python_options.kept_idle = options.python_kept_idle;
   CANOPY_TRY(python_options.path, find_python_path(options.python_path, ground.data));
   auto python = python::make_runtime(std::move(python_options), parts.cores, parts.disk);
+  container::RuntimeOptions container_settings = container_options(options, ground);
+  container_settings.unpack.bytes_max = options.image_bytes_max;
+  auto container = container::make_runtime(std::move(container_settings), parts.clock);
   if (range.max == 0) {
     runtimes.emplace(python::runtime_name, std::move(python));
+    runtimes.emplace(container::runtime_name, std::move(container));
     return runtimes;
   }
   CANOPY_TRY(const auto fleet, start_fleet(parts, ground.data, range));
@@ -168,6 +186,7 @@ Result<exec::Runtimes> make_local_runtimes(const api::RuntimeParts& parts) {
   }
   // Its calls have processes of their own as it is.
   remote.emplace(python::runtime_name, std::move(python));
+  remote.emplace(container::runtime_name, std::move(container));
   return remote;
 }
 
@@ -229,6 +248,13 @@ Result<exec::Runtimes> make_node_runtimes(const NodeSettings& settings, const st
     runtimes.emplace(python::runtime_name, std::move(python));
   } else {
     log::info("this machine has no Python that functions can run in, so it takes no calls of them");
+  }
+  container::RuntimeOptions container_settings = container_options(settings, ground);
+  if (const auto engine = container_settings.make_engine()) {
+    runtimes.emplace(container::runtime_name,
+                     container::make_runtime(std::move(container_settings), system_clock()));
+  } else {
+    log::info("this machine takes no calls of container functions: {}", engine.error().message);
   }
   Function first;
   const std::string source = "export default () => null;\n";

@@ -221,9 +221,10 @@ Result<int> run_guest(const Guest& guest, const Command& command, Terminal& term
 Result<int> run_once(Command& command, Terminal& terminal) {
   const fs::path source = command.arguments.front();
   CANOPY_TRY(const Built built, build(source, {.environment = command.environment, .terminal = terminal}));
-  if (built.runtime == "python") {
-    return fail(Code::refused,
-                source.string() + ": Python functions run on a server alone: canopy deploy, or canopy dev");
+  if (built.runtime == "python" || built.runtime == "container") {
+    const bool is_python = built.runtime == "python";
+    return fail(Code::refused, source.string() + ": " + (is_python ? "Python" : "container") +
+                                   " functions run on a server alone: canopy deploy, or canopy dev");
   }
   const std::string& module = built.code;
   std::optional<TempFolder> work;

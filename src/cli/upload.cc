@@ -48,7 +48,7 @@ Result<Upload> make_upload(const Project& project, const Flags& flags, const Com
     upload.files.emplace_back(file.path, std::move(content));
   }
   const Builder builder{.environment = command.environment, .terminal = terminal};
-  CANOPY_TRY(Built built, build(project.source, builder));
+  CANOPY_TRY(Built built, build(project.source, builder, upload.manifest.runtime.value_or("")));
   upload.module = std::move(built.code);
   for (auto& file : built.files) upload.files.push_back(std::move(file));
   if (!upload.manifest.runtime) upload.manifest.runtime = built.runtime;
@@ -59,9 +59,10 @@ std::string write_multipart(const Upload& upload, const std::string& boundary) {
   std::string body;
   append_part({"manifest", "", "application/json"}, wire::to_json(upload.manifest), boundary, body);
   const std::string runtime = upload.manifest.runtime.value_or("wasm");
-  const PartHead code = runtime == "js"       ? PartHead{"code", "function.js", "text/javascript"}
-                        : runtime == "python" ? PartHead{"code", "handler.py", "text/x-python"}
-                                              : PartHead{"code", "function.wasm", "application/wasm"};
+  const PartHead code = runtime == "js"          ? PartHead{"code", "function.js", "text/javascript"}
+                        : runtime == "python"    ? PartHead{"code", "handler.py", "text/x-python"}
+                        : runtime == "container" ? PartHead{"code", "image.tar", "application/x-tar"}
+                                                 : PartHead{"code", "function.wasm", "application/wasm"};
   append_part(code, upload.module, boundary, body);
   for (const auto& [path, content] : upload.files) {
     append_part({"file", path, "application/octet-stream"}, content, boundary, body);

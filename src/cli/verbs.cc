@@ -49,7 +49,7 @@ void client_flags(Flags& f, Rows& rows) {
 
 void project_flags(Flags& f, Rows& rows) {
   rows.push_back({"name", "NS/FN", &f.name, "The function's name, or which one of canopy.yaml.", ""});
-  rows.push_back({"runtime", "R", &f.runtime, "What runs it: wasm.", ""});
+  rows.push_back({"runtime", "R", &f.runtime, "What runs it: wasm, js, python or container.", ""});
   rows.push_back({"memory", "SIZE", SizeSetting{.bytes = &f.memory_bytes, .min = 64 * KiB, .max = 4 * GiB},
                   "The memory each call may have.", ""});
   rows.push_back(
@@ -85,6 +85,8 @@ void apply_flags_rows(Flags& f, Rows& rows) {
 
 void build_flags(Flags& f, Rows& rows) {
   rows.push_back({"output", "FILE", &f.output, "Where the module goes; - is standard output.", "", 'o'});
+  rows.push_back({"container", "", &f.container,
+                  "Makes a container's image: of a program, or of Go or C compiled for this machine.", ""});
   json_flag(f, rows);
 }
 
@@ -267,6 +269,9 @@ constexpr std::string_view build_detail =
     "  .js .ts, or a folder with package.json  as it is; what imports, or is TypeScript, is bundled by "
     "esbuild\n"
     "  .wasm                                   passed on as it is\n"
+    "  .tar                                    an image of a container, passed on as it is\n"
+    "With --container, or `runtime: container` in canopy.yaml, an image is made: of a static program, or of\n"
+    "Go or C that is compiled for this machine.\n"
     "\n"
     "A C or C++ source that calls CANOPY_HANDLER becomes a reactor, others commands; so does Go source with\n"
     "//go:wasmexport canopy_handle. Lines in C or C++ source that say more:\n"
@@ -356,10 +361,11 @@ constexpr auto table = std::to_array<Verb>({
     {"dispatch", "[local|push|pull|default]", 0, 1, "Server", "Shows or changes where calls run.",
      dispatch_detail, dispatch_flags, dispatch},
     {"top", "", 0, 0, "Server", "Shows what the server does now, again every second.", "", client_flags, top},
-    {"new", "c|cpp|go|js|python|rust NAME", 2, 2, functions_group,
+    {"new", "c|container|cpp|go|js|python|rust NAME", 2, 2, functions_group,
      "Makes a function to start from, with its test.", "", no_flags, new_function},
-    {"build", "PATH", 1, 1, functions_group, "Makes a WebAssembly module from source.", build_detail,
-     build_flags, build_verb},
+    {"build", "PATH", 1, 1, functions_group,
+     "Makes a WebAssembly module, or a container's image, from source.", build_detail, build_flags,
+     build_verb},
     {"run", "FILE [-- ARGS]", 1, many, functions_group, "Runs one module once, without a server.", run_detail,
      run_flags, run_once},
     {"dev", "PATH", 1, 1, functions_group, "Deploys again on every change, and shows the logs.", dev_detail,

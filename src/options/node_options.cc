@@ -10,6 +10,7 @@ namespace canopy {
 namespace {
 
 constexpr std::array<std::string_view, 4> roles = {"", "worker", "gateway", "balancer"};
+constexpr std::array<std::string_view, 4> container_engines = {"auto", "runc", "docker", "off"};
 constexpr std::array<std::string_view, 6> log_levels = {"trace", "debug", "info", "warning", "error", "off"};
 constexpr std::size_t core_suffix_size = 5;  // "-1024" behind the name.
 
@@ -55,6 +56,14 @@ std::vector<OptionRow> node_option_rows(NodeSettings& s) {
       {"python", "PROGRAM", &s.python, "The interpreter for functions in Python.", ""},
       {"python-path", "FOLDERS", &s.python_path,
        "Folders that Python functions may import from, separated by colons as in PYTHONPATH.", ""},
+      {"container-engine", "ENGINE", ChoiceSetting{&s.container_engine, container_engines},
+       "What starts the containers of container functions: runc, docker, auto for the first of the two that "
+       "works here, or off for none.",
+       ""},
+      {"runc", "PROGRAM", &s.runc, "The program runc.", ""},
+      {"docker-socket", "PATH", &s.docker_socket, "Where Docker listens.", ""},
+      {"containers-max", "N", CountSetting{.count = &s.containers_max, .min = 1, .max = 100'000},
+       "Containers at once, of all functions.", ""},
       {"log-level", "LEVEL", ChoiceSetting{&s.log_level, log_levels},
        "What it says of itself: trace, debug, info, warning, error or off.", ""},
   };

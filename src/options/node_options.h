@@ -31,6 +31,10 @@ struct NodeSettings {
   bool fetch_private = false;
   std::string python = "python3";
   std::string python_path;
+  std::string container_engine = "auto";
+  std::string runc = "runc";
+  std::string docker_socket = "/var/run/docker.sock";
+  std::uint64_t containers_max = 64;
   std::string log_level = "info";
 };
 

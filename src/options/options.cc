@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 6> log_levels = {"trace", "debug", "info"
 constexpr std::array<std::string_view, 3> auth_choices = {"auto", "on", "off"};
 constexpr std::array<std::string_view, 2> scale_rules = {"target-delay", "doubling"};
 constexpr std::array<std::string_view, 3> dispatch_ways = {"local", "push", "pull"};
+constexpr std::array<std::string_view, 4> container_engines = {"auto", "runc", "docker", "off"};
 constexpr std::uint32_t workers_max = 256;
 constexpr Duration a_millisecond = std::chrono::milliseconds(1);
 constexpr Duration an_hour = std::chrono::hours(1);
@@ -229,6 +230,25 @@ void add_worker_rows(Options& o, std::vector<OptionRow>& rows) {
        nodes});
 }
 
+void add_container_rows(Options& o, std::vector<OptionRow>& rows) {
+  constexpr std::string_view containers = "Containers";
+  rows.push_back(
+      {"container-engine", "ENGINE", ChoiceSetting{&o.container_engine, container_engines},
+       "What starts the containers of container functions: runc, docker, auto for the first of the two "
+       "that works here, or off for none.",
+       containers});
+  rows.push_back({"runc", "PROGRAM", &o.runc, "The program runc.", containers});
+  rows.push_back({"docker-socket", "PATH", &o.docker_socket, "Where Docker listens.", containers});
+  rows.push_back(
+      {"containers-max", "N", CountSetting{.count = &o.containers_max, .min = 1, .max = 100'000},
+       "Containers at once, of all functions; where one more is needed, one that is idle ends, or its "
+       "calls wait.",
+       containers});
+  rows.push_back({"image-max", "SIZE",
+                  SizeSetting{.bytes = &o.image_bytes_max, .min = MiB, .max = most_bytes},
+                  "The largest image of a container function, unpacked.", containers});
+}
+
 void add_machine_rows(Options& o, std::vector<OptionRow>& rows) {
   constexpr std::string_view connections = "Connections";
   rows.push_back({"connections-max", "N",
@@ -306,6 +326,7 @@ std::vector<OptionRow> option_rows(Options& options) {
   add_protocol_rows(options, rows);
   add_function_rows(options, rows);
   add_python_rows(options, rows);
+  add_container_rows(options, rows);
   add_worker_rows(options, rows);
   add_machine_rows(options, rows);
   add_durable_rows(options, rows);

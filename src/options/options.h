@@ -56,6 +56,13 @@ struct Options {
   Duration slice = std::chrono::milliseconds(1);
   bool fetch_private = false;
 
+  // Containers
+  std::string container_engine = "auto";
+  std::string runc = "runc";
+  std::string docker_socket = "/var/run/docker.sock";
+  std::uint64_t containers_max = 64;
+  std::uint64_t image_bytes_max = 2 * GiB;
+
   // Load
   std::uint64_t instances_max = 10'500;  // What a kernel's usual 65 530 mappings have room for.
   std::uint64_t queue_max = 10'000;

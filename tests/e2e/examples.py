@@ -16,7 +16,10 @@ def check_reply(world, folder, name):
 
 
 def check_example(world, folder):
-    if any(folder.glob("*.py")):  # Runs on a server alone.
+    is_container = "runtime: container" in (folder / "canopy.yaml").read_text()
+    if is_container:
+        world.need_containers()
+    if is_container or any(folder.glob("*.py")):  # Runs on a server alone.
         world.need_compiler(folder)
         world.must("deploy", folder, url=world.shared_server().url)
         return check_reply(world, folder, f"demo/{folder.name}")
@@ -33,6 +36,8 @@ def check_example(world, folder):
 
 def check_template(world, language):
     folder = world.fresh_folder("templates") / f"my-{language}"
+    if language == "container":
+        world.need_containers()
     world.must("new", language, folder)
     world.need_compiler(folder)
     world.must("deploy", folder, url=world.shared_server().url)

@@ -34,7 +34,7 @@ def collect(root):
     for folder in sorted((root / "examples").iterdir()):
         if (folder / "canopy.yaml").exists():
             yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
-    for language in ("c", "cpp", "go", "js", "python", "rust"):
+    for language in ("c", "container", "cpp", "go", "js", "python", "rust"):
         yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
     modules = (scenarios, http2, mucpd, builders, builders_modes, builders_redis, shared, nodes)
     for name, test in [item for module in modules for item in vars(module).items()]:

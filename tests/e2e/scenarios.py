@@ -324,3 +324,68 @@ def test_worker_processes_run_calls(world):
     pids = [node["pid"] for node in workers()]
     check(server.stop() == 0, f"canopy up ended with {server.process.returncode}:\n{server.text()}")
     check(not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids), "a worker outlived its server")
+
+
+def container_states():
+    """What is left of containers on this machine."""
+    left = [str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("*/canopy-*")]
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and b"run-container" in (entry / "cmdline").read_bytes():
+                left.append(f"process {entry.name}")
+        except OSError:
+            pass
+    return left
+
+
+def container_server(world):
+    world.need_containers()
+    if not shutil.which("cc"):
+        raise Skip("there is no C compiler")
+    return world.root / "tests/containers/server.c"
+
+
+def test_containers_serve_scale_and_end(world):
+    source = container_server(world)
+    server = world.own_server()
+    manifest = world.fresh_folder("container") / "canopy.yaml"
+    manifest.write_text(f"name: t/box\nruntime: container\ncode: {source}\nmemory: 32MiB\nenv: {{GREETING: hello}}\n"
+                        "container: {concurrency: 1, instances: 2, idle: 300ms}\n")
+    world.must("deploy", manifest, url=server.url)
+    check(container_states() == [], "there is a container before the first call")
+    status, headers, body = server.request("POST", "/function/t/box/env/GREETING")
+    check((status, body) == (200, b"hello"), f"{status} {body}")
+    status, headers, body = server.request("GET", "/function/t/box/print/words")
+    check(b"words" in world.must("logs", "t/box", url=server.url).stdout, "what it prints is not in the log")
+    wait_until(lambda: container_states() == [], "the idle container to end")
+    status, headers, body = server.request("POST", "/function/t/box/echo", body=b"from zero")
+    check((status, body) == (200, b"from zero"), f"{status} {body}")
+    check(server.stop() == 0, f"canopy up ended with {server.process.returncode}:\n{server.text()}")
+    check(container_states() == [], f"after the server's end there is {container_states()}")
+
+
+def test_a_killed_server_leaves_no_container(world):
+    source = container_server(world)
+    server = world.own_server()
+    world.must("deploy", source, "--name=t/box", "--runtime=container", url=server.url)
+    check(server.request("POST", "/function/t/box/echo", body=b"hi")[2] == b"hi", "it does not answer")
+    check(container_states() != [], "there is no container")
+    server.kill()
+    wait_until(lambda: container_states() == [], "its containers to end")
+    server.restart()
+    check(server.request("POST", "/function/t/box/echo", body=b"hi")[2] == b"hi", "it does not answer after a restart")
+
+
+def test_commands_run_in_a_container_each(world):
+    source = container_server(world)
+    server = world.own_server()
+    manifest = world.fresh_folder("command") / "canopy.yaml"
+    manifest.write_text(f"name: t/command\nruntime: container\ncode: {source}\nmemory: 32MiB\n"
+                        "container: {contract: command}\n")
+    world.must("deploy", manifest, url=server.url)
+    for words in (b"one", b"x" * 300_000):
+        status, _, body = server.request("POST", "/function/t/command", body=words)
+        check((status, body) == (200, b"command: " + words), f"{status} {body[:200]}")
+    status, _, body = server.request("POST", "/function/t/command", body=b"exit")
+    check(status == 424 and b"status 3" in body, f"{status} {body}")
+    wait_until(lambda: container_states() == [], "the containers to end")

@@ -212,6 +212,10 @@ class World:
             if not pathlib.Path(libraries).is_dir():
                 raise Skip("Rust has no library for wasm32-wasip1; rustup target add wasm32-wasip1")
 
+    def need_containers(self):
+        if os.geteuid() != 0 or not shutil.which("runc"):
+            raise Skip("containers take root and runc")
+
     def end_test(self):
         own, self._own = self._own, []
         failures = []

@@ -1,0 +1,3 @@
+module FUNCTION_NAME
+
+go 1.24

@@ -18,8 +18,8 @@ import traceback
 sys.dont_write_bytecode = True
 import harness
 
-GROUPS = ["uploads", "requests", "guests", "javascript", "python", "builders", "fetching", "data_folder", "access", "nodes",
-           "canary"]
+GROUPS = ["uploads", "requests", "guests", "javascript", "python", "container", "builders", "fetching", "data_folder", "access",
+          "nodes", "canary"]
 
 
 def chosen_tests(module, wanted, is_long):

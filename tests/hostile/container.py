@@ -1,0 +1,345 @@
+"""Container functions that end, hang, grow, multiply, and look for what is not theirs; and images that are none."""
+import gzip
+import io
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+import threading
+
+from harness import Place, Skip, expect, expect_error, poll, run_tool
+
+SOURCE = pathlib.Path(__file__).resolve().parents[1] / "containers" / "server.c"
+LIMITS = "?runtime=container&timeout=5s&memory=32MiB&output=1MiB&log=64KiB&tmp=4MiB"
+_server = None
+
+
+def make_place():
+    return Place("--records-max=1000", "--records-bytes=8MiB", "--containers-max=6")
+
+
+def program():
+    """A static server that does what its calls say."""
+    global _server
+    if os.geteuid() != 0 or not shutil.which("runc"):
+        raise Skip("it takes root and runc")
+    if not shutil.which("cc"):
+        raise Skip("there is no C compiler")
+    if _server is None:
+        with tempfile.TemporaryDirectory() as folder:
+            made = pathlib.Path(folder) / "server"
+            run_tool("cc", "-O2", "-static", "-pthread", SOURCE, "-o", made)
+            _server = made.read_bytes()
+    return _server
+
+
+def tar(entries):
+    """An archive of (name, content), or of (name, type, link, mode)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, *rest in entries:
+            info = tarfile.TarInfo(name)
+            if len(rest) == 1:
+                info.size, info.mode = len(rest[0]), 0o755
+                archive.addfile(info, io.BytesIO(rest[0]))
+            else:
+                info.type, info.linkname, info.mode = rest
+                archive.addfile(info)
+    return out.getvalue()
+
+
+def image(*layers, command=("/server",), config=None):
+    config = config or {"os": "linux", "config": {"Entrypoint": list(command)}}
+    files = [("config.json", json.dumps(config).encode())]
+    files += [(f"layer{i}.tar", layer) for i, layer in enumerate(layers)]
+    manifest = [{"Config": "config.json", "Layers": [f"layer{i}.tar" for i in range(len(layers))]}]
+    return tar([("manifest.json", json.dumps(manifest).encode()), *files])
+
+
+def server_image(*command):
+    return image(tar([("server", program())]), command=("/server", *command))
+
+
+def deploy(server, name, content, query=LIMITS):
+    return server.request("PUT", f"/v1/functions/hostile/c-{name}{query}", content,
+                          {"Content-Type": "application/x-tar"}, timeout=120)
+
+
+def states():
+    """What is left of containers on this machine that runc knows, or the kernel."""
+    left = [str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("*/canopy-*")]
+    with open("/proc/mounts") as mounts:
+        left += [line.split()[1] for line in mounts if "/containers/" in line and "canopy-hostile" in line]
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and b"run-container" in (entry / "cmdline").read_bytes():
+                left.append(f"process {entry.name}")
+        except OSError:
+            pass
+    return left
+
+
+class function:
+    """A function while it is there; nothing of it is left behind."""
+
+    def __init__(self, server, name, content=None, query=LIMITS, alone=True):
+        self.server, self.name, self.content, self.query, self.alone = server, name, content, query, alone
+
+    def __enter__(self):
+        reply = deploy(self.server, self.name, self.content or server_image(), self.query)
+        expect(reply.status in (200, 201), f"{self.name} could not be deployed: {reply}")
+        return self
+
+    def call(self, path="/echo", body=b"", headers=None, timeout=30):
+        return self.server.request("POST", f"/function/hostile/c-{self.name}{path}", body, headers, timeout)
+
+    def text(self, path):
+        reply = self.call(path)
+        expect(reply.status == 200, f"{self.name}{path}: {reply}")
+        return reply.body.decode()
+
+    def __exit__(self, *_):
+        self.server.request("DELETE", f"/v1/functions/hostile/c-{self.name}")
+        for _ in range(24):  # Each core lets go of it when it hears of that: with its next call.
+            self.server.call("neighbour/echo", b"x")
+        if not self.alone:
+            return
+        poll("containers", lambda: f"there is {states()}" if states() else None, timeout=20)
+
+
+def still_answers(one):
+    reply = one.call("/echo", b"again")
+    expect(reply.status == 200 and reply.body == b"again", f"the function is dead: {reply}")
+
+
+def test_images_that_are_none(server):
+    program()
+    for words, content in {"no tar": b"hello" * 1000, "empty": b"", "gunzip": gzip.compress(server_image()),
+                           "made for": image(b"", config={"os": "plan9", "architecture": "x"}),
+                           "does not say what it runs": tar([("bin/x", b"x")])}.items():
+        reply = deploy(server, "none", content)
+        if words == "empty":
+            expect(reply.status in (400, 422), f"{reply}")
+        else:
+            expect_error(reply, 422, "refused", words)
+
+
+def test_layers_that_lead_out(server):
+    program()
+    mark = pathlib.Path("/tmp/canopy-hostile-escaped")
+    mark.unlink(missing_ok=True)
+    link = (tarfile.SYMTYPE, "/tmp", 0o777)
+    dots = (tarfile.SYMTYPE, "../../../../../../tmp", 0o777)
+    for name, layers, refused in [
+            ("dots", [tar([("../../../../../tmp/canopy-hostile-escaped", b"x")])], True),
+            ("link", [tar([("out", *link)]), tar([("out/canopy-hostile-escaped", b"x")])], False),
+            ("up", [tar([("out", *dots)]), tar([("out/canopy-hostile-escaped", b"x")])], False),
+            ("hard", [tar([("etc/shadow", tarfile.LNKTYPE, "../../etc/shadow", 0o644)])], True),
+            ("hidden", [tar([("out", *link)]), tar([("out/.wh.canopy-hostile-kept", b"")])], False)]:
+        kept = pathlib.Path("/tmp/canopy-hostile-kept")
+        kept.write_text("x")
+        reply = deploy(server, name, image(tar([("server", program())]), *layers))
+        expect(not mark.exists(), f"{name} has written outside")
+        expect(kept.exists(), f"{name} has removed what is outside")
+        kept.unlink()
+        if refused:
+            expect_error(reply, 422, "refused", "leaves the archive")
+        server.request("DELETE", f"/v1/functions/hostile/c-{name}")
+
+
+def test_devices(server):
+    program()
+    reply = deploy(server, "device", image(tar([("sda", tarfile.BLKTYPE, "", 0o666)])))
+    expect_error(reply, 422, "refused", "device")
+
+
+def test_archives_that_grow(server):
+    program()
+    zeros = tar([("zeros", b"\0" * (64 << 20))])
+    layer = gzip.compress(zeros)
+    reply = deploy(server, "bomb", image(*[layer] * 40))  # 2.5 GiB out of 2.5 MiB.
+    expect_error(reply, 413, "too_large", "larger")
+    many = gzip.compress(tar([(f"f{i}", b"") for i in range(50_000)]))
+    reply = deploy(server, "files", image(*[many] * 5))
+    expect_error(reply, 413, "too_large", "files")
+
+
+def test_odd_settings(server):
+    content = server_image()
+    for setting, words in {"container=concurrency: 0": "concurrency", "container=cpu: 0": "cores",
+                           "container=instances: 0": "instances", "container=contract: grpc": "contract",
+                           "container=nonsense: 1": "nonsense", "memory=1MiB": "memory", "fetch=*": "network",
+                           "container=[": "container"}.items():
+        key, value = setting.split("=", 1)
+        query = f"{LIMITS}&{key}={value.replace(' ', '%20').replace('[', '%5B')}"
+        if key == "memory":
+            query = query.replace("memory=32MiB&", "")
+        reply = deploy(server, "odd", content, query)
+        expect(reply.status in (400, 422), f"{setting}: {reply}")
+        expect(words in reply.json()["error"]["message"], f"{setting}: {reply}")
+
+
+def test_without_any_settings(server):
+    with function(server, "plain", query="") as one:
+        still_answers(one)
+
+
+def test_a_program_that_is_not_there(server):
+    with function(server, "nowhere", image(tar([("server", program())]), command=("/nowhere",))) as one:
+        for _ in range(3):
+            expect_error(one.call(), 502, "died", "nowhere")
+
+
+def test_one_that_ends_at_once(server):
+    with function(server, "quits", server_image("quit", "3")) as one:
+        for _ in range(5):
+            expect_error(one.call(), 502, "died", "status 3", "I quit")
+
+
+def test_one_that_never_listens(server):
+    query = LIMITS + "&container=start:%20500ms"
+    with function(server, "deaf", server_image("deaf"), query) as one:
+        for _ in range(2):
+            expect_error(one.call(), 502, "died", "did not listen", "500ms")
+
+
+def test_one_that_listens_late(server):
+    with function(server, "late", server_image("late", "700")) as one:
+        still_answers(one)
+
+
+def test_ends_under_its_calls(server):
+    with function(server, "ends") as one:
+        still_answers(one)
+        expect_error(one.call("/exit/7"), 502, "died", "status 7")
+        still_answers(one)
+        expect_error(one.call("/close"), 502, "died", "closed")
+        expect_error(one.call("/uneven"), 502, "died", "HTTP")
+        still_answers(one)
+
+
+def test_memory_bomb(server):
+    with function(server, "memory") as one:
+        expect_error(one.call("/memory"), 502, "limit", "32MiB")
+        still_answers(one)
+
+
+def test_fork_bomb(server):
+    query = LIMITS + "&container=processes:%2016"
+    with function(server, "forks", query=query) as one:
+        count = int(one.text("/forks"))
+        expect(0 < count < 17, f"{count} processes")
+
+
+def test_hangs_and_loops(server):
+    for name in ("hang", "loop"):
+        for settings in ("", "&container=concurrency:%201"):
+            with function(server, name, query=LIMITS.replace("timeout=5s", "timeout=1s") + settings) as one:
+                expect_error(one.call(f"/{name}"), 504, "deadline")
+                still_answers(one)
+
+
+def test_floods(server):
+    with function(server, "floods", query=LIMITS.replace("timeout=5s", "timeout=2s")) as one:
+        expect_error(one.call("/flood"), 504, "deadline")
+        reply = one.call("/echo", b"x" * (2 << 20))
+        expect_error(reply, 502, "limit", "1MiB")
+        still_answers(one)
+
+
+def test_walls(server):
+    host, port = server.address
+    with function(server, "walls") as one:
+        for path in ("server", "etc/x", "x", "proc/sys/kernel/hostname", "sys/x"):
+            expect(one.text(f"/write/{path}") != "done", f"it writes /{path}")
+        expect(one.text("/write/tmp/x") == "done", "it has no /tmp")
+        expect(one.text(f"/connect/{host}/{port}") != "done", "it reaches the server")
+        expect(one.text("/connect/192.0.2.1/80") == "Network is unreachable", "it has a network")
+        for hidden in ("kcore", "kallsyms", "keys", "cmdline", "interrupts"):
+            text = one.text(f"/read/proc/{hidden}")
+            expect(text in ("", "Permission denied", "No such file or directory"), f"it reads /proc/{hidden}: {text[:100]!r}")
+        expect(not set(one.text("/read/proc").split()) & {str(server.pid)}, "it sees the server")
+        status = one.text("/status")
+        for line in ("Uid:\t65534\t", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1",
+                     "Seccomp:\t2"):
+            expect(line in status, f"{line!r} is not in {status}")
+        folder = str(pathlib.Path(server.folder).resolve())
+        expect("No such file" in one.text(f"/read{folder}"), "it sees the server's data")
+        if os.uname().machine == "x86_64":  # ptrace, mount, unshare, setns, bpf, keyctl, perf_event_open
+            for number in (101, 165, 272, 308, 321, 250, 298):
+                expect(one.text(f"/call/{number}") == "1", f"system call {number} is not refused")
+
+
+def test_tmp_is_bounded_and_private(server):
+    with function(server, "tmp") as one, function(server, "tmp-other", alone=False) as other:
+        expect(one.text("/write/tmp/secret") == "done", "it has no /tmp")
+        expect("secret" not in other.text("/read/tmp"), "another function sees its /tmp")
+
+
+def test_concurrency_is_kept(server):
+    query = LIMITS + "&container=%7Bconcurrency:%201,%20instances:%201%7D"
+    with function(server, "single", server_image("one"), query) as one:
+        replies = []
+        threads = [threading.Thread(target=lambda: replies.append(one.call("/sleep/20"))) for _ in range(24)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        expect(all(reply.status == 200 for reply in replies), f"{[str(r) for r in replies if r.status != 200]}")
+
+
+def test_a_crowd_at_a_cold_function(server):
+    with function(server, "crowd") as one:
+        replies = []
+        threads = [threading.Thread(target=lambda: replies.append(one.call("/echo", b"hi"))) for _ in range(64)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        good = [reply for reply in replies if reply.status == 200 and reply.body == b"hi"]
+        bad = [str(reply) for reply in replies if reply not in good]
+        expect(len(good) == 64, f"{len(good)} of 64 answered; else {bad[:3]}")
+
+
+def test_more_functions_than_there_is_room(server):
+    names = [f"many-{i}" for i in range(9)]  # --containers-max=6
+    opened = [function(server, name).__enter__() for name in names]
+    try:
+        for one in opened:
+            still_answers(one)
+    finally:
+        for one in opened:
+            server.request("DELETE", f"/v1/functions/hostile/c-{one.name}")
+        opened[-1].__exit__()
+
+
+def test_headers_are_not_torn(server):
+    with function(server, "headers") as one:
+        host, port = server.address
+        with socket.create_connection((host, port), timeout=20) as connection:
+            connection.sendall(b"POST /function/hostile/c-headers/echo HTTP/1.1\r\nHost: x\r\nX-Call-Id: forged\r\n"
+                               b"Connection: close\r\nContent-Length: 2\r\n\r\nhi")
+            text = b""
+            while piece := connection.recv(65536):
+                text += piece
+        expect(text.startswith(b"HTTP/1.1 200") and text.endswith(b"hi"), f"{text[:300]!r}")
+        expect(b"forged" not in text, f"{text[:300]!r}")
+
+
+def test_killed_server_leaves_nothing(server):
+    import harness
+    program()
+    own = harness.Server(harness.new_folder("container-kill")).started()
+    try:
+        with function(own, "orphan") as one:
+            still_answers(one)
+            expect(states(), "there is no container")
+            own.kill()
+            poll("containers", lambda: f"there is {states()}" if states() else None, timeout=20)
+            raise StopIteration
+    except (StopIteration, ConnectionError):
+        pass

@@ -326,16 +326,25 @@ def test_worker_processes_run_calls(world):
     check(not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids), "a worker outlived its server")
 
 
-def container_states():
-    """What is left of containers on this machine."""
-    left = [str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("*/canopy-*")]
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and b"run-container" in (entry / "cmdline").read_bytes():
+class Containers:
+    """Those of one server, whatever else runs on this machine: the process beside each names the server's folder."""
+
+    def __init__(self, server):
+        self.folder = str(server.data.resolve()).encode()
+        self.ids = set()
+
+    def left(self):
+        """What there is of them now: processes, and control groups of all that were seen."""
+        left = []
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            except OSError:
+                continue
+            if b"run-container" in words and any(word.startswith(self.folder) for word in words):
+                self.ids.add(words[5].decode())
                 left.append(f"process {entry.name}")
-        except OSError:
-            pass
-    return left
+        return left + [str(path) for id in self.ids for path in pathlib.Path("/sys/fs/cgroup").glob(f"*/canopy-{id}")]
 
 
 def container_server(world):
@@ -352,16 +361,19 @@ def test_containers_serve_scale_and_end(world):
     manifest.write_text(f"name: t/box\nruntime: container\ncode: {source}\nmemory: 32MiB\nenv: {{GREETING: hello}}\n"
                         "container: {concurrency: 1, instances: 2, idle: 300ms}\n")
     world.must("deploy", manifest, url=server.url)
-    check(container_states() == [], "there is a container before the first call")
+    containers = Containers(server)
+    check(containers.left() == [], "there is a container before the first call")
     status, headers, body = server.request("POST", "/function/t/box/env/GREETING")
     check((status, body) == (200, b"hello"), f"{status} {body}")
+    containers.left()  # So that it is known by name.
     status, headers, body = server.request("GET", "/function/t/box/print/words")
     check(b"words" in world.must("logs", "t/box", url=server.url).stdout, "what it prints is not in the log")
-    wait_until(lambda: container_states() == [], "the idle container to end")
+    wait_until(lambda: containers.left() == [], "the idle container to end")
     status, headers, body = server.request("POST", "/function/t/box/echo", body=b"from zero")
     check((status, body) == (200, b"from zero"), f"{status} {body}")
+    containers.left()  # So that it is known by name.
     check(server.stop() == 0, f"canopy up ended with {server.process.returncode}:\n{server.text()}")
-    check(container_states() == [], f"after the server's end there is {container_states()}")
+    check(containers.left() == [], f"after the server's end there is {containers.left()}")
 
 
 def test_a_killed_server_leaves_no_container(world):
@@ -369,9 +381,10 @@ def test_a_killed_server_leaves_no_container(world):
     server = world.own_server()
     world.must("deploy", source, "--name=t/box", "--runtime=container", url=server.url)
     check(server.request("POST", "/function/t/box/echo", body=b"hi")[2] == b"hi", "it does not answer")
-    check(container_states() != [], "there is no container")
+    containers = Containers(server)
+    check(containers.left() != [], "there is no container")
     server.kill()
-    wait_until(lambda: container_states() == [], "its containers to end")
+    wait_until(lambda: containers.left() == [], "its containers to end")
     server.restart()
     check(server.request("POST", "/function/t/box/echo", body=b"hi")[2] == b"hi", "it does not answer after a restart")
 
@@ -388,4 +401,5 @@ def test_commands_run_in_a_container_each(world):
         check((status, body) == (200, b"command: " + words), f"{status} {body[:200]}")
     status, _, body = server.request("POST", "/function/t/command", body=b"exit")
     check(status == 424 and b"status 3" in body, f"{status} {body}")
-    wait_until(lambda: container_states() == [], "the containers to end")
+    containers = Containers(server)
+    wait_until(lambda: containers.left() == [], "the containers to end")

@@ -20,6 +20,8 @@ namespace {
 constexpr std::size_t filled_bytes_max = 256 * KiB;
 constexpr std::size_t heads_max = 64;  // So many of the largest ones, of a connection at once.
 constexpr std::size_t unsent_bytes_max = 16 * MiB;
+constexpr std::size_t dropped_bytes_max = 64 * MiB;  // Of a request that is refused already.
+constexpr Duration linger_time = std::chrono::seconds(2);
 constexpr int handlers_in_a_row_max = 32;  // Then it is the other connections' turn.
 constexpr std::int32_t window_bytes = static_cast<std::int32_t>(MiB);  // Of a stream, and of the connection.
 
@@ -59,6 +61,7 @@ struct Http2Session::Callbacks {
   static int on_data(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* bytes,
                      std::size_t size, void* data) {
     Http2Stream* const stream = self(data).find(id);
+    if (stream != nullptr && stream->is_refused_) self(data).drop(*stream, size);
     if (stream == nullptr || stream->phase_ != Http2Stream::Phase::body) return 0;
     auto refusal = stream->add_body({reinterpret_cast<const char*>(bytes), size});
     if (refusal) self(data).refuse(*stream, *std::move(refusal));
@@ -68,13 +71,16 @@ struct Http2Session::Callbacks {
     self(data).close(id);
     return 0;
   }
-  // A request that is answered before all of it has come: no more of it is wanted.
+  // A request that is answered before all of it has come. Many clients do not see the answer before they have
+  // sent it all, or take a reset for a failure: for a while they may.
   static int on_sent(nghttp2_session*, const nghttp2_frame* frame, void* data) {
     const auto type = frame->hd.type;
     if ((type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
       return 0;
-    const Http2Stream* const stream = self(data).find(frame->hd.stream_id);
-    if (stream != nullptr && stream->is_refused_) self(data).reset(frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    Http2Stream* const stream = self(data).find(frame->hd.stream_id);
+    if (stream == nullptr || !stream->is_refused_) return 0;
+    stream->is_finished_ = true;
+    stream->due_ = self(data).core_->now + self(data).core_->sweep_period + linger_time;
     return 0;
   }
   static ssize_t on_take(nghttp2_session* session, std::int32_t id, std::uint8_t* to, std::size_t size,
@@ -151,6 +157,7 @@ void Http2Session::close(std::int32_t id) {
 bool Http2Session::receive(std::string_view bytes) {
   const auto read =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  is_busy_ = false;
   is_broken_ = is_broken_ || read < 0;
   if (is_broken_) nghttp2_session_terminate_session(session_, NGHTTP2_PROTOCOL_ERROR);
   if (*running_ > 2 * std::size_t{core_->options.streams_max}) {
@@ -165,7 +172,9 @@ bool Http2Session::receive(std::string_view bytes) {
 void Http2Session::fill(std::string& out) {
   while (out.size() < filled_bytes_max) {
     const std::uint8_t* bytes = nullptr;
+    is_busy_ = true;
     const auto size = nghttp2_session_mem_send(session_, &bytes);
+    is_busy_ = false;
     if (size <= 0) {
       is_broken_ = is_broken_ || size < 0;
       return;
@@ -185,7 +194,7 @@ void Http2Session::stop() {
   if (std::exchange(is_stopping_, true)) return;
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
                         NGHTTP2_NO_ERROR, nullptr, 0);
-  wake_();
+  wake();
 }
 
 Time Http2Session::sweep() {
@@ -200,10 +209,15 @@ Time Http2Session::sweep() {
              error_response(408, {Code::slow_client, "the body of the request stopped coming for " +
                                                          duration_text(core_->options.body_timeout)}));
     } else {
-      reset(stream->id_, NGHTTP2_CANCEL);
+      reset(stream->id_, stream->is_finished_ ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
     }
   }
   return never;
+}
+
+void Http2Session::drop(Http2Stream& stream, std::size_t size) {
+  stream.dropped_bytes_ += size;
+  if (stream.dropped_bytes_ > dropped_bytes_max) reset(stream.id_, NGHTTP2_NO_ERROR);
 }
 
 void Http2Session::on_head(Http2Stream& stream, bool is_whole) {
@@ -255,7 +269,7 @@ void Http2Session::post_start() {
   });
 }
 
-// The rest of the body is not wanted: what comes of it is dropped, and the stream reset behind the answer.
+// The rest of the body is not wanted: what comes of it is dropped, for a while, and then the stream reset.
 void Http2Session::refuse(Http2Stream& stream, HttpResponse response) {
   stream.is_refused_ = true;
   stream.request_.body = std::string();
@@ -271,9 +285,16 @@ void Http2Session::answer(Http2Stream& stream, HttpResponse response) {
   }
   stream.trailers_ = response.trailers;
   submit_head(stream, response, true);
-  if (stream.is_silent_) return;
-  stream.output_ = std::move(response.body);
-  unsent_bytes_ += stream.output_.size();
+  if (!stream.is_silent_) {
+    stream.output_ = std::move(response.body);
+    unsent_bytes_ += stream.output_.size();
+  }
+  wake();
+}
+
+// Not while nghttp2 is at it: it may not be asked for more then, and will be when it is done.
+void Http2Session::wake() {
+  if (!is_busy_) wake_();
 }
 
 void Http2Session::submit_head(Http2Stream& stream, const HttpResponse& response, bool is_sized) {
@@ -286,17 +307,16 @@ void Http2Session::submit_head(Http2Stream& stream, const HttpResponse& response
   const bool ends = stream.is_silent_ || (is_sized && response.body.empty() && response.trailers.empty());
   nghttp2_submit_response(session_, stream.id_, fields.list().data(), fields.list().size(),
                           ends ? nullptr : &body);
-  wake_();
 }
 
 void Http2Session::resume(Http2Stream& stream) {
   if (std::exchange(stream.is_deferred_, false)) nghttp2_session_resume_data(session_, stream.id_);
-  wake_();
+  wake();
 }
 
 void Http2Session::reset(std::int32_t id, std::uint32_t why) {
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, why);
-  wake_();
+  wake();
 }
 
 }  // namespace canopy::net

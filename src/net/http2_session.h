@@ -91,6 +91,8 @@ class Http2Stream final : public HttpExchange, public std::enable_shared_from_th
   bool is_silent_ = false;     // The answer to HEAD, or a status without a body.
   bool is_deferred_ = false;   // nghttp2 waits for more of it.
   bool is_refused_ = false;    // Answered before all of the request had come.
+  bool is_finished_ = false;   // And all of that answer is on its way.
+  std::size_t dropped_bytes_ = 0;
   Event taken_;
   std::function<void()> gone_;
 };
@@ -127,6 +129,8 @@ class Http2Session {
   void start_handlers();
   void post_start();
   void refuse(Http2Stream& stream, HttpResponse response);
+  void drop(Http2Stream& stream, std::size_t size);
+  void wake();
   void answer(Http2Stream& stream, HttpResponse response);
   void submit_head(Http2Stream& stream, const HttpResponse& response, bool is_sized);
   void resume(Http2Stream& stream);
@@ -145,6 +149,7 @@ class Http2Session {
   Time idle_since_;
   bool is_stopping_ = false;
   bool is_broken_ = false;
+  bool is_busy_ = false;  // nghttp2 reads or writes: what it calls must not have it do more.
 };
 
 }  // namespace canopy::net

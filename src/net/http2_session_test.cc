@@ -110,6 +110,31 @@ Task<HttpResponse> stream_three(HttpExchange& exchange) {
   co_return rest;
 }
 
+// Responses of a round go out together, and at once where the first of them has waited long: then not without
+// its body.
+TEST(Http2, SendsAResponseWithItsBodyHoweverSoonItGoesOut) {
+  Loopback* passing = nullptr;
+  Loopback loopback([&passing](HttpExchange& exchange) {
+    passing->clock.advance(std::chrono::milliseconds(1));
+    return echo(exchange);
+  });
+  passing = &loopback;
+  Http2RawClient first(loopback);
+  Http2RawClient second(loopback);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::pair<Http2RawClient*, std::int32_t>> asked;
+    for (Http2RawClient* const client : {&first, &second}) {
+      for (int i = 0; i < 5; ++i) asked.emplace_back(client, client->ask("GET", "/a"));
+      client->move();
+    }
+    for (const auto& [client, id] : asked) {
+      ASSERT_TRUE(client->until_ended(id));
+      EXPECT_EQ(client->answers[id].body, "GET /a? body=");
+      EXPECT_EQ(client->answers[id].closed_by, 0U);
+    }
+  }
+}
+
 TEST(Http2, Streams) {
   Loopback loopback(stream_three);
   Http2RawClient client(loopback);
@@ -171,7 +196,11 @@ TEST(Http2, RefusesABodyPastItsLimitAndTakesNoMoreOfIt) {
   Loopback loopback(echo, Loopback::default_options(), 10);
   Http2RawClient client(loopback);
   const auto id = client.ask("POST", "/", std::string(11, 'x'), {}, false);
+  ASSERT_TRUE(client.until([&] { return client.answers[id].body.ends_with("}}\n"); }));
+  EXPECT_FALSE(client.answers[id].ended);  // It may still send, and see the answer after that.
+  loopback.pass(seconds(3));
   ASSERT_TRUE(client.until_ended(id));
+  EXPECT_EQ(client.answers[id].closed_by, std::uint32_t{NGHTTP2_NO_ERROR});
   EXPECT_EQ(client.answers[id].fields[":status"], "413");
   EXPECT_NE(client.answers[id].body.find("larger than the limit of 10B"), std::string::npos);
   const auto next = client.ask("POST", "/", "small");  // The connection goes on.
@@ -244,7 +273,7 @@ TEST(Http2, RefusesABodyThatStopsComing) {
   const auto slow = client.ask("POST", "/", "x", {}, false);
   ASSERT_TRUE(client.until([&] { return has_head; }));
   loopback.pass(seconds(31));
-  ASSERT_TRUE(client.until_ended(slow));
+  ASSERT_TRUE(client.until([&] { return client.answers[slow].body.ends_with("}}\n"); }));
   EXPECT_EQ(client.answers[slow].fields[":status"], "408");
   EXPECT_FALSE(client.is_cut_off());
 }

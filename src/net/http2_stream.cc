@@ -88,6 +88,7 @@ Task<bool> Http2Stream::start_stream(HttpResponse head) {
   if (is_answered_ || session_ == nullptr) co_return false;
   is_streaming_ = true;
   session_->submit_head(*this, head, false);
+  session_->wake();
   co_return true;
 }
 

@@ -218,8 +218,9 @@ class Errand {
     if (!error) return {};
     auto failed = trouble("cannot speak TLS with", error);
     if (const auto result = SSL_get_verify_result(stream.native_handle()); result != X509_V_OK) {
-      failed.value().message += std::string(" (") + X509_verify_cert_error_string(result) +
-                                "); name the file of the authority that signed it, if you trust it";
+      failed.value().message +=
+          std::string(" (") + X509_verify_cert_error_string(result) +
+          "); if you trust it, set SSL_CERT_FILE to the file of the authority that signed it";
     }
     return failed;
   }

@@ -78,6 +78,7 @@ class Caller {
  private:
   Result<Running*> admit(net::HttpExchange& exchange, const wire::Route& route, Duration& retry_after);
   void fill(Running& running, net::HttpExchange& exchange, const wire::Route& route);
+  net::Task<bool> look_again();
   Running* begin(const calls::Work& work, calls::RunEnd& end);
   void publish_start(Running& running);
   void end(const calls::Work& work, Running& running, Reply& reply, calls::RunEnd& end);

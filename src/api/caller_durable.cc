@@ -8,12 +8,17 @@
 #include "api/call_reply.h"
 #include "api/caller.h"
 #include "api/protocol.h"
+#include "net/blocking_pool.h"
 #include "policy/admit.h"
 
 namespace canopy::api {
 
 net::Task<calls::RunEnd> Caller::run(calls::Work work) {
   calls::RunEnd ended;
+  if (table_.find(work.call->function) == nullptr && !co_await look_again()) {
+    ended.busy = true;  // Nobody can say now whether there is such a function: it comes back.
+    co_return ended;
+  }
   Running* const running = begin(work, ended);
   if (running == nullptr) co_return ended;
   Reply reply;
@@ -34,6 +39,16 @@ net::Task<calls::RunEnd> Caller::run(calls::Work work) {
   ended.busy = reply.unbegun && !running->stopped;
   end(work, *running, reply, ended);
   co_return ended;
+}
+
+// Another server that shares the catalog may have deployed a function and taken a call of it a moment ago.
+net::Task<bool> Caller::look_again() {
+  const std::function<Result<bool>()> work = [&catalog = platform_.catalog]() -> Result<bool> {
+    CANOPY_TRY_VOID(catalog.catch_up());
+    return true;
+  };
+  const Result<bool> done = co_await net::run_blocking(platform_.disk, work);
+  co_return done.has_value();
 }
 
 // Null where it does not begin; `end` says why.

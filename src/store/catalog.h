@@ -61,6 +61,11 @@ class Catalog {
   virtual std::uint64_t version() const = 0;
   virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
 
+  // Takes in what others that share it have changed up to now, which the snapshots show sooner or later in
+  // any case. Nothing to do where nobody shares it. Blocks.
+  //   unavailable  they cannot be asked now
+  virtual Result<void> catch_up() { return {}; }
+
   // Stores `code` under its digest; a second time is free. Returns the digest.
   //   unavailable  the disk is full or read-only; nothing is left behind
   virtual Result<std::string> put_code(std::string_view code) = 0;

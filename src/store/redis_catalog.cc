@@ -108,6 +108,10 @@ class RedisCatalog final : public Catalog, private Changer {
   std::uint64_t version() const override { return copy_->version(); }
   std::shared_ptr<const Snapshot> snapshot() const override { return copy_->snapshot(); }
 
+  Result<void> catch_up() override {
+    return copy_->refresh([this](Database& database) { return replica_->catch_up(database); });
+  }
+
   // Shared first: what lies here alone is of no use to the others.
   Result<std::string> put_code(std::string_view code) override {
     CANOPY_TRY_VOID(code_.put(sha256_hex(code), code));
@@ -152,10 +156,6 @@ class RedisCatalog final : public Catalog, private Changer {
   }
 
  private:
-  Result<void> catch_up() {
-    return copy_->refresh([this](Database& database) { return replica_->catch_up(database); });
-  }
-
   Result<void> change(const std::function<Result<void>()>& work) override {
     const std::lock_guard lock(change_mutex_);
     for (int time = 0; time < change_tries_max; ++time) {

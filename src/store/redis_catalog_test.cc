@@ -72,6 +72,14 @@ TEST_F(TwoCatalogs, WhatOnePutsTheOtherSeesWithItsCode) {
   EXPECT_EQ(first->users().audit(0, 10)->size(), 4U);
 }
 
+TEST_F(TwoCatalogs, WhoCannotWaitAsksForWhatOthersChanged) {
+  for (std::uint32_t version = 1; version <= 20; ++version) {
+    ASSERT_TRUE(deploy(*first, sample_function("demo/hello"), "code " + std::to_string(version)));
+    ASSERT_TRUE(second->catch_up());
+    ASSERT_EQ(version_of(*second, "demo/hello"), version);
+  }
+}
+
 TEST_F(TwoCatalogs, UsersKeysAndSecretsAreOfBoth) {
   User bob;
   bob.name = "bob";

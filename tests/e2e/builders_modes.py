@@ -24,6 +24,9 @@ def python_flags(world, name):
     return f"--python={python()[0]}", f"--python-path={dill_folder(world.root)}:{COURSE}:{folder}"
 
 
+TIME_LIMIT = "--builders-time-limit=10s"  # Enough for a machine that does much else, too.
+
+
 class Platform:
     """What a user of the course starts: a server, and workers where the mode has any."""
 
@@ -32,7 +35,7 @@ class Platform:
         local = mode == "local"
         self.nodes = []
         self.server = world.own_server(*python_flags(world, "server"), f"--dispatch={mode}",
-                                       f"--builders-status-word={word.lower()}",
+                                       f"--builders-status-word={word.lower()}", TIME_LIMIT,
                                        *([] if local else ["--node-listen=127.0.0.1:0"]), *flags)
         for name in () if local else WORKERS:
             self.nodes.append(Node(world, self.server, name, *python_flags(world, name)))

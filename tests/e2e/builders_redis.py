@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 from builders import builders_server, dill_folder, run_client
-from world import check, wait_until
+from world import Failure, check, wait_until
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 from redis_server import Asker, RedisServer  # noqa: E402  (It is beside the folders of the tests.)
@@ -67,16 +67,20 @@ def test_builders_hashes_and_messages_are_in_redis(world):
 
 def test_builders_tasks_run_in_redis_while_they_run(world):
     store = redis(world)
-    server = builders_server(world, f"--store={store.url}")
-    other = builders_server(world, f"--store={store.url}")
+    flags = (f"--store={store.url}", "--builders-time-limit=30s")
+    server = builders_server(world, *flags)
+    other = builders_server(world, *flags)
     tasks = json.loads(run_client(world, server, "leave"))
-    asker, seen = Asker(store.port), set()
+    asker, seen, states = Asker(store.port), set(), []
 
     def ended():
-        states = [asker.hash(f"{name}") for name in asker.ask("KEYS", "task:*")]
+        states[:] = [asker.hash(f"{name}") for name in asker.ask("KEYS", "task:*")]
         seen.update(state.get("status") for state in states)
         return len(states) == len(tasks) and all(state.get("status") == "COMPLETED" and state["result"] for state in states)
-    wait_until(ended, "the hashes of all tasks to say that they have ended", 120)
+    try:
+        wait_until(ended, f"the hashes of {len(tasks)} tasks to say that they have ended", 120)
+    except Failure as failure:
+        raise Failure(f"{failure}; they say {states}") from failure
     check("RUNNING" in seen, f"they were {seen}")
     # A server that copies nothing changes nothing.
     for one in (server, other):

@@ -235,6 +235,7 @@ def test_nodes_are_waited_for(world):
         wait_until(lambda: server.request("GET", f"/v1/calls/{identifier}/result")[2] == b"later", "the durable call")
         # It ends what it has begun, and leaves.
         world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/rest", "--timeout=60s", url=server.url)
+        wait_until(lambda: running_on(server) == [], "the durable call to be gone from its worker")
         rest = threading.Thread(target=lambda: answer.update(enumerate(
             server.request("POST", "/function/t/rest", None, b"1500"))))
         rest.start()

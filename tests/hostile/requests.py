@@ -194,11 +194,6 @@ def test_garbage(server):
             expect(reply.status != 500, f"{bytes(data)!r}: {reply}")
 
 
-def test_http2_preface(server):
-    replies = server.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0" * 100)
-    expect(len(replies) == 1 and replies[0].status in (400, 505), f"{[str(reply) for reply in replies]}")
-
-
 def test_pipelining_flood(server):
     """Many requests without reading a reply: memory stays bounded, and the replies come in order."""
     count = 20000

@@ -62,7 +62,8 @@ Result<int> new_function(Command& command, Terminal& terminal) {
     terminal.out() << "  " << path.string() << '\n';
   }
   const std::string where = folder.string();
-  terminal.out() << "a function in " << language << " is in " << where << "\n\n"
+  terminal.out() << (language == "container" ? "a container function" : "a function in " + language)
+                 << " is in " << where << "\n\n"
                  << "  canopy dev " << where << "           build, deploy, again on every change\n"
                  << "  canopy deploy " << where << "        once\n"
                  << "  canopy invoke " << name << " -d @" << where << "/input\n";

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 SETTINGS = "&memory=64MiB&timeout=60s"
@@ -74,7 +75,7 @@ def put(server, canopy, made, name, settings=""):
     """Deploys the program; `settings` is what stands in container: {}."""
     image = made.with_suffix(".tar")
     subprocess.run([canopy, "build", "--container", made, "-o", image], check=True, stdout=subprocess.DEVNULL)
-    server.request("PUT", f"/v1/functions/bench/{name}?runtime=container{SETTINGS}&container=%7B{settings}%7D",
+    server.request("PUT", f"/v1/functions/bench/{name}?runtime=container{SETTINGS}&container={urllib.parse.quote('{' + settings + '}')}",
                    image.read_bytes(), "application/x-tar")
 
 

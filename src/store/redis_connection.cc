@@ -295,7 +295,11 @@ Result<void> RedisConnection::send_raw(std::string_view bytes, Time until) {
       continue;
     }
     if (errno == EINTR) continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) return broken(text_of(errno));
+    if (errno != EAGAIN && errno != EWOULDBLOCK) {
+      const int why = errno;
+      if (tls_) CANOPY_TRY_VOID(fill());  // It may have said why in an alert, before it reset the connection.
+      return broken(text_of(why));
+    }
     bool woken = false;
     if (const auto ready = wait(POLLOUT, -1, until, woken); !ready) return broken(ready.error().message);
   }

@@ -23,11 +23,11 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
-#include "container/cgroup.h"
 #include "container/engine.h"
 #include "container/keeper.h"
 #include "container/voice.h"
 #include "exec/alarm.h"
+#include "exec/cgroup.h"
 #include "net/descriptor_stream.h"
 #include "policy/instances.h"
 #include "policy/restart.h"
@@ -44,7 +44,7 @@ struct Member {
 
   // From "ready" on nobody changes these.
   std::shared_ptr<Started> started;
-  Cgroup cgroup;
+  exec::Cgroup cgroup;
   Voice voice;
 
   // Guarded by the pool's mutex.

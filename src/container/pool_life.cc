@@ -108,7 +108,7 @@ void Pool::on_started(const std::shared_ptr<Member>& member, Result<std::shared_
     return forget(member);
   }
   member->started = *std::move(started);
-  member->cgroup = Cgroup(member->started->process());
+  member->cgroup = exec::Cgroup(member->started->process());
   watch(member);
   bool is_leaving = false;
   {

@@ -21,10 +21,10 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "container/bundle.h"
-#include "container/cgroup.h"
 #include "container/door.h"
 #include "container/program.h"
 #include "container/warden.h"
+#include "exec/cgroup.h"
 
 namespace canopy::container {
 namespace {
@@ -268,7 +268,7 @@ class RuncEngine final : public Engine {
     fs::create_directories(bundle, error);
     if (!error) fs::create_directories(folder_ / "state", error);
     std::ofstream config(bundle / "config.json", std::ios::binary);
-    config << write_bundle(plan, counts_swap());
+    config << write_bundle(plan, exec::counts_swap());
     config.close();
     if (error || !config) {
       return fail(Code::unavailable, "cannot write " + bundle.string() + ": is the disk full?");

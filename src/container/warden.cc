@@ -23,8 +23,8 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/units.h"
-#include "container/cgroup.h"
 #include "container/program.h"
+#include "exec/cgroup.h"
 
 namespace canopy::container {
 namespace {
@@ -70,7 +70,7 @@ class Warden {
       return 1;
     }
     release_streams();
-    const Cgroup cgroup(process_);
+    const exec::Cgroup cgroup(process_);
     say("started " + std::to_string(process_));
     const int status = wait();
     say("ended " + std::to_string(status) + (cgroup.is_out_of_memory() ? " 1" : " 0"));

@@ -1,4 +1,4 @@
-#include "container/cgroup.h"
+#include "exec/cgroup.h"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-namespace canopy::container {
+namespace canopy::exec {
 namespace {
 
 constexpr std::string_view mount_folder = "/sys/fs/cgroup";
@@ -93,4 +93,4 @@ bool counts_swap() {
          access((mount + "/cgroup.controllers").c_str(), F_OK) == 0;
 }
 
-}  // namespace canopy::container
+}  // namespace canopy::exec

@@ -1,5 +1,5 @@
 #pragma once
-// What the kernel counts of a container: its control group, of version 1 or 2.
+// What the kernel counts of a process and its kin: their control group, of version 1 or 2.
 //
 // Threads: any, also at once; asking costs a microsecond or two.
 
@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 
-namespace canopy::container {
+namespace canopy::exec {
 
 class Cgroup {
  public:
@@ -35,4 +35,4 @@ class Cgroup {
 // Whether the kernel can limit memory and swap together.
 bool counts_swap();
 
-}  // namespace canopy::container
+}  // namespace canopy::exec

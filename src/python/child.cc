@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/units.h"
 #include "python/filter.h"
 #include "wire/python_frames.h"
@@ -185,7 +186,7 @@ Descriptor moved_up(int number) {
 
 }  // namespace
 
-Result<Launched> launch(const LaunchPlan& plan) {
+Result<Launched> launch(const LaunchPlan& plan, MemoryGroups* groups) {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return no_process(errno);
   Launched launched;
@@ -198,11 +199,16 @@ Result<Launched> launch(const LaunchPlan& plan) {
     launched.output = Descriptor(pipe_ends[0]);
     their_output = moved_up(pipe_ends[1]);
   }
-  const std::string packet = packet_of(plan);
-  if (!theirs || send(launched.control.get(), packet.data(), packet.size(), MSG_NOSIGNAL) < 0) {
-    return no_process(errno);
-  }
+  if (!theirs) return no_process(errno);
   CANOPY_TRY(launched.process, spawn(theirs.get(), plan.install ? their_output.get() : -1));
+  // It waits for its plan, so all that it gets by it counts.
+  if (groups != nullptr) launched.memory = groups->enter(launched.process, plan.sandbox.memory_bytes);
+  const std::string packet = packet_of(plan);
+  if (send(launched.control.get(), packet.data(), packet.size(), MSG_NOSIGNAL) < 0) {
+    const int error = errno;
+    static_cast<void>(kill_child(launched.process));
+    return no_process(error);
+  }
   fcntl(launched.control.get(), F_SETFL, O_NONBLOCK);
   return launched;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "python/memory_groups.h"
 #include "python/sandbox.h"
 
 namespace canopy::python {
@@ -32,11 +34,13 @@ struct Launched {
   pid_t process = 0;   // Ends with the thread that launched it, and all that it started ends with it.
   Descriptor control;  // Packets, non-blocking.
   Descriptor output;   // What the installer prints; none else.
+  std::shared_ptr<MemoryGroup> memory;  // What it and the processes that it starts may hold together.
 };
 
-// Starts one. Blocks for about a millisecond.
+// Starts one, in a group of `groups` where they are given. Blocks for about a millisecond, and as enter()
+// does.
 //   unavailable  no process can be made
-Result<Launched> launch(const LaunchPlan& plan);
+Result<Launched> launch(const LaunchPlan& plan, MemoryGroups* groups = nullptr);
 
 bool is_python_child(int count, const char* const* arguments);
 // Returns its exit status, if it returns.

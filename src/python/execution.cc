@@ -172,6 +172,7 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
     reply_.usage.run_time = core_.clock().now() - begun_at_;
     ended_ = process_->ended();
     lost_ = process_->lost();
+    exhausted_ = ended_ && process_->is_exhausted();
     Spent spent;
     if (ended_) {
       spent = {.cpu_time = ended_->cpu_time, .memory_bytes = ended_->memory_bytes};
@@ -231,6 +232,12 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
       reply_.unbegun = true;
       return {Code::unavailable, "no process could be forked for the call", Stage::start};
     }
+    if (WIFSIGNALED(status) && exhausted_) {
+      return {Code::limit,
+              "its processes and its /tmp together needed more than the memory they may have, " +
+                  size_text(call_->function->limits.memory_bytes),
+              Stage::run};
+    }
     if (WIFSIGNALED(status)) {
       return {Code::died, "its process was ended by signal " + signal_text(WTERMSIG(status)), Stage::run};
     }
@@ -287,6 +294,7 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
   Time begun_at_{};
   bool has_place_ = false;
   bool kept_ = false;
+  bool exhausted_ = false;
   std::optional<Result<wire::PythonAnswer>> answer_;
   std::optional<Error> stopped_;
   std::optional<Error> lost_;

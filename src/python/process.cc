@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/pidfd.h"
 #include "base/units.h"
 
 namespace canopy::python {
@@ -25,20 +26,6 @@ constexpr int log_pieces_max = 32;  // Of what lies in a pipe: kernels let it gr
 
 Error no_descriptor() {
   return {Code::unavailable, "no descriptor is left for a call of a Python function", Stage::start};
-}
-
-// The process as this one numbers it; 0 where the kernel does not say.
-pid_t process_of(const Descriptor& handle) {
-  const std::string path = "/proc/self/fdinfo/" + std::to_string(handle.get());
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, 512> text{};
-  const ssize_t got = file ? read(file.get(), text.data(), text.size()) : 0;
-  const std::string_view all(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
-  constexpr std::string_view word = "\nPid:\t";
-  const std::size_t at = all.find(word);
-  pid_t process = 0;
-  if (at != all.npos) std::from_chars(all.data() + at + word.size(), all.data() + all.size(), process);
-  return std::max(process, 0);
 }
 
 // Of all its threads, since it began.
@@ -144,7 +131,7 @@ Spent Process::spent() {
 
 // The head, then the input, as fast as they are taken.
 void Process::write() {
-  while (channels_->call.is_open() && written_ < head_.size() + input_.size()) {
+  while (is_bounded_ && channels_->call.is_open() && written_ < head_.size() + input_.size()) {
     const std::string_view head = std::string_view(head_).substr(std::min(written_, head_.size()));
     const std::string_view input =
         input_.substr(written_ > head_.size() ? written_ - head_.size() : std::size_t{0});
@@ -246,12 +233,23 @@ void Process::signal(int number) {
 }
 
 void Process::on_begun(Descriptor process) {
+  if (handle_) return;  // It was said twice.
   handle_ = std::move(process);
-  if (killed_) {
-    signal(SIGKILL);
-  } else if (paused_) {
-    signal(SIGSTOP);
+  if (killed_) return signal(SIGKILL);
+  if (paused_) signal(SIGSTOP);
+  zygote_->bound(handle_, [weak = weak_from_this()](Result<std::shared_ptr<MemoryGroup>> group) {
+    if (const auto self = weak.lock()) self->go_on(std::move(group));
+  });
+}
+
+void Process::go_on(Result<std::shared_ptr<MemoryGroup>> group) {
+  if (!group) {
+    kill();
+    return on_lost(group.error());
   }
+  memory_ = *std::move(group);
+  is_bounded_ = true;
+  write();
 }
 
 void Process::on_ended(const wire::PythonPacket& packet) {

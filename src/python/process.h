@@ -19,6 +19,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "exec/core.h"
+#include "python/memory_groups.h"
 #include "python/zygote.h"
 #include "wire/python_frames.h"
 
@@ -69,6 +70,8 @@ class Process final : public Guest, public std::enable_shared_from_this<Process>
   // Once it is gone, one of them. Its CPU time is that since the last spent().
   const std::optional<wire::PythonPacket>& ended() const { return ended_; }
   const std::optional<Error>& lost() const { return lost_; }
+  // Whether the kernel has ended a process of it for lack of memory.
+  bool is_exhausted() const { return memory_ != nullptr && memory_->is_exhausted(); }
 
   void on_begun(Descriptor process) override;
   void on_ended(const wire::PythonPacket& packet) override;
@@ -89,6 +92,7 @@ class Process final : public Guest, public std::enable_shared_from_this<Process>
   template <class Next>
   void wait(Stream& stream, Stream::wait_type what, Next next);
   void signal(int number);
+  void go_on(Result<std::shared_ptr<MemoryGroup>> group);
   bool is_gone() const { return ended_ || lost_; }
 
   exec::Core& core_;
@@ -96,6 +100,8 @@ class Process final : public Guest, public std::enable_shared_from_this<Process>
   const std::shared_ptr<Channels> channels_;
   std::uint64_t number_ = 0;
   Descriptor handle_;  // A pidfd, once it is known.
+  std::shared_ptr<MemoryGroup> memory_;
+  bool is_bounded_ = false;  // By that, where there are groups; before then it is told nothing.
   User* user_ = nullptr;
   std::string head_;
   std::string_view input_;

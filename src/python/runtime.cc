@@ -112,6 +112,7 @@ struct Shared {
   const RuntimeOptions options;
   net::BlockingPool& disk;
   std::shared_ptr<Undertaker> undertaker;
+  const std::shared_ptr<MemoryGroups> groups = std::make_shared<MemoryGroups>();
   const Folders folders;
   std::uint64_t calls_per_core = 1;
   std::vector<std::unique_ptr<CoreState>> states;  // By core index; each its core's.
@@ -177,7 +178,8 @@ class PythonTemplate final : public exec::Template,
     }
     Pools& all = shared_->states.at(core.index())->pools;
     CANOPY_TRY_VOID(all.make_room());
-    auto zygote = std::make_shared<Zygote>(core, shared_->disk, shared_->undertaker, function);
+    auto zygote =
+        std::make_shared<Zygote>(core, shared_->disk, shared_->undertaker, shared_->groups, function);
     zygote->start(shared_->plan(interpreter_, made_, function), shared_->setup(function));
     pool = std::make_shared<ProcessPool>(core, std::move(zygote), shared_->keep_options(function));
     all.add(pool);
@@ -199,7 +201,7 @@ class PythonTemplate final : public exec::Template,
 
 // Starts a warmed process once, and ends it: whether the function can be imported.
 Result<void> try_import(const Shared& shared, const LaunchPlan& plan, const std::string& setup) {
-  CANOPY_TRY(const Launched launched, launch(plan));
+  CANOPY_TRY(const Launched launched, launch(plan, shared.groups.get()));
   const int control = launched.control.get();
   const auto say = [&]() -> Result<void> {
     if (send(control, setup.data(), setup.size(), MSG_NOSIGNAL) < 0) {

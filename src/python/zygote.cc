@@ -1,5 +1,6 @@
 #include "python/zygote.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -17,6 +18,7 @@ namespace {
 constexpr std::size_t packet_bytes_max = 64 * KiB;
 constexpr int packets_per_round = 64;
 constexpr std::size_t descriptors_max = 4;
+constexpr std::uint64_t kernel_bytes = 16 * MiB;  // Of page tables, stacks and sockets of a call.
 
 // One packet, and the descriptor that came with it.
 struct Packet {
@@ -97,18 +99,20 @@ std::string setup_packet(const Function& function, const SetupOptions& options) 
 }
 
 Zygote::Zygote(exec::Core& core, net::BlockingPool& disk, std::shared_ptr<Undertaker> undertaker,
-               Function function)
+               std::shared_ptr<MemoryGroups> groups, Function function)
     : core_(core),
       disk_(disk),
       undertaker_(std::move(undertaker)),
+      groups_(std::move(groups)),
       function_(std::move(function)),
       control_(core.io()) {}
 
 Zygote::~Zygote() { bury(); }
 
 void Zygote::start(LaunchPlan plan, std::string setup) {
+  memory_bytes_max_ = plan.sandbox.memory_bytes;
   const auto work = [self = shared_from_this(), plan = std::move(plan), setup = std::move(setup)] {
-    auto launched = std::make_shared<Result<Launched>>(launch(plan));
+    auto launched = std::make_shared<Result<Launched>>(launch(plan, self->groups_.get()));
     self->core_.post([self, launched, setup] { self->adopt(std::move(*launched), setup); });
   };
   if (!disk_.post(work)) {
@@ -121,6 +125,7 @@ void Zygote::start(LaunchPlan plan, std::string setup) {
 void Zygote::adopt(Result<Launched> launched, const std::string& setup) {
   if (launched) {
     process_ = launched->process;
+    memory_ = std::move(launched->memory);
     undertaker_->add(process_);
   }
   if (state_ == State::ended) return bury();
@@ -248,6 +253,23 @@ void Zygote::end(const Error& why) {
 void Zygote::forget(std::uint64_t number) {
   guests_.erase(number);
   end_if_idle();
+}
+
+// Pages that it shares with the warmed process count as its own once it writes to them. What that says of its
+// size is believed up to what it may have.
+void Zygote::bound(const Descriptor& process,
+                   std::function<void(Result<std::shared_ptr<MemoryGroup>>)> done) {
+  const std::uint64_t bytes = function_.limits.memory_bytes + function_.limits.tmp_bytes +
+                              std::min(resident_bytes_, memory_bytes_max_) + kernel_bytes;
+  const auto handle = std::make_shared<Descriptor>(fcntl(process.get(), F_DUPFD_CLOEXEC, 0));
+  const bool posted = disk_.post([groups = groups_, &core = core_, handle, bytes, done] {
+    auto group = groups->enter(*handle, bytes);
+    core.post([group = std::move(group), done] { done(group); });
+  });
+  if (!posted) {
+    done(fail(Code::unavailable,
+              "too much work waits to bound the memory of one more process; try again shortly"));
+  }
 }
 
 void Zygote::end_soon() {

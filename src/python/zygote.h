@@ -25,6 +25,7 @@
 #include "net/blocking_pool.h"
 #include "net/descriptor_stream.h"
 #include "python/child.h"
+#include "python/memory_groups.h"
 #include "python/undertaker.h"
 #include "wire/python_frames.h"
 
@@ -56,7 +57,7 @@ std::string setup_packet(const Function& function, const SetupOptions& options);
 class Zygote final : public std::enable_shared_from_this<Zygote> {
  public:
   Zygote(exec::Core& core, net::BlockingPool& disk, std::shared_ptr<Undertaker> undertaker,
-         Function function);
+         std::shared_ptr<MemoryGroups> groups, Function function);
   ~Zygote();
   Zygote(const Zygote&) = delete;
   Zygote& operator=(const Zygote&) = delete;
@@ -75,6 +76,10 @@ class Zygote final : public std::enable_shared_from_this<Zygote> {
   // which stay the caller's. When ready.
   std::uint64_t begin(Guest& guest, int call, int log);
   void forget(std::uint64_t number);
+  // Has all that a call's process holds bounded, together with what it will start; then calls `done`, soon or
+  // at once: with nothing where there are no groups of memory.
+  //   unavailable  too much other work waits
+  void bound(const Descriptor& process, std::function<void(Result<std::shared_ptr<MemoryGroup>>)> done);
 
   // Ends it, and all its calls.
   void end(const Error& why);
@@ -108,11 +113,14 @@ class Zygote final : public std::enable_shared_from_this<Zygote> {
   exec::Core& core_;
   net::BlockingPool& disk_;
   const std::shared_ptr<Undertaker> undertaker_;
+  const std::shared_ptr<MemoryGroups> groups_;
   const Function function_;
   State state_ = State::starting;
   std::optional<Error> error_;
   Stream control_;
   pid_t process_ = 0;
+  std::shared_ptr<MemoryGroup> memory_;
+  std::uint64_t memory_bytes_max_ = 0;
   std::uint64_t resident_bytes_ = 0;
   std::uint64_t last_number_ = 0;
   std::map<std::uint64_t, Guest*> guests_;

@@ -71,6 +71,43 @@ def test_memory_bombs(server):
         expect_error(called(server, f"memory-{name}", body), 502, "limit", "64MiB")
 
 
+def has_control_groups():
+    """Whether a server that runs as this user may make a group that counts memory."""
+    return any(os.access(folder, os.W_OK) for folder in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/cgroup.subtree_control"))
+
+
+def test_memory_of_many_processes(server):
+    """Each has half of what one may have, and all hold it at once: six would be three times too much."""
+    if not has_control_groups():
+        raise Skip("no control group can be made here")
+    body = ("children = []\n"
+            "for _ in range(6):\n"
+            "  r, w = os.pipe()\n"
+            "  children.append(os.fork())\n"
+            "  if children[-1] == 0:\n"
+            "    a = b'x' * (32 << 20)\n"
+            "    os.write(w, b'x')\n"
+            "    time.sleep(60)\n"
+            "  os.close(w)\n"
+            "  os.read(r, 1)\n"
+            "return sum(os.waitpid(child, os.WNOHANG)[0] == 0 for child in children)")
+    with deployed(server, "many", body), deployed(server, "beside-many", "return len(bytearray(48 << 20))"):
+        for _ in range(4):
+            reply = server.call("hostile/py-many", b"")
+            if reply.status == 200:
+                expect(int(reply.body) < 6, f"six processes live and hold 32 MiB each where 64 MiB is the limit: {reply}")
+            else:
+                expect_error(reply, 502, "limit", "64MiB")
+            reply = server.call("hostile/py-beside-many", b"")
+            expect(reply.status == 200 and int(reply.body) == 48 << 20, f"its neighbour: {reply}")
+
+
+def test_memory_of_processes_that_share_with_nobody(server):
+    """One process that is within its own limit, and a /tmp that is within its own: a call may have both."""
+    body = "a = bytearray(40 << 20)\nopen('/tmp/a', 'wb').write(bytes(3 << 20))\nreturn len(a)"
+    expect(int(answer(server, "both", body)) == 40 << 20, "")
+
+
 def test_descriptors(server):
     expect_error(called(server, "files", "a = []\nwhile True: a.append(open('/dev/null'))"), 502, "limit", "files")
 

@@ -96,8 +96,15 @@ void LocalCallLog::append(DurableCall call, Done<Accepted> done) {
   DurableCall& kept = head->call;
   kept.queued = clock_.wall_now();
   const std::size_t bytes = memory_bytes(*head) + operation_bytes;
+  const bool has_file = kept.input.size() > options_.inline_bytes_max;
   {
     const std::lock_guard lock(asked_mutex_);
+    if (has_file && file_waits_) {
+      return done(
+          fail(Code::unavailable,
+               "the call cannot be kept on the disk now: outputs of others wait for it to be written to",
+               Stage::queue));
+    }
     if (unwritten_bytes_ + bytes > options_.unwritten_bytes_max) {
       return done(
           fail(Code::exhausted, "too much is on its way to the disk; try again shortly", Stage::queue));
@@ -110,7 +117,6 @@ void LocalCallLog::append(DurableCall call, Done<Accepted> done) {
   }
   if (!held) return done(tl::unexpected(std::move(held).error()));
   head->input = body_of(kept.input);
-  const bool has_file = kept.input.size() > options_.inline_bytes_max;
   if (has_file) head->input.file = file_name();
   const auto hand_over = [this, head, done, bytes] {
     if (auto pushed = push(AppendOp{.head = head, .done = done}, bytes); !pushed) {
@@ -251,14 +257,17 @@ void LocalCallLog::complete(const Lease& lease, Outcome outcome, Done<void> done
   if (!has_file) return hand_over();
   // While the disk is full it waits here, and with it the thread: nothing large could be written anyway.
   write_beside([this, op, hand_over] {
-    std::unique_lock lock(asked_mutex_, std::defer_lock);
-    while (!store_bodies(*op)) {
-      lock.lock();
-      const bool stopping =
-          file_asked_.wait_for(lock, std::chrono::milliseconds(250), [this] { return stopping_; });
-      lock.unlock();
-      if (stopping) return op->done(tl::unexpected(stopped_error()));
+    bool stopping = false;
+    while (!stopping && !store_bodies(*op)) {
+      std::unique_lock lock(asked_mutex_);
+      file_waits_ = true;
+      stopping = file_asked_.wait_for(lock, std::chrono::milliseconds(250), [this] { return stopping_; });
     }
+    {
+      const std::lock_guard lock(asked_mutex_);
+      file_waits_ = false;
+    }
+    if (stopping) return op->done(tl::unexpected(stopped_error()));
     hand_over();
   });
 }

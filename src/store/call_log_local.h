@@ -196,6 +196,7 @@ class LocalCallLog final : public CallLog {
   std::vector<CallOp> ops_;  // This and what follows: guarded by asked_mutex_.
   std::size_t unwritten_bytes_ = 0;
   std::deque<std::function<void()>> file_work_;
+  bool file_waits_ = false;  // What its thread writes is refused by the disk, and tried again.
   std::condition_variable file_asked_;
   std::size_t file_busy_ = 0;
   bool stopping_ = false;

@@ -1,10 +1,15 @@
 // What only a log on a disk has to show: that it is there after the process is not, that damage is noticed,
 // and that a disk which fails for a while is no end.
 
+#include <atomic>
+#include <future>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 
 #include "store/call_log_fixture.h"
 #include "store/child.h"
@@ -243,6 +248,51 @@ TEST_P(OnAFailingDisk, AppendsAreRefusedAndAllGoesOnWhenItWorksAgain) {
   const auto log = open_at(folder.path(), clock);
   for (const CallId id : acknowledged) EXPECT_TRUE(log->find(id));
   EXPECT_EQ(log->stats().waiting_count, 1U);
+}
+
+// No more files can be opened while it lives, by anything in this process.
+class NoFiles {
+ public:
+  NoFiles() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit none{.rlim_cur = 0, .rlim_max = before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoFiles() { setrlimit(RLIMIT_NOFILE, &before_); }
+  NoFiles(const NoFiles&) = delete;
+  NoFiles& operator=(const NoFiles&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST(SqliteCallLog, ALargeCallIsRefusedWhileALargeResultWaitsForTheDisk) {
+  const TempFolder folder = quick_folder();
+  const auto log = open_at(folder.path());
+  const CallId first = append(*log, call_of("demo/hello"))->id;
+  const auto leased = lease_one(*log);
+  ASSERT_TRUE(leased);
+  const std::string large(1 << 20, 'x');
+  DurableCall call = call_of("demo/hello");
+  call.input = large;
+  std::promise<bool> recorded;
+  std::atomic<int> refused_count = 0;
+  {
+    const NoFiles fault;
+    log->complete(leased->lease(), good_outcome(system_clock(), large),
+                  [&](const Result<void>& result) { recorded.set_value(result.has_value()); });
+    // Those that come before the result has been tried stand behind it.
+    for (int i = 0; i < 2000 && refused_count == 0; ++i) {
+      log->append(call, [&](const Result<Accepted>& result) {
+        if (!result && result.error().code == Code::unavailable) ++refused_count;
+      });
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    EXPECT_GT(refused_count, 0);
+  }
+  EXPECT_TRUE(recorded.get_future().get());
+  EXPECT_EQ(log->result(first)->output, large);
+  EXPECT_TRUE(append(*log, call));
 }
 
 INSTANTIATE_TEST_SUITE_P(Faults, OnAFailingDisk, testing::Values(SQLITE_FULL, SQLITE_IOERR_FSYNC),

@@ -19,7 +19,9 @@ calls::DispatcherOptions dispatcher_options(const Options& options) {
   const auto workers = parse_workers(options.workers);
   if (workers && workers->max > 0)
     in_flight_max = std::min(in_flight_max, workers->max * options.worker_slots);
-  return {.in_flight_max = static_cast<std::size_t>(in_flight_max), .run_time_max = options.call_timeout_max};
+  return {.in_flight_max = static_cast<std::size_t>(in_flight_max),
+          .lease_time = options.call_lease,
+          .run_time_max = options.call_timeout_max};
 }
 
 calls::CallbackOptions callback_options(const Options& options) {

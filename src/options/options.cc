@@ -298,6 +298,13 @@ void add_durable_rows(Options& o, std::vector<OptionRow>& rows) {
                   "Durable calls that run at once.", durable});
   rows.push_back({"call-losses", "N", CountSetting{.count = &o.call_losses_max, .min = 1, .max = 1000},
                   "A durable call that its worker did not survive so often fails for good.", durable});
+  rows.push_back(
+      {"call-lease", "DURATION",
+       DurationSetting{
+           .duration = &o.call_lease, .min = std::chrono::seconds(5), .max = std::chrono::minutes(10)},
+       "How long after its server has died or hangs a durable call runs again, on another of the "
+       "same Redis; longer than their clocks differ and than Redis is away for a moment.",
+       durable});
   rows.push_back({"call-age-max", "DURATION",
                   DurationSetting{.duration = &o.call_age_max, .min = a_second, .max = a_year},
                   "A durable call that has not ended by then fails, wherever it waits.", durable});

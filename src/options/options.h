@@ -117,6 +117,7 @@ struct Options {
   std::uint64_t calls_queue_max = 2'000'000;
   std::uint64_t calls_running_max = 1024;
   std::uint64_t call_losses_max = 5;
+  Duration call_lease = std::chrono::seconds(30);
   Duration call_age_max = std::chrono::hours(24);
   Duration result_ttl = std::chrono::hours(24);
   std::string callback_secret;

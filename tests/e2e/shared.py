@@ -12,7 +12,8 @@ from redis_server import RedisServer  # noqa: E402  (It is beside the folders of
 
 def two_servers(world):
     store = RedisServer(world.fresh_folder("redis"))
-    return store, world.own_server(f"--store={store.url}"), world.own_server(f"--store={store.url}")
+    flags = (f"--store={store.url}", "--call-lease=5s")
+    return store, world.own_server(*flags), world.own_server(*flags)
 
 
 def deploy_echo(world, server, other):

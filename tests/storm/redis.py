@@ -29,7 +29,8 @@ def redis(arguments, folder):
     servers = []
     for name in ("first", "second"):
         (folder / name).mkdir()
-        servers.append(Server(arguments.canopy, folder / name, f"--store={store.url}", "--call-losses=100"))
+        servers.append(Server(arguments.canopy, folder / name, f"--store={store.url}", "--call-losses=100",
+                              "--call-lease=5s"))
         servers[-1].start()
     servers[0].deploy(EXAMPLES / "echo", "storm/echo")
     wait_until("the function at the other", lambda: servers[1].ask("POST", "/function/storm/echo", body=b"")[0] == 200)

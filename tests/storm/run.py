@@ -20,6 +20,7 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 
 import crowd
 import disks
@@ -51,8 +52,9 @@ def main():
         if name not in known:
             sys.exit(f"no scenario {name}; there are {', '.join(known)}")
         folder = pathlib.Path(tempfile.mkdtemp(prefix=f"canopy-{name}-"))
+        begun = time.monotonic()
         known[name](arguments, folder)
-        sys.stdout.flush()
+        print(f"  {name}: {time.monotonic() - begun:.0f} s", flush=True)
         shutil.rmtree(folder)
 
 

@@ -76,7 +76,7 @@ def find_ended(server, call, record, until):
     return record
 
 
-def audit(server, ledger, patience):
+def audit(server, ledger, patience, may_lose=False):
     check(not ledger.broken, ledger.broken)
     for key, ids in ledger.ids.items():
         check(len(ids) == 1, f"key {key} names {len(ids)} calls: {ids}")
@@ -118,5 +118,6 @@ def audit(server, ledger, patience):
           f"{starts[-1]:.2f} s")
     print(f"  acknowledged and lost {lost}, more than one call for a key {double}, stuck {stuck}, "
           f"wrong result {wrong}, failed {failed}")
-    check(lost + double + stuck + wrong + failed == 0, "the ledger does not add up")
-    check(len(ledger.ids) > 0 and all(key in seen for key in ledger.ids), "a key that was acknowledged is in no record")
+    check(double + stuck + wrong + failed + (0 if may_lose else lost) == 0, "the ledger does not add up")
+    found = sum(key in seen for key in ledger.ids)
+    check(found > 0 and found + lost == len(ledger.ids), "a key that was acknowledged is in no record")

@@ -10,7 +10,7 @@ crowd (100 users, one of whom asks for ten times its quota), workers (the storm,
 worker-poison, worker-stop (SIGSTOP of a worker; none outlives its server), resize (more and fewer workers under
 load, no call fails), redis (two servers and the Redis they share, each killed and stopped under load), nodes (the storm,
 with workers that joined killed and stopped, and calls pushed and pulled in turn). All of them, if none is named;
-`--seconds=600 storm`, `--seconds=600 --worker-seconds=600 workers` and `--seconds=600 --node-seconds=600 nodes` are the
+`--seconds=600 storm`, `--seconds=600 redis`, `--seconds=600 --worker-seconds=600 workers` and `--seconds=600 --node-seconds=600 nodes` are the
 long ones.
 
 Ends with 0 where every promise held, and prints the ledger's sums."""
@@ -38,6 +38,8 @@ def main():
     parser.add_argument("--tails", type=int, default=12)
     parser.add_argument("--worker-seconds", type=float, default=6, help="at most so long of the storm over workers")
     parser.add_argument("--node-seconds", type=float, default=8, help="at most so long of the storm over nodes")
+    parser.add_argument("--redis-sync", choices=("always", "everysec"), default="always",
+                        help="when Redis syncs its file; with everysec calls that are lost are counted, and no fault")
     parser.add_argument("--waves", type=int, default=1, help="of load, for the scaler")
     parser.add_argument("--crowd-seconds", type=float, default=10, help="how long the others are watched, without the greedy one and with it")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))

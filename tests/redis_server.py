@@ -79,7 +79,7 @@ class RedisServer:
         raise RuntimeError(f"redis-server does not start: see {self.folder}/redis.log")
 
     def _answers(self, port):
-        until = time.monotonic() + 30
+        until = time.monotonic() + 300  # A large file takes long to read; who has no port ends at once.
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 with socket.create_connection(("127.0.0.1", port), 1) as asking:

@@ -162,11 +162,26 @@ void Caller::fill(Running& running, net::HttpExchange& exchange, const wire::Rou
   for (const auto& [name, value] : request.headers) {
     if (!is_hop_by_hop(name) && !is_our_key(name, value)) call.headers.push_back({name, value});
   }
+  trace(running);
   if (!watch_planned_) {
     watch_planned_ = true;
     watch_alarm_.set(call.queued + unwatched_time, [this] { watch_clients(); });
   }
   publish_start(running);
+}
+
+// What the function asks of others belongs beneath its run.
+void Caller::trace(Running& running) {
+  if (platform_.traces == nullptr || !platform_.traces->is_sampled(running.call.id, running.trace)) return;
+  running.context = trace::run_context(running.call.id, running.call.attempt, running.trace);
+  std::erase_if(running.call.headers,
+                [](const HeaderView& header) { return wire::same_word(header.name, trace_header); });
+  running.call.headers.push_back({trace_header, running.context});
+}
+
+void Caller::tell(const Running& running, const Record& record, bool durable) {
+  if (platform_.traces == nullptr || !platform_.traces->is_sampled(record.id, running.trace)) return;
+  platform_.traces->add(trace::ended_call(record, durable));
 }
 
 // Its log is seen as it is written, by who follows.
@@ -284,6 +299,7 @@ void Caller::settle(Running& running) {
   Record record = make_record(running, reply, running.output_bytes);
   record.status = reply.status;
   record.error = std::move(reply.error);
+  tell(running, record, false);
   if (platform_.feed.is_followed()) {
     platform_.feed.publish(
         {.kind = Happening::Kind::call_ended, .function = record.function, .call = record.id, .text = {}},

@@ -81,6 +81,8 @@ class Caller {
   net::Task<bool> look_again();
   Running* begin(const calls::Work& work, calls::RunEnd& end);
   void publish_start(Running& running);
+  void trace(Running& running);
+  void tell(const Running& running, const Record& record, bool durable);
   void end(const calls::Work& work, Running& running, Reply& reply, calls::RunEnd& end);
   net::Task<void> make_ready(Running& running);
   void stop(Running& running, std::string_view why);

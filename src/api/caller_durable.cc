@@ -103,6 +103,7 @@ Running* Caller::begin(const calls::Work& work, calls::RunEnd& end) {
   call.input = asked.input;
   call.log = &running.log;
   for (const Header& header : asked.headers) call.headers.push_back({header.name, header.value});
+  trace(running);
   table_.begin_call(*version, now);
   publish_start(running);
   for (Protocol* const protocol : platform_.protocols) protocol->on_begun(asked.id, asked.function);
@@ -146,7 +147,10 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
   } else {
     outcome.output = std::move(reply.raised);
   }
-  if (!end.busy) platform_.records.add(core_.index(), std::move(record));
+  if (!end.busy) {
+    tell(running, record, true);
+    platform_.records.add(core_.index(), std::move(record));
+  }
   entry.places->give(core_.index());
   if (version.owner != nullptr) {
     version.owner->leave(core_.index(), core_.clock().now(), log_bytes, output_bytes);

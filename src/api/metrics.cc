@@ -184,6 +184,13 @@ void add_durable(Text& text, const Report& report) {
   one("canopy_durable_failing", "gauge", "1 while the disk does not take the log.", log.failing ? 1 : 0);
 }
 
+void add_traces(Text& text, const Report& report) {
+  text.family("canopy_traces_total", "counter",
+              "Calls that a collector of traces was told of, or never will be.");
+  text.sample("outcome=\"exported\"", report.traces.exported_count);
+  text.sample("outcome=\"dropped\"", report.traces.dropped_count);
+}
+
 void add_workers(Text& text, const Report& report) {
   text.family("canopy_workers", "gauge", "Worker processes, by state.");
   for (const NodeState state :
@@ -218,6 +225,7 @@ std::string metrics_text(const Report& report, std::string_view program_version)
   if (report.late_count == 0) add_calls(text, report);
   add_cores(text, report);
   add_durable(text, report);
+  add_traces(text, report);
   add_workers(text, report);
   text.family("canopy_cores_late", "gauge",
               "Cores that did not answer in time: their metrics, and all sums over cores, are left out now.");

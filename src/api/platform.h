@@ -27,6 +27,7 @@
 #include "store/call_log.h"
 #include "store/catalog.h"
 #include "store/records.h"
+#include "trace/exporter.h"
 
 namespace canopy::api {
 
@@ -54,6 +55,7 @@ struct Platform {
   std::mutex deploying{};              // Held while a function becomes current, or a user is removed.
   store::CallLog* call_log = nullptr;  // Set before the cores run, as is the next.
   DurableEngine* durable = nullptr;
+  trace::Exporter* traces = nullptr;  // Null where nobody is told of calls.
   scale::Fleet* fleet = nullptr;      // Null where calls run in this process.
   scale::Cluster* cluster = nullptr;  // Null where no worker can join.
   std::vector<exec::Core*> cores{};

@@ -47,6 +47,7 @@ net::Task<Report> make_report(const Here& here) {
   report.deployed_count = here.platform.catalog.snapshot()->functions.size();
   report.record_count = here.platform.records.size();
   report.durable = here.platform.call_log->stats();
+  if (here.platform.traces != nullptr) report.traces = here.platform.traces->stats();
   report.follower_count = here.platform.feed.follower_count();
   report.uptime = here.platform.clock.now() - here.platform.started;
   report.now = here.platform.clock.wall_now();

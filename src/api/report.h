@@ -12,6 +12,7 @@
 #include "net/task.h"
 #include "policy/dispatch.h"
 #include "store/call_log.h"
+#include "trace/exporter.h"
 
 namespace canopy::api {
 
@@ -32,6 +33,7 @@ struct Report {
   std::size_t late_count = 0;                      // Cores that did not answer, and are not among them.
   std::map<FunctionName, CallCounters> functions;  // Over all cores; empty where one is late.
   store::CallLogStats durable;
+  trace::ExporterStats traces;
   std::size_t deployed_count = 0;
   std::size_t record_count = 0;
   std::size_t follower_count = 0;

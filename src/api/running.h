@@ -39,6 +39,7 @@ struct Running {
   Reply reply;  // Less what went to the client.
   std::uint64_t output_bytes = 0;
   std::string own_trace;
+  std::string context;  // The traceparent that the function is given, where it is another one.
 
  private:
   friend class RunningCalls;

@@ -134,6 +134,7 @@ struct Server::Impl {
   std::unique_ptr<store::CallLog> call_log;
   const std::vector<std::unique_ptr<Protocol>> protocols;
   store::Records records;
+  std::unique_ptr<trace::Exporter> traces;
   Feed feed;
   Ledger ledger;
   PlacesByName places;
@@ -161,6 +162,21 @@ struct Server::Impl {
   bool stopped = false;
 };
 
+// Null where nobody is to be told.
+Result<std::unique_ptr<trace::Exporter>> make_exporter(const Options& options, const std::string& version) {
+  if (options.otlp_endpoint.empty()) return nullptr;
+  CANOPY_TRY_VOID(trace::check_endpoint(options.otlp_endpoint));
+  trace::ExporterOptions made{.endpoint = options.otlp_endpoint,
+                              .every = options.otlp_every,
+                              .program_version = version,
+                              .instance = options.listen};
+  if (!options.otlp_header.empty()) {
+    CANOPY_TRY(net::HttpHeader header, trace::parse_header(options.otlp_header));
+    made.headers.push_back(std::move(header));
+  }
+  return std::make_unique<trace::Exporter>(std::move(made));
+}
+
 Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes) {
   CANOPY_TRY_VOID(open_stores(options, clock, catalog, call_log));
   CANOPY_TRY(place, read_place(options));
@@ -179,6 +195,7 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
                   });
   CANOPY_TRY(runtimes, make_runtimes({options, core_pointers, *disk, *catalog, clock, fleet, cluster}));
   templates.emplace(runtimes, *disk, *compile, clock);
+  CANOPY_TRY(traces, make_exporter(options, program_version));
   platform.reset(new Platform{.options = options,
                               .clock = clock,
                               .program_version = program_version,
@@ -194,6 +211,7 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
                               .ledger = ledger,
                               .feed = feed,
                               .place = place,
+                              .traces = traces.get(),
                               .cores = core_pointers,
                               .gateways = {},
                               .started = clock.now()});
@@ -386,6 +404,7 @@ void Server::Impl::stop() {
   }
   for (exec::Core* const core : core_pointers) core->stop();
   threads.clear();
+  if (traces) traces->stop();
   for (Protocol* const protocol : platform->protocols) protocol->stop();
   for (const auto& lane : lanes) ledger.put(lane->gateway.caller().meter().take(clock.wall_now()));
   // Their last work refers to what is destroyed after them; and what the disk pool finds not to be compiled

@@ -34,6 +34,14 @@ std::string status_text(const Json& call) {
   return status == 0 ? "" : std::to_string(status);
 }
 
+// What it waited and what it ran, one line as long as any other: "....######". "" where it did neither.
+std::string timeline(double waited, double ran) {
+  constexpr double width = 40;
+  if (waited < 0 || ran < 0 || waited + ran <= 0) return "";
+  const auto before = static_cast<std::size_t>(width * waited / (waited + ran) + 0.5);
+  return std::string(before, '.') + std::string(static_cast<std::size_t>(width) - before, '#');
+}
+
 void print_call(const Json& call, Terminal& terminal) {
   const auto line = [&terminal](std::string_view name, const std::string& value) {
     if (value.empty()) return;
@@ -56,6 +64,7 @@ void print_call(const Json& call, Terminal& terminal) {
   line("waited", short_seconds(number_field(usage, "queue_seconds")));
   line("ran", short_seconds(number_field(usage, "run_seconds")) + ", on a core " +
                   short_seconds(number_field(usage, "cpu_seconds")));
+  line("timeline", timeline(number_field(usage, "queue_seconds"), number_field(usage, "run_seconds")));
   line("memory", short_size(count_field(usage, "memory_bytes")));
   line("start", flag_field(usage, "cold") ? "cold" : "warm");
   line("input", short_size(count_field(call, "input_bytes")));

@@ -285,6 +285,18 @@ void add_machine_rows(Options& o, std::vector<OptionRow>& rows) {
                   "Memory for what is remembered of calls, their logs included.", records});
 }
 
+void add_trace_rows(Options& o, std::vector<OptionRow>& rows) {
+  constexpr std::string_view traces = "Traces";
+  rows.push_back({"otlp-endpoint", "URL", &o.otlp_endpoint,
+                  "A collector of OpenTelemetry that is told of calls, by OTLP over HTTP with JSON "
+                  "(http://127.0.0.1:4318); empty: none.",
+                  traces});
+  rows.push_back({"otlp-header", "TEXT", &o.otlp_header,
+                  "A header of each request to it: 'Authorization: Bearer ...'.", traces});
+  rows.push_back({"otlp-every", "N", CountSetting{.count = &o.otlp_every, .min = 1, .max = 1'000'000'000},
+                  "It is told of one call in so many, and of those whose traceparent asks for it.", traces});
+}
+
 void add_durable_rows(Options& o, std::vector<OptionRow>& rows) {
   constexpr std::string_view durable = "Durable calls";
   constexpr Duration a_second = std::chrono::seconds(1);
@@ -336,6 +348,7 @@ std::vector<OptionRow> option_rows(Options& options) {
   add_container_rows(options, rows);
   add_worker_rows(options, rows);
   add_machine_rows(options, rows);
+  add_trace_rows(options, rows);
   add_durable_rows(options, rows);
   return rows;
 }

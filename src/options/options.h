@@ -112,6 +112,11 @@ struct Options {
   std::uint64_t records_max = 100'000;
   std::uint64_t records_bytes_max = 256 * MiB;
 
+  // Traces
+  std::string otlp_endpoint;
+  std::string otlp_header;
+  std::uint64_t otlp_every = 1;
+
   // Durable calls
   std::uint64_t calls_waiting_max = 10'000'000;
   std::uint64_t calls_queue_max = 2'000'000;

@@ -13,7 +13,7 @@ def storm(arguments, folder):
     server.start()
     server.deploy(EXAMPLES / "echo", "storm/echo")
     ledger, stop = Ledger(), threading.Event()
-    clients = [threading.Thread(target=submit_until, args=(stop, server, ledger, number, arguments.seed))
+    clients = [threading.Thread(target=submit_until, args=(stop, server, ledger, number, arguments.seed), daemon=True)
                for number in range(arguments.clients)]
     for client in clients:
         client.start()

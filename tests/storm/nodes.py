@@ -53,7 +53,7 @@ def nodes_storm(arguments, folder):
     wait_until("three nodes are ready", lambda: len(ready_nodes(server)) == 3, patience=300)
     server.json("PUT", "/v1/dispatch", body=b'{"mode": "push"}')
     ledger, stop, kills, stops = Ledger(), threading.Event(), 0, 0
-    clients = [threading.Thread(target=submit_until, args=(stop, server, ledger, number, arguments.seed))
+    clients = [threading.Thread(target=submit_until, args=(stop, server, ledger, number, arguments.seed), daemon=True)
                for number in range(arguments.clients)]
     for client in clients:
         client.start()

@@ -36,7 +36,7 @@ def redis(arguments, folder):
     wait_until("the function at the other", lambda: servers[1].ask("POST", "/function/storm/echo", body=b"")[0] == 200)
     ledger, stop = Ledger(), threading.Event()
     clients = [threading.Thread(target=submit_until,
-                                args=(stop, Either(servers, number), ledger, number, arguments.seed))
+                                args=(stop, Either(servers, number), ledger, number, arguments.seed), daemon=True)
                for number in range(arguments.clients)]
     for client in clients:
         client.start()

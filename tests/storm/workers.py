@@ -32,7 +32,7 @@ def workers_storm(arguments, folder):
     server.start()
     server.deploy(EXAMPLES / "echo", "storm/echo")
     ledger, stop, kills = Ledger(), threading.Event(), 0
-    clients = [threading.Thread(target=submit_until, args=(stop, server, ledger, number, arguments.seed))
+    clients = [threading.Thread(target=submit_until, args=(stop, server, ledger, number, arguments.seed), daemon=True)
                for number in range(arguments.clients)]
     for client in clients:
         client.start()

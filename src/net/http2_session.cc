@@ -155,6 +155,7 @@ void Http2Session::close(std::int32_t id) {
 }
 
 bool Http2Session::receive(std::string_view bytes) {
+  is_busy_ = true;
   const auto read =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   is_busy_ = false;

@@ -1,12 +1,14 @@
 #include "net/http2_session.h"
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "net/connection.h"
 #include "net/http2_raw_client.h"
 #include "net/loopback.h"
 
@@ -328,6 +330,34 @@ TEST(Http2, CutsOffAClientThatResetsFasterThanHandlersEnd) {
     if (go_on) go_on();
   }
   ASSERT_TRUE(loopback.until([&] { return loopback.server->connection_count() == 0; }));
+}
+
+// nghttp2 may not be asked for more from what it calls itself.
+TEST(Http2, SendsNothingWhileItReads) {
+  Loopback loopback(echo);
+  const auto core = std::make_shared<ServerCore>(
+      loopback.io, Loopback::default_options(), loopback.clock,
+      [](const HttpRequest&) -> Result<std::uint64_t> { return 10; }, echo, nullptr, Duration::zero());
+  std::string out;
+  int woken_count = 0;
+  bool reads = false;
+  Http2Session session(core, "127.0.0.1:1", [&] {
+    ++woken_count;
+    EXPECT_FALSE(reads);
+  });
+  constexpr std::string_view frames(
+      "\0\0\0\4\0\0\0\0\0"
+      "\0\0\6\1\4\0\0\0\1\x83\x86\x84\x41\1h"  // POST / of the authority "h"
+      "\0\0\13\0\0\0\0\0\1hello world",
+      9 + 15 + 20);
+  reads = true;
+  EXPECT_TRUE(session.receive(http2_preface));
+  EXPECT_TRUE(session.receive(frames));  // One byte more than may be: it is refused here.
+  reads = false;
+  session.fill(out);
+  EXPECT_NE(out.find("larger than the limit of 10B"), std::string::npos);
+  session.stop();
+  EXPECT_EQ(woken_count, 1);  // By what is not part of reading.
 }
 
 TEST(Http2, TellsWhatIsNotHttp2) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 
+#include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -31,6 +32,7 @@ using Memory = std::unique_ptr<BIO, Free<BIO_free>>;
 
 constexpr Duration clocks_differ_max = std::chrono::hours(1);
 constexpr std::size_t host_size_max = 253;
+constexpr std::size_t name_size_max = 64;  // RFC 5280, A.1: ub-common-name.
 
 struct Extended {
   int kind;
@@ -132,19 +134,20 @@ Result<Credentials> make_signed(const Credentials& authority, std::string_view n
 
 // As a certificate names it.
 Result<std::string> host_name(const std::string& host) {
-  const bool is_ipv6 = host.find(':') != std::string::npos;
-  const bool is_ipv4 = host.find_first_not_of("0123456789.") == std::string::npos;
-  const auto fits = [is_ipv6](char c) {
-    const bool digit = '0' <= c && c <= '9';
-    if (is_ipv6) return digit || ('a' <= c && c <= 'f') || ('A' <= c && c <= 'F') || c == ':' || c == '.';
-    return digit || ('a' <= c && c <= 'z') || ('A' <= c && c <= 'Z') || c == '-' || c == '.';
-  };
-  if (host.empty() || host.size() > host_size_max || !std::ranges::all_of(host, fits)) {
-    return fail(Code::invalid, '"' + log_safe(host, 80) +
-                                   "\" is no host; write a name such as faas.example, or an "
-                                   "address such as 10.0.0.1 or fd00::1");
+  std::array<unsigned char, 16> bytes{};
+  if (inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
+      inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1) {
+    return "IP:" + host;
   }
-  return (is_ipv6 || is_ipv4 ? "IP:" : "DNS:") + host;
+  const auto fits = [](char c) {
+    return ('0' <= c && c <= '9') || ('a' <= c && c <= 'z') || ('A' <= c && c <= 'Z') || c == '-' || c == '.';
+  };
+  // Numbers alone are an address that is none.
+  const bool is_name = host.find_first_not_of("0123456789.") != std::string::npos;
+  if (is_name && host.size() <= host_size_max && std::ranges::all_of(host, fits)) return "DNS:" + host;
+  return fail(Code::invalid, '"' + log_safe(host, 80) +
+                                 "\" is no host; write a name such as faas.example, or an "
+                                 "address such as 10.0.0.1 or fd00::1");
 }
 
 }  // namespace
@@ -165,7 +168,9 @@ Result<Credentials> make_server_certificate(const Credentials& authority,
     names += (names.empty() ? "" : ",") + one;
   }
   if (hosts.empty()) return fail(Code::invalid, "a server's certificate needs a host");
-  return make_signed(authority, hosts.front(), now, valid_for,
+  // Clients look at the hosts; the name is for people, and shorter than a host may be.
+  const std::string name = hosts.front().size() <= name_size_max ? hosts.front() : "server";
+  return make_signed(authority, name, now, valid_for,
                      {{NID_ext_key_usage, "serverAuth"}, {NID_subject_alt_name, names}});
 }
 

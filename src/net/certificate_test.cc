@@ -81,6 +81,14 @@ TEST_F(CertificateTest, OfOneAuthorityTrustEachOther) {
   EXPECT_NE(meet(worker_of(ours), "10.0.0.1").find("not trusted"), std::string::npos);
 }
 
+TEST_F(CertificateTest, OfAHostWithALongNameIsGood) {
+  const std::string host = std::string(60, 'a') + "." + std::string(60, 'b') + ".example";
+  const auto server = make_server_certificate(ours, {host}, now(), a_day);
+  ASSERT_TRUE(server) << server.error().message;
+  keep("server", *server);
+  EXPECT_EQ(meet(worker_of(ours), host), "");
+}
+
 TEST_F(CertificateTest, NobodyElseIsTrusted) {
   EXPECT_NE(meet({}).find("peer did not return a certificate"), std::string::npos) << meet({});
   const Credentials others = make("others");
@@ -99,7 +107,8 @@ TEST_F(CertificateTest, NobodyElseIsTrusted) {
 }
 
 TEST_F(CertificateTest, WhatIsNoHostOrNoAuthorityIsRefused) {
-  for (const std::string host : {"", "a b", "a,DNS:b", "email:x", "faas.example\n", "*"}) {
+  for (const std::string host :
+       {"", "a b", "a,DNS:b", "email:x", "faas.example\n", "*", "10.0.0", "999.0.0.1", "fd00::zz", ":::"}) {
     EXPECT_EQ(make_server_certificate(ours, {host}, now(), a_day).error().code, Code::invalid) << host;
   }
   EXPECT_EQ(make_server_certificate(ours, {}, now(), a_day).error().code, Code::invalid);

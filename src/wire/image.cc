@@ -1,5 +1,6 @@
 #include "wire/image.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -18,6 +19,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t files_max = 100'000;
+constexpr auto folders_max = 2;          // Above a file that describes an image, or is a layer.
 constexpr std::size_t words_max = 1000;  // Of a command or an environment.
 constexpr std::size_t word_bytes_max = 64 * KiB;
 constexpr std::size_t description_bytes_max = 4 * MiB;
@@ -48,7 +50,10 @@ Result<std::vector<std::string>> words_of(const json::value* value, std::string_
   std::vector<std::string> words;
   if (value == nullptr || value->is_null()) return words;
   const json::array* const array = value->if_array();
-  if (array == nullptr || array->size() > words_max) return bad(std::string(what) + " is no list of words");
+  if (array == nullptr) return bad(std::string(what) + " is no list of words");
+  if (array->size() > words_max) {
+    return bad(std::string(what) + " has more than " + std::to_string(words_max) + " words");
+  }
   std::size_t bytes = 0;
   for (const json::value& item : *array) {
     if (!item.is_string()) return bad(std::string(what) + " is no list of words");
@@ -84,7 +89,8 @@ class ImageReader {
       const bool is_link = entry->kind == TarEntry::Kind::symlink || entry->kind == TarEntry::Kind::hardlink;
       if (entry->kind != TarEntry::Kind::file && !is_link) continue;
       // Only what describes an image is looked for by name, and that lies at the top or two folders below.
-      if (files_.size() == files_max) continue;
+      const bool is_deep = std::ranges::count(entry->path, '/') > folders_max;
+      if (is_deep || files_.size() == files_max) continue;
       std::string target;
       if (is_link) target = plain_target(entry->path, entry->target, entry->kind).value_or("");
       files_[entry->path] = {.at = reader.position(), .size_bytes = entry->size_bytes, .target = target};

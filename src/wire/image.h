@@ -4,6 +4,7 @@
 //
 // Threads: any.
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>

@@ -81,6 +81,13 @@ TEST(Image, WithoutADescriptionIsARootFileSystem) {
   EXPECT_EQ(image->layers.front().size_bytes, archive.size());
 }
 
+TEST(Image, WhatLiesDeepDescribesNothing) {
+  const std::string manifest = R"([{"Config":"config.json","Layers":["a/b/c/d"]}])";
+  EXPECT_NE(refusal(archive_of({{"manifest.json", manifest}, {"config.json", "{}"}, {"a/b/c/d", "x"}}))
+                .find("speaks of 'a/b/c/d', which is not in it"),
+            std::string::npos);
+}
+
 TEST(Image, LayersThatAreLinksAreFound) {
   std::string archive =
       archive_of({{"config.json", "{}"},

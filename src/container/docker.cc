@@ -46,12 +46,6 @@ tl::unexpected<Error> refused(std::string_view what, const DockerReply& reply) {
               std::string(what) + ": Docker says: " + log_safe(words, 1000));
 }
 
-// A status as of waitpid(), out of the one that shells have.
-int wait_status(std::int64_t status) {
-  const bool is_signal = status > status_of_signal && status <= status_of_signal + SIGRTMAX;
-  return static_cast<int>(is_signal ? status - status_of_signal : (status & 0xff) << 8);
-}
-
 class DockerContainer final : public Started {
  public:
   DockerContainer(const DockerClient& client, std::string id) : client_(client), id_(std::move(id)) {}
@@ -66,7 +60,7 @@ class DockerContainer final : public Started {
                client_.ask("POST", "/containers/" + id_ + "/start", "", ask_timeout));
     if (started.status != 204) return refused("the container cannot be started", started);
     CANOPY_TRY(const DockerReply state, client_.ask("GET", "/containers/" + id_ + "/json", "", ask_timeout));
-    process_ = static_cast<pid_t>(wire::find_number(state.body, "State", "Pid"));
+    process_ = static_cast<pid_t>(wire::find_number(state.body, "State", "Pid").value_or(0));
     if (process_ <= 0) return {};  // It has ended already.
     pidfd_ = Descriptor(
         static_cast<int>(syscall(SYS_pidfd_open, process_, 0)));  // NOLINT(cppcoreguidelines-pro-type-vararg)
@@ -110,7 +104,7 @@ class DockerContainer final : public Started {
     const auto body = end_.poll();
     if (!body) return std::nullopt;
     has_ended_ = true;
-    End end{.status = wait_status(wire::find_number(*body, "StatusCode")), .out_of_memory = false};
+    End end{.status = docker_status(*body), .out_of_memory = false};
     if (end.status != SIGKILL) return end;
     // It knows by whom; it answers within a millisecond or two.
     const auto state = client_.ask("GET", "/containers/" + id_ + "/json", "", look_timeout);
@@ -190,8 +184,15 @@ class DockerEngine final : public Engine {
   }
 
   Result<std::unique_ptr<Started>> start(const Plan& plan) override {
-    CANOPY_TRY(const DockerReply made, client_.ask("POST", "/containers/create?name=canopy-" + plan.id,
-                                                   docker_container(plan, owner_), ask_timeout));
+    const auto create = [&] {
+      return client_.ask("POST", "/containers/create?name=canopy-" + plan.id, docker_container(plan, owner_),
+                         ask_timeout);
+    };
+    CANOPY_TRY(DockerReply made, create());
+    if (made.status == 404) {  // Somebody has pruned Docker's images meanwhile.
+      CANOPY_TRY_VOID(add_image(plan.image, plan.root));
+      CANOPY_TRY(made, create());
+    }
     if (made.status != 201) return refused("the container cannot be made", made);
     auto started = std::make_unique<DockerContainer>(client_, wire::find_text(made.body, "Id"));
     CANOPY_TRY_VOID(started->begin(plan.has_input));
@@ -283,6 +284,13 @@ std::string docker_container(const Plan& plan, const std::string& owner) {
   json.end_object();
   json.end_object();
   return json.take_text();
+}
+
+int docker_status(std::string_view said) {
+  const auto status = wire::find_number(said, "StatusCode");
+  if (!status) return SIGKILL;
+  const bool is_signal = *status > status_of_signal && *status <= status_of_signal + SIGRTMAX;
+  return static_cast<int>(is_signal ? *status - status_of_signal : (*status & 0xff) << 8);
 }
 
 std::unique_ptr<Engine> make_docker_engine(fs::path socket, std::string owner) {

@@ -1,7 +1,5 @@
 #include "wire/json_find.h"
 
-#include <optional>
-
 #include <boost/json/value.hpp>
 
 #include "base/units.h"
@@ -25,9 +23,9 @@ std::string text_of(const json::value* value) {
   return {text.data(), text.size()};
 }
 
-std::int64_t number_of(const json::value* value) {
+std::optional<std::int64_t> number_of(const json::value* value) {
   const std::int64_t* const number = value == nullptr ? nullptr : value->if_int64();
-  return number == nullptr ? 0 : *number;
+  return number == nullptr ? std::nullopt : std::optional(*number);
 }
 
 }  // namespace
@@ -37,14 +35,14 @@ std::string find_text(std::string_view text, std::string_view key) {
   return value ? text_of(member(&*value, key)) : std::string();
 }
 
-std::int64_t find_number(std::string_view text, std::string_view key) {
+std::optional<std::int64_t> find_number(std::string_view text, std::string_view key) {
   const auto value = parse_json(text, limits);
-  return value ? number_of(member(&*value, key)) : 0;
+  return value ? number_of(member(&*value, key)) : std::nullopt;
 }
 
-std::int64_t find_number(std::string_view text, std::string_view outer, std::string_view key) {
+std::optional<std::int64_t> find_number(std::string_view text, std::string_view outer, std::string_view key) {
   const auto value = parse_json(text, limits);
-  return value ? number_of(member(member(&*value, outer), key)) : 0;
+  return value ? number_of(member(member(&*value, outer), key)) : std::nullopt;
 }
 
 bool find_flag(std::string_view text, std::string_view outer, std::string_view key) {

@@ -1,9 +1,8 @@
 #include "container/images.h"
 
+#include <algorithm>
 #include <array>
-#include <atomic>
 #include <charconv>
-#include <fstream>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -17,13 +16,13 @@
 
 #include "base/descriptor.h"
 #include "base/log.h"
+#include "base/units.h"
 
 namespace canopy::container {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view half_made = ".new";
 constexpr std::size_t users_bytes_max = 256 * KiB;
 
 // A file's bytes, without reading what nobody looks at.
@@ -99,29 +98,6 @@ std::optional<std::array<std::string_view, 4>> find_line(std::string_view text, 
   return std::nullopt;
 }
 
-std::uint64_t size_of(const fs::path& path) {
-  std::uint64_t bytes = 0;
-  std::error_code error;
-  for (auto at = fs::recursive_directory_iterator(path, error); at != fs::recursive_directory_iterator();
-       at.increment(error)) {
-    if (error) break;
-    std::error_code of_one;
-    if (at->is_regular_file(of_one) && !at->is_symlink(of_one)) bytes += at->file_size(of_one);
-  }
-  return bytes;
-}
-
-bool is_young(const fs::path& path, Duration age) {
-  std::error_code error;
-  const auto changed = fs::last_write_time(path, error);
-  return !error && changed > fs::file_time_type::clock::now() - age;
-}
-
-tl::unexpected<Error> cannot(std::string_view what, const fs::path& path, const std::error_code& error) {
-  return fail(Code::unavailable,
-              "cannot " + std::string(what) + " " + path.string() + ": " + error.message());
-}
-
 }  // namespace
 
 Result<UserIds> find_user(const fs::path& root, std::string_view text) {
@@ -158,10 +134,6 @@ Result<UserIds> find_user(const fs::path& root, std::string_view text) {
   return ids;
 }
 
-bool Images::renew(const std::string& name) const {
-  return utimensat(AT_FDCWD, (folder_ / name / "ready").c_str(), nullptr, 0) == 0;
-}
-
 Result<wire::Image> Images::describe(const Function& function) const {
   CANOPY_TRY(const fs::path code, find_code_(function.digest));
   CANOPY_TRY(const Mapped archive, Mapped::open(code));
@@ -169,53 +141,17 @@ Result<wire::Image> Images::describe(const Function& function) const {
 }
 
 Result<void> Images::make(const Function& function, const std::string& name) const {
-  static std::atomic<std::uint64_t> count = 0;
   CANOPY_TRY(const fs::path code, find_code_(function.digest));
   CANOPY_TRY(const Mapped archive, Mapped::open(code));
   CANOPY_TRY(const wire::Image image, wire::read_image(archive.bytes()));
-  const fs::path made = folder_ / (name + "-" + std::to_string(getpid()) + "-" + std::to_string(++count) +
-                                   std::string(half_made));
+  CANOPY_TRY(const fs::path made, folders_.begin(name));
   std::error_code error;
-  fs::remove_all(made, error);
-  fs::create_directories(made / "root", error);
-  if (error) return cannot("make", made, error);
+  fs::create_directory(made / "root", error);
+  if (error) return fail(Code::unavailable, "cannot make " + made.string() + ": " + error.message());
   const Result<void> unpacked = unpack(archive.bytes(), image, made / "root", limits_);
-  if (!unpacked) {
-    fs::remove_all(made, error);
-    return unpacked;
-  }
-  std::ofstream mark(made / "ready");
-  mark.close();
-  if (!mark) return fail(Code::unavailable, "cannot write " + made.string() + ": is the disk full?");
-  fs::remove_all(folder_ / name, error);  // Half of one that was swept.
-  fs::rename(made, folder_ / name, error);
-  if (!error) return {};
-  std::error_code ignored;
-  fs::remove_all(made, ignored);
-  if (renew(name)) return {};  // Somebody else was faster with the same.
-  return cannot("make", folder_ / name, error);
-}
-
-Result<std::uint64_t> Images::sweep(const std::set<std::string>& names, Duration age,
-                                    const std::function<bool(const std::string&)>& in_use,
-                                    const std::function<void(const std::string&)>& on_drop) const {
-  std::error_code error;
-  if (!fs::exists(folder_, error)) return 0;
-  std::uint64_t freed_bytes = 0;
-  for (fs::directory_iterator at(folder_, error); at != fs::directory_iterator(); at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    const bool is_half = name.ends_with(half_made);
-    if (!is_half && (names.contains(name) || in_use(name))) continue;
-    if (is_young(is_half ? at->path() : at->path() / "ready", age)) continue;
-    const std::uint64_t bytes = size_of(at->path());
-    if (!is_half) on_drop(name);
-    std::error_code of_one;
-    fs::remove_all(at->path(), of_one);
-    if (of_one) return cannot("delete", at->path(), of_one);
-    freed_bytes += bytes;
-  }
-  if (error) return cannot("list", folder_, error);
-  return freed_bytes;
+  if (unpacked) return folders_.finish(made, name);
+  fs::remove_all(made, error);
+  return unpacked;
 }
 
 }  // namespace canopy::container

@@ -2,18 +2,17 @@
 // What is made of a version when it is deployed: its root file system, which all its containers share.
 //
 //   <folder>/<name>/root/…      as the image's layers make it
-//   <folder>/<name>/ready       written last: the rest is whole
 //
 // Threads: any; blocks on the disk.
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <set>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/whole_folders.h"
 #include "container/unpack.h"
 #include "model/function.h"
 #include "wire/image.h"
@@ -36,28 +35,22 @@ Result<UserIds> find_user(const std::filesystem::path& root, std::string_view te
 class Images {
  public:
   Images(std::filesystem::path folder, FindCode find_code, UnpackLimits limits)
-      : folder_(std::move(folder)), find_code_(std::move(find_code)), limits_(limits) {}
+      : folders_(std::move(folder)), find_code_(std::move(find_code)), limits_(limits) {}
 
-  std::filesystem::path root(const std::string& name) const { return folder_ / name / "root"; }
-
-  // Whether all of `name` is there; it is young then.
-  bool renew(const std::string& name) const;
+  // renew() and sweep() are these folders' own.
+  const WholeFolders& whole() const { return folders_; }
+  std::filesystem::path root(const std::string& name) const { return folders_.path(name) / "root"; }
 
   // What the code of `function` says of itself.
   //   refused, unavailable
   Result<wire::Image> describe(const Function& function) const;
 
-  // Unpacks it as `name`, at once seen as a whole.
+  // Unpacks it as `name`.
   //   refused, too_large, unavailable
   Result<void> make(const Function& function, const std::string& name) const;
 
-  //   as exec::Runtime::sweep(); `on_drop` hears of each that goes
-  Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration age,
-                              const std::function<bool(const std::string&)>& in_use,
-                              const std::function<void(const std::string&)>& on_drop) const;
-
  private:
-  const std::filesystem::path folder_;
+  const WholeFolders folders_;
   const FindCode find_code_;
   const UnpackLimits limits_;
 };

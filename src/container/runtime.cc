@@ -108,7 +108,7 @@ class ContainerRuntime final : public exec::Runtime {
 
   std::shared_ptr<exec::Template> find(const Function& function) override {
     if (!household_->engine()) return nullptr;
-    if (!images_.renew(image_name(function))) return nullptr;
+    if (!images_.whole().renew(image_name(function))) return nullptr;
     auto made = keep(function);
     return made ? *std::move(made) : nullptr;
   }
@@ -117,7 +117,7 @@ class ContainerRuntime final : public exec::Runtime {
     CANOPY_TRY_VOID(household_->engine());
     CANOPY_TRY_VOID(settings_of(function));
     const std::string image = image_name(function);
-    if (!images_.renew(image)) CANOPY_TRY_VOID(images_.make(function, image));
+    if (!images_.whole().renew(image)) CANOPY_TRY_VOID(images_.make(function, image));
     return keep(function);
   }
 
@@ -133,7 +133,7 @@ class ContainerRuntime final : public exec::Runtime {
     const auto on_drop = [this](const std::string& name) {
       if (const auto engine = household_->engine()) (*engine)->drop_image(name);
     };
-    return images_.sweep(names, age, in_use, on_drop);
+    return images_.whole().sweep(names, age, in_use, on_drop);
   }
 
  private:

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
@@ -27,7 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view half_made = ".new";
 constexpr std::size_t words_kept = 4 * KiB;
 constexpr std::size_t packet_bytes_max = 64 * KiB;
 constexpr std::size_t requirements_bytes_max = 256 * KiB;
@@ -67,24 +65,6 @@ void open_folders(const fs::path& top) {
     std::error_code ignored;
     if (at->is_directory(ignored) && !at->is_symlink(ignored)) fs::permissions(at->path(), wanted, ignored);
   }
-}
-
-std::uint64_t size_of(const fs::path& path) {
-  std::uint64_t bytes = 0;
-  std::error_code error;
-  for (auto at = fs::recursive_directory_iterator(path, error); at != fs::recursive_directory_iterator();
-       at.increment(error)) {
-    if (error) break;
-    std::error_code of_one;
-    if (at->is_regular_file(of_one) && !at->is_symlink(of_one)) bytes += at->file_size(of_one);
-  }
-  return bytes;
-}
-
-bool is_young(const fs::path& path, Duration age) {
-  std::error_code error;
-  const auto changed = fs::last_write_time(path, error);
-  return !error && changed > fs::file_time_type::clock::now() - age;
 }
 
 // Reads what it prints until it ends; the last of it. False where the time was over first.
@@ -142,16 +122,9 @@ Result<void> write_requirements(const fs::path& made) {
 
 }  // namespace
 
-bool Folders::renew(const std::string& name) const {
-  return utimensat(AT_FDCWD, (path(name) / "ready").c_str(), nullptr, 0) == 0;
-}
-
 Result<fs::path> Folders::lay_out(const Function& function, const std::string& name) const {
-  static std::atomic<std::uint64_t> count = 0;
-  const fs::path made = folder_ / (name + "-" + std::to_string(getpid()) + "-" + std::to_string(++count) +
-                                   std::string(half_made));
+  CANOPY_TRY(const fs::path made, folders_.begin(name));
   std::error_code error;
-  fs::remove_all(made, error);
   fs::create_directories(made / "function", error);
   if (!error) fs::create_directories(made / "site", error);
   if (error) return cannot("make", made, error);
@@ -163,37 +136,6 @@ Result<fs::path> Folders::lay_out(const Function& function, const std::string& n
   CANOPY_TRY_VOID(copy_to(code, made / "function" / "handler.py"));
   open_folders(made);
   return made;
-}
-
-Result<void> Folders::finish(const fs::path& made, const std::string& name) const {
-  std::ofstream mark(made / "ready");
-  mark.close();
-  std::error_code error;
-  if (!mark) return fail(Code::unavailable, "cannot write " + made.string() + ": is the disk full?");
-  fs::remove_all(path(name), error);  // Half of one that was swept.
-  fs::rename(made, path(name), error);
-  if (!error || renew(name)) return {};  // Somebody else was faster with the same.
-  return cannot("make", path(name), error);
-}
-
-Result<std::uint64_t> Folders::sweep(const std::set<std::string>& names, Duration age,
-                                     const std::function<bool(const std::string&)>& in_use) const {
-  std::error_code error;
-  if (!fs::exists(folder_, error)) return 0;
-  std::uint64_t freed_bytes = 0;
-  for (const auto& entry : fs::directory_iterator(folder_, error)) {
-    const std::string name = entry.path().filename().string();
-    const bool is_half = name.ends_with(half_made);
-    if (!is_half && (names.contains(name) || in_use(name))) continue;
-    if (is_young(is_half ? entry.path() : entry.path() / "ready", age)) continue;
-    const std::uint64_t bytes = size_of(entry.path());
-    std::error_code of_one;
-    fs::remove_all(entry.path(), of_one);
-    if (of_one) return cannot("delete", entry.path(), of_one);
-    freed_bytes += bytes;
-  }
-  if (error) return cannot("list", folder_, error);
-  return freed_bytes;
 }
 
 Result<void> install(const Interpreter& interpreter, const fs::path& made, const InstallOptions& options) {

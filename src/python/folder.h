@@ -10,13 +10,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "base/units.h"
+#include "base/whole_folders.h"
 #include "model/function.h"
 #include "python/interpreter.h"
 
@@ -33,31 +33,26 @@ struct InstallOptions {
 class Folders {
  public:
   Folders(std::filesystem::path folder, FindCode find_code)
-      : folder_(std::move(folder)), find_code_(std::move(find_code)) {}
+      : folders_(std::move(folder)), find_code_(std::move(find_code)) {}
 
-  // Whether all of `name` is there; it is young then.
-  bool renew(const std::string& name) const;
-  std::filesystem::path path(const std::string& name) const { return folder_ / name; }
+  // renew(), finish() and sweep() are these folders' own.
+  const WholeFolders& whole() const { return folders_; }
+  std::filesystem::path path(const std::string& name) const { return folders_.path(name); }
 
-  // Lays out the folder of `function` under another name, which finish() renames: what is half done is never
-  // seen.
+  // Lays out what is to be the folder of `function`, once it is finished.
   //   unavailable  its code is lost, or the disk is full
   Result<std::filesystem::path> lay_out(const Function& function, const std::string& name) const;
-  //   unavailable
-  Result<void> finish(const std::filesystem::path& made, const std::string& name) const;
-
-  //   as exec::Runtime::sweep()
-  Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration age,
-                              const std::function<bool(const std::string&)>& in_use) const;
 
  private:
-  const std::filesystem::path folder_;
+  const WholeFolders folders_;
   const FindCode find_code_;
 };
 
 // Has what `made`/function/requirements.txt asks for installed into `made`/site.
-//   refused      it asks for more than packages by their names (wire/requirements.h); or in the installer's
-//   own words limit        it took too long unavailable  it cannot be run here
+//   refused      it asks for more than packages by their names (wire/requirements.h); or why it cannot be
+//                had, in the installer's own words
+//   limit        it took too long
+//   unavailable  it cannot be run here
 Result<void> install(const Interpreter& interpreter, const std::filesystem::path& made,
                      const InstallOptions& options);
 

@@ -269,7 +269,7 @@ class PythonRuntime final : public exec::Runtime {
     const auto interpreter = shared_->interpreter();
     if (!interpreter) return nullptr;
     const std::string name = name_of(function, *interpreter);
-    if (!shared_->folders.renew(name)) return nullptr;
+    if (!shared_->folders.whole().renew(name)) return nullptr;
     return keep(name, function, *interpreter);
   }
 
@@ -285,7 +285,7 @@ class PythonRuntime final : public exec::Runtime {
       fs::remove_all(made, ignored);
       return tl::unexpected(whole.error());
     }
-    CANOPY_TRY_VOID(shared_->folders.finish(made, name));
+    CANOPY_TRY_VOID(shared_->folders.whole().finish(made, name));
     return keep(name, function, interpreter);
   }
 
@@ -295,7 +295,7 @@ class PythonRuntime final : public exec::Runtime {
   }
 
   Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration age) override {
-    return shared_->folders.sweep(names, age, [this](const std::string& name) {
+    return shared_->folders.whole().sweep(names, age, [this](const std::string& name) {
       const std::lock_guard lock(shared_->mutex);
       const auto found = shared_->made.find(name);
       return found != shared_->made.end() &&

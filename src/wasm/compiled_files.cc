@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/disk.h"
 #include "wasm/engine.h"
 
 namespace canopy::wasm {
@@ -17,24 +18,6 @@ constexpr std::string_view suffix = ".cwasm";
 std::string key_of(const std::string& file_name) { return file_name.substr(0, file_name.find(suffix)); }
 
 fs::path plan_of(const fs::path& compiled) { return compiled.string() + ".plan"; }
-
-// What is not there is not young.
-bool is_young(const fs::path& path, Duration age) {
-  std::error_code error;
-  const auto changed = fs::last_write_time(path, error);
-  return !error && changed > fs::file_time_type::clock::now() - age;
-}
-
-std::uint64_t size_of(const fs::path& path) {
-  std::error_code error;
-  std::uint64_t bytes = fs::is_regular_file(path, error) ? fs::file_size(path, error) : 0;
-  if (!fs::is_directory(path, error)) return error ? 0 : bytes;
-  for (const auto& entry : fs::recursive_directory_iterator(path, error)) {
-    std::error_code of_one;
-    if (entry.is_regular_file(of_one)) bytes += entry.file_size(of_one);
-  }
-  return bytes;
-}
 
 tl::unexpected<Error> cannot(std::string_view what, const fs::path& path, const std::error_code& error) {
   return fail(Code::unavailable,
@@ -61,7 +44,7 @@ Result<std::uint64_t> CompiledFiles::sweep(Duration age,
   std::uint64_t freed_bytes = 0;
   for (const auto& entry : fs::directory_iterator(folder_, error)) {
     if (entry.path().filename() == engine_version()) continue;
-    const std::uint64_t bytes = size_of(entry.path());
+    const std::uint64_t bytes = disk_bytes(entry.path());
     std::error_code of_one;
     fs::remove_all(entry.path(), of_one);
     if (of_one) return cannot("delete", entry.path(), of_one);
@@ -83,7 +66,7 @@ Result<std::uint64_t> CompiledFiles::sweep_own(Duration age,
     if (keep(key)) continue;
     const std::lock_guard lock(age_mutex_);
     if (is_young(entry.path(), age) || is_young(plan_of(path(key)), age)) continue;
-    const std::uint64_t bytes = size_of(entry.path());
+    const std::uint64_t bytes = disk_bytes(entry.path());
     std::error_code of_one;
     fs::remove(entry.path(), of_one);
     if (of_one) return cannot("delete", entry.path(), of_one);

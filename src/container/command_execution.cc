@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "container/execution.h"
+#include "container/stream.h"
 #include "container/waiting.h"
 #include "net/descriptor_stream.h"
 
@@ -16,13 +17,6 @@ namespace canopy::container {
 namespace {
 
 using Stream = net::DescriptorStream;
-
-// A stream that has a number of its own for the same.
-void open_stream(Stream& stream, int number) {
-  const int own = fcntl(number, F_DUPFD_CLOEXEC, 0);
-  boost::system::error_code ignored;
-  if (own >= 0) stream.assign(own, ignored);
-}
 
 class CommandExecution final : public Waiting {
  public:
@@ -49,7 +43,6 @@ class CommandExecution final : public Waiting {
 
   void start() {
     begin();
-    fcntl_nonblocking();
     const std::weak_ptr<bool> alive = alive_;
     ended_ = pool_->ask_end(*member_, core_, [this, alive] {
       if (alive.expired()) return;
@@ -57,8 +50,13 @@ class CommandExecution final : public Waiting {
       event_.set();
     });
     const auto outputs = member_->started->outputs();
-    open_stream(output_, outputs.front());
-    if (outputs.size() > 1) open_stream(errors_, outputs[1]);
+    if (!open_input() || !open_stream(output_, outputs.front()) ||
+        (outputs.size() > 1 && !open_stream(errors_, outputs[1]))) {
+      return stop({Code::unavailable,
+                   "no descriptor is left for what the command reads and prints; raise the server's limit of "
+                   "open files",
+                   Stage::start});
+    }
     write();
     read();
     wait_for(output_);
@@ -77,8 +75,7 @@ class CommandExecution final : public Waiting {
       written_ += static_cast<std::size_t>(sent);
     }
     if (!input_.is_open()) return;
-    boost::system::error_code ignored;
-    input_.close(ignored);
+    close_stream(input_);
     member_->started->end_input();
   }
 
@@ -89,11 +86,11 @@ class CommandExecution final : public Waiting {
     });
   }
 
-  void fcntl_nonblocking() {
-    Descriptor input = member_->started->take_input();
-    if (!input) return;
+  bool open_input() {
+    const Descriptor input = member_->started->take_input();
+    if (!input) return false;
     fcntl(input.get(), F_SETFL, O_NONBLOCK);
-    open_stream(input_, input.get());
+    return open_stream(input_, input.get());
   }
 
   // Both of its outputs, as far as something is there.
@@ -125,20 +122,19 @@ class CommandExecution final : public Waiting {
     stream.async_wait(Stream::wait_read, [this, alive, &stream](const boost::system::error_code& error) {
       if (error || alive.expired() || stopped_) return;
       read();
+      if (stream.is_open() && is_spent(stream)) close_stream(stream);
       wait_for(stream);
     });
   }
 
   void close_outputs() {
-    boost::system::error_code ignored;
-    output_.close(ignored);
-    errors_.close(ignored);
+    close_stream(output_);
+    close_stream(errors_);
   }
 
   void close() {
     alive_.reset();
-    boost::system::error_code ignored;
-    input_.close(ignored);
+    close_stream(input_);
     close_outputs();
   }
 

@@ -52,7 +52,10 @@ struct End {
 
 enum class Progress : std::uint8_t { more, wait, end };
 
-// A container that was started. One thread at a time, but for connect(), which any may call meanwhile.
+// A container that was started.
+//
+// Threads: connect() any, at once. Its input and outputs have one user at a time, its end and stop() one, and
+//          these may be at it at once; remove() any, once, with nobody else but who connects or reads.
 class Started {
  public:
   virtual ~Started() = default;
@@ -70,7 +73,8 @@ class Started {
   // Nothing more is written to it, and the descriptor is closed.
   virtual void end_input() {}
 
-  // Which can be read when it has printed something, or will not any more.
+  // Which can be read when it has printed something, or will not any more; one or two. Before anything is
+  // read.
   virtual std::vector<int> outputs() const = 0;
   // Hands over what it printed, as far as that is there now. Never blocks.
   using OnOutput = std::function<void(bool is_error, std::string_view bytes)>;
@@ -78,7 +82,7 @@ class Started {
 
   // Can be read when take_end() has something new to say.
   virtual int end_descriptor() const = 0;
-  // How it ended, once it has. Never blocks.
+  // How it ended, once it has; said once. Blocks for a second at most, where the engine has to be asked why.
   virtual std::optional<End> take_end() = 0;
 
   // Asks it to end, and has it killed after `grace`, or at once. Never blocks.

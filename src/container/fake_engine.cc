@@ -20,10 +20,17 @@ std::pair<Descriptor, Descriptor> make_pair() {
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
+std::pair<Descriptor, Descriptor> make_pipe() {
+  std::array<int, 2> ends{};
+  CANOPY_CHECK(pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) == 0);
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
 class FakeStarted final : public Started {
  public:
   explicit FakeStarted(std::shared_ptr<FakeContainer> container) : container_(std::move(container)) {
-    std::tie(output_, container_->output) = make_pair();
+    std::tie(outputs_[0], container_->output) = make_pipe();
+    std::tie(outputs_[1], container_->errors) = make_pipe();
     std::tie(end_, container_->end_signal) = make_pair();
   }
   ~FakeStarted() override { container_->is_removed = true; }
@@ -41,15 +48,20 @@ class FakeStarted final : public Started {
   }
 
   Descriptor take_input() override { return {}; }
-  std::vector<int> outputs() const override { return {output_.get()}; }
+  std::vector<int> outputs() const override { return {outputs_[0].get(), outputs_[1].get()}; }
 
   Progress read_output(const OnOutput& on_output) override {
-    std::array<char, 4096> piece{};
-    const ssize_t got = read(output_.get(), piece.data(), piece.size());
-    if (got < 0) return Progress::wait;
-    if (got == 0) return Progress::end;
-    on_output(false, {piece.data(), static_cast<std::size_t>(got)});
-    return Progress::more;
+    ++container_->look_count;
+    Progress progress = Progress::end;
+    for (const Descriptor& from : outputs_) {
+      std::array<char, 4096> piece{};
+      const ssize_t got = read(from.get(), piece.data(), piece.size());
+      if (got < 0 && progress == Progress::end) progress = Progress::wait;
+      if (got <= 0) continue;
+      on_output(&from == &outputs_[1], {piece.data(), static_cast<std::size_t>(got)});
+      progress = Progress::more;
+    }
+    return progress;
   }
 
   int end_descriptor() const override { return end_.get(); }
@@ -67,7 +79,7 @@ class FakeStarted final : public Started {
 
  private:
   const std::shared_ptr<FakeContainer> container_;
-  Descriptor output_;
+  std::array<Descriptor, 2> outputs_;
   Descriptor end_;
 };
 
@@ -78,6 +90,7 @@ void FakeContainer::end(End how) {
   ended = how;
   servers.clear();
   output.reset();
+  errors.reset();
   end_signal.reset();
 }
 

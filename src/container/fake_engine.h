@@ -1,5 +1,6 @@
 #pragma once
-// An engine whose containers are pairs of sockets: for tests of all that is above engines, without any.
+// An engine whose containers are pairs of sockets and pipes: for tests of all that is above engines, without
+// any.
 //
 // Threads: its owner's, with the keeper's work run on it too.
 
@@ -17,7 +18,9 @@ struct FakeContainer {
   bool listens = true;              // Else connect() fails.
   bool is_busy = false;             // It takes no connections for now.
   std::vector<Descriptor> servers;  // The other ends of the connections that were made.
-  Descriptor output;                // What it prints goes in here.
+  Descriptor output;                // What it prints goes in here,
+  Descriptor errors;                // or here.
+  int look_count = 0;               // At its outputs.
   bool is_asked_to_stop = false;
   bool is_removed = false;
 

@@ -71,13 +71,14 @@ void Keeper::make_room() {
 void Keeper::give_room() {
   --used_;
   if (stopping_count_ > 0) --stopping_count_;
-  std::shared_ptr<Tenant> next;
-  while (next == nullptr && !wanting_.empty()) {
-    next = wanting_.front().lock();
+  // Whose turn it is may not want it any more: then it is the next one's. Who wants more stands last again.
+  for (std::size_t count = wanting_.size(); count > 0 && used_ < containers_max_ && !wanting_.empty();
+       --count) {
+    const auto next = wanting_.front().lock();
     wanting_.pop_front();
+    if (next != nullptr) next->on_room();
   }
   is_room_wanted_.store(!wanting_.empty(), std::memory_order_relaxed);
-  if (next != nullptr) next->on_room();
 }
 
 void Keeper::start(Plan plan, OnStarted done) {

@@ -44,7 +44,6 @@ void Pool::take(const std::shared_ptr<Ticket>& ticket) {
                             Stage::queue};
     return;
   }
-  ticket->is_in_line = true;
   line_.push_back(ticket);
   poke();
 }
@@ -61,7 +60,6 @@ void Pool::leave(Ticket& ticket) {
   {
     const Lock lock(mutex_);
     std::erase_if(line_, [&ticket](const auto& one) { return one.get() == &ticket; });
-    ticket.is_in_line = false;
     grant = std::exchange(ticket.grant, std::nullopt);
   }
   if (grant) give(grant->member, std::move(grant->connection), After::good);
@@ -138,7 +136,6 @@ void Pool::serve_line(const Lock& lock) {
     if (member == nullptr) return;
     const std::shared_ptr<Ticket> next = std::move(line_.front());
     line_.pop_front();
-    next->is_in_line = false;
     next->grant = grant_place(*member, lock);
     next->core.post([next] {
       if (next->wake) next->wake();
@@ -148,7 +145,6 @@ void Pool::serve_line(const Lock& lock) {
 
 void Pool::refuse_line(const Error& error, const Lock& /*lock*/) {
   for (const auto& ticket : std::exchange(line_, {})) {
-    ticket->is_in_line = false;
     ticket->refusal = error;
     ticket->core.post([ticket] {
       if (ticket->wake) ticket->wake();

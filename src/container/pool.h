@@ -83,7 +83,6 @@ struct Ticket {
   exec::Core& core;
   std::function<void()> wake;
   // Guarded by the pool's mutex.
-  bool is_in_line = false;
   std::optional<Grant> grant;
   std::optional<Error> refusal;
 };
@@ -96,6 +95,7 @@ enum class After : std::uint8_t {
 };
 
 struct PoolOptions {
+  std::string function;  // Its name, for the log.
   wire::ContainerSettings settings;
   Plan plan;  // But for its id.
 };
@@ -149,7 +149,8 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   std::size_t wanted_count(const Lock& lock) const;
   void start_one();
   void on_started(const std::shared_ptr<Member>& member, Result<std::shared_ptr<Started>> started);
-  void watch(const std::shared_ptr<Member>& member);
+  // False: no descriptor is left for it.
+  bool watch(const std::shared_ptr<Member>& member);
   void watch_output(const std::shared_ptr<Member>& member, net::DescriptorStream Member::* stream);
   void watch_end(const std::shared_ptr<Member>& member);
   void probe(const std::shared_ptr<Member>& member);

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include <fcntl.h>
-
 #include "base/log.h"
 #include "base/units.h"
 #include "container/pool.h"
+#include "container/stream.h"
 
 namespace canopy::container {
 namespace {
@@ -26,18 +25,6 @@ Error with_words(Code code, std::string text, const Voice& voice) {
   const std::string words = voice.last_words();
   if (!words.empty()) text += "; its last words:\n" + words;
   return {code, std::move(text), Stage::start};
-}
-
-void open_stream(net::DescriptorStream& stream, int number) {
-  // The stream closes its own.
-  const int own = fcntl(number, F_DUPFD_CLOEXEC, 0);
-  boost::system::error_code ignored;
-  if (own >= 0) stream.assign(own, ignored);
-}
-
-void close_stream(net::DescriptorStream& stream) {
-  boost::system::error_code ignored;
-  stream.close(ignored);
 }
 
 }  // namespace
@@ -109,7 +96,13 @@ void Pool::on_started(const std::shared_ptr<Member>& member, Result<std::shared_
   }
   member->started = *std::move(started);
   member->cgroup = exec::Cgroup(member->started->process());
-  watch(member);
+  if (!watch(member)) {
+    on_failed(member,
+              {Code::unavailable,
+               "no descriptor is left to hear of a container by; raise the server's limit of open files",
+               Stage::start});
+    return bury(member);
+  }
   bool is_leaving = false;
   {
     const Lock lock(mutex_);
@@ -120,31 +113,30 @@ void Pool::on_started(const std::shared_ptr<Member>& member, Result<std::shared_
   probe(member);
 }
 
-void Pool::watch(const std::shared_ptr<Member>& member) {
-  open_stream(member->end, member->started->end_descriptor());
+bool Pool::watch(const std::shared_ptr<Member>& member) {
+  if (!open_stream(member->end, member->started->end_descriptor())) return false;
   watch_end(member);
-  if (is_single_use()) return;  // Its call reads what it prints.
+  if (is_single_use()) return true;  // Its call reads what it prints.
   const auto outputs = member->started->outputs();
-  open_stream(member->output, outputs.front());
+  if (!open_stream(member->output, outputs.front())) return false;
   watch_output(member, &Member::output);
-  if (outputs.size() < 2) return;
-  open_stream(member->errors, outputs[1]);
+  if (outputs.size() < 2) return true;
+  if (!open_stream(member->errors, outputs[1])) return false;
   watch_output(member, &Member::errors);
+  return true;
 }
 
 void Pool::watch_output(const std::shared_ptr<Member>& member, net::DescriptorStream Member::* stream) {
-  net::DescriptorStream& from = (*member).*stream;
-  if (!from.is_open()) return;
-  from.async_wait(net::DescriptorStream::wait_read,
-                  [self = shared_from_this(), member, stream](const boost::system::error_code& error) {
-                    if (error || !((*member).*stream).is_open()) return;
-                    if (member->voice.read(*member->started) == Progress::end) return;
-                    self->watch_output(member, stream);
-                  });
+  const auto on_ready = [self = shared_from_this(), member, stream](const boost::system::error_code& error) {
+    net::DescriptorStream& from = (*member).*stream;
+    if (error || !from.is_open()) return;
+    const bool is_over = member->voice.read(*member->started) == Progress::end || is_spent(from);
+    return is_over ? close_stream(from) : self->watch_output(member, stream);
+  };
+  ((*member).*stream).async_wait(net::DescriptorStream::wait_read, on_ready);
 }
 
 void Pool::watch_end(const std::shared_ptr<Member>& member) {
-  if (!member->end.is_open()) return;
   member->end.async_wait(net::DescriptorStream::wait_read,
                          [self = shared_from_this(), member](const boost::system::error_code& error) {
                            if (error || !member->end.is_open()) return;
@@ -226,7 +218,8 @@ void Pool::on_end(const std::shared_ptr<Member>& member, End end) {
   } else if (before == Member::State::ready && !is_single_use()) {
     const Time now = keeper_.core().clock().now();
     start_again_at_ = now + restarts_.ended(now - member->begun);
-    log::warn("a container of a function ended by itself: {}", end_text(end, options_.plan.memory_bytes));
+    log::warn("{}: {}, by itself; it is replaced when a call needs it", options_.function,
+              end_text(end, options_.plan.memory_bytes));
   }
   bury(member);
 }

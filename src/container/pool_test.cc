@@ -134,6 +134,21 @@ TEST_F(Pools, AServerThatNeverListensIsEndedAndSaysItsLastWords) {
   give(*pool, grant(*pool, *next));
 }
 
+// Else the keeper would look at it again and again, and do nothing else.
+TEST_F(Pools, WhoClosesOneOfItsOutputsIsHeardOnTheOther) {
+  engine_.listens = false;
+  auto wanted = settings(1, 1);
+  wanted.start = seconds(5);
+  const auto pool = make(wanted);
+  const auto ticket = take(*pool);
+  engine_.containers.at(0)->output.reset();
+  for (int i = 0; i < 10; ++i) core_.poll();
+  EXPECT_EQ(engine_.containers.at(0)->look_count, 1);
+  ASSERT_EQ(write(engine_.containers.at(0)->errors.get(), "cannot bind\n", 12), 12);
+  for (int i = 0; i < 200; ++i) pass(milliseconds(50));
+  EXPECT_NE(refusal(*pool, *ticket).find("cannot bind"), std::string::npos);
+}
+
 TEST_F(Pools, AContainerThatEndsBeforeItListensIsAnAnswer) {
   engine_.listens = false;
   const auto pool = make(settings(1, 1));
@@ -326,6 +341,22 @@ TEST_F(Pools, AnIdleOneOfAnotherFunctionMakesRoom) {
   const auto ticket = take(*other);
   give(*other, grant(*other, *ticket));
   EXPECT_EQ(alive_count(), 4U);
+}
+
+TEST_F(Pools, RoomThatOneDoesNotWantAnyMoreIsTheNextOnes) {
+  const auto busy = make(settings(1, 4));
+  std::vector<Grant> places;
+  for (int i = 0; i < 4; ++i) places.push_back(grant(*busy, *take(*busy)));
+  const auto first = make(settings(1, 1));
+  const auto second = make(settings(1, 1));
+  const auto gives_up = take(*first);
+  const auto waits = take(*second);
+  first->leave(*gives_up);
+  give(*busy, std::move(places.back()), After::broken);
+  places.pop_back();
+  give(*second, grant(*second, *waits));
+  EXPECT_EQ(engine_.containers.size(), 5U);
+  for (Grant& place : places) give(*busy, std::move(place));
 }
 
 TEST_F(Pools, ClosedTheyRefuseAndEnd) {

@@ -207,30 +207,38 @@ class ContainerRuntime final : public exec::Runtime {
     plan.tmp_bytes = std::max<std::uint64_t>(function.limits.tmp_bytes, 4 * KiB);
     plan.open_files = open_files(function.limits, settings);
     plan.processes = wire::processes_max(settings);
-    plan.cpu_period = settings.cpu_period;
-    plan.cpu_quota =
-        std::max<Duration>(settings.cpu_period * settings.cpu_percent / 100, std::chrono::milliseconds(1));
+    const wire::CpuShare share = wire::cpu_share(settings);
+    plan.cpu_period = share.period;
+    plan.cpu_quota = share.quota;
     plan.has_input = settings.contract == wire::ContainerSettings::Contract::command;
     return plan;
   }
 
   Result<std::shared_ptr<exec::Template>> keep(const Function& function) {
     const std::string key = key_of(function);
-    const std::lock_guard lock(mutex_);
-    std::erase_if(made_, [](const auto& entry) { return entry.second.made.expired(); });
-    if (const auto found = made_.find(key); found != made_.end()) {
-      if (auto made = found->second.made.lock()) return made;
-    }
+    if (auto made = find_made(key)) return made;
     PoolOptions pool;
+    pool.function = to_text(function.name);
     CANOPY_TRY(pool.settings, settings_of(function));
     CANOPY_TRY(pool.plan, plan_of(function, pool.settings));
+    // Minutes, where Docker takes a large image: nobody else's function waits for it.
     CANOPY_TRY(Engine* const engine, household_->engine());
     CANOPY_TRY_VOID(engine->add_image(pool.plan.image, pool.plan.root));
-    const std::string image = pool.plan.image;
+    const std::lock_guard lock(mutex_);
+    Made& entry = made_[key];
+    if (auto made = entry.made.lock()) return made;  // Somebody else was faster.
+    entry.image = pool.plan.image;
     std::shared_ptr<exec::Template> made =
         std::make_shared<ContainerTemplate>(household_, household_->make_pool(std::move(pool)));
-    made_[key] = {.image = image, .made = made};
+    entry.made = made;
     return made;
+  }
+
+  std::shared_ptr<exec::Template> find_made(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(made_, [](const auto& entry) { return entry.second.made.expired(); });
+    const auto found = made_.find(key);
+    return found == made_.end() ? nullptr : found->second.made.lock();
   }
 
   const RuntimeOptions options_;

@@ -159,6 +159,13 @@ std::uint32_t processes_max(const ContainerSettings& settings) {
   return settings.processes > 0 ? settings.processes : processes_beside_calls + settings.concurrency;
 }
 
+CpuShare cpu_share(const ContainerSettings& settings) {
+  constexpr Duration quota_min = std::chrono::milliseconds(1);
+  const Duration quota = settings.cpu_period * settings.cpu_percent / 100;
+  if (quota >= quota_min) return {.period = settings.cpu_period, .quota = quota};
+  return {.period = quota_min * 100 / settings.cpu_percent, .quota = quota_min};
+}
+
 Result<ContainerSettings> container_settings(const std::map<std::string, std::string>& env) {
   const auto found = env.find(std::string(container_variable));
   if (found == env.end() || found->second.empty()) return ContainerSettings();

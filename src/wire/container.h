@@ -61,6 +61,14 @@ Result<ContainerSettings> container_settings(const std::map<std::string, std::st
 // How many processes and threads a container may have.
 std::uint32_t processes_max(const ContainerSettings& settings);
 
+// What a container gets of the CPU, on all cores together: `quota` of each `period`. The kernel counts no
+// less than a millisecond, so that the period is longer than asked for where the share is small.
+struct CpuShare {
+  Duration period{};
+  Duration quota{};
+};
+CpuShare cpu_share(const ContainerSettings& settings);
+
 // As JSON that read_container() reads again.
 std::string to_json(const ContainerSettings& settings);
 

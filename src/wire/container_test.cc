@@ -55,6 +55,19 @@ TEST(ContainerSettings, HaveAThreadForEachCall) {
   EXPECT_EQ(processes_max(*read("{concurrency: 100, processes: 8}")), 8U);
 }
 
+TEST(ContainerSettings, ShareTheCpuAsTheySay) {
+  const auto share = [](const std::string& text) {
+    const CpuShare made = cpu_share(*read(text));
+    return std::pair(made.period, made.quota);
+  };
+  EXPECT_EQ(share("cpu: 0.5"), (std::pair<Duration, Duration>(milliseconds(100), milliseconds(50))));
+  EXPECT_EQ(share("cpu: 2"), (std::pair<Duration, Duration>(milliseconds(100), milliseconds(200))));
+  EXPECT_EQ(share("{cpu: 0.5, cpu_period: 1ms}"),
+            (std::pair<Duration, Duration>(milliseconds(2), milliseconds(1))));
+  EXPECT_EQ(share("{cpu: 0.01, cpu_period: 50ms}"),
+            (std::pair<Duration, Duration>(milliseconds(100), milliseconds(1))));
+}
+
 TEST(ContainerSettings, WhatIsNoneIsRefused) {
   EXPECT_NE(refusal("concurrency: 0").find("concurrency"), std::string::npos);
   EXPECT_NE(refusal("concurency: 1").find("concurrency"), std::string::npos);

@@ -12,6 +12,10 @@ Error too_large_for_redis(std::string_view what) {
                                ", which is what a durable call in Redis may have"};
 }
 
+Error not_kept(const Error& error) {
+  return {Code::unavailable, "the call cannot be kept in Redis now: " + error.message, Stage::queue};
+}
+
 std::string micros(WallTime time) {
   if (time == WallTime::max()) return "+inf";
   return std::to_string(std::chrono::ceil<std::chrono::microseconds>(time.time_since_epoch()).count());

@@ -24,6 +24,9 @@ inline constexpr std::size_t value_bytes_max = 256 * MiB;
 // `what`: "input".
 Error too_large_for_redis(std::string_view what);
 
+// Of a call that Redis does not take now.
+Error not_kept(const Error& error);
+
 // Microseconds since the epoch, rounded up: the scripts' time.
 std::string micros(WallTime time);
 // "" or "+inf": the end of time.

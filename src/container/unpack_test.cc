@@ -140,17 +140,18 @@ TEST_F(Unpack, WhiteoutsRemove) {
 
 TEST_F(Unpack, NothingIsWrittenThroughLinksThatLeadOut) {
   const std::string outside = folder_.string();
+  const std::string name = "tmp/canopy-unpack-test-" + std::to_string(getpid());
   ASSERT_TRUE(lay({layer_of({{.path = "out", .content = outside, .kind = Kind::symlink},
                              {.path = "up", .content = "../../../../..", .kind = Kind::symlink}})}));
   // The links mean what they would mean inside: folders below the root.
   static_cast<void>(lay({layer_of({{.path = "out/secret", .content = "changed"},
-                                   {.path = "up/tmp/x", .content = "y"},
+                                   {.path = "up/" + name, .content = "y"},
                                    {.path = "out/.wh.secret"}})}));
   std::ifstream secret(folder_ / "secret");
   std::string text;
   secret >> text;
   EXPECT_EQ(text, "outside");
-  EXPECT_FALSE(fs::exists("/tmp/x"));
+  EXPECT_FALSE(fs::exists("/" + name));
 }
 
 TEST_F(Unpack, AWhiteoutOfALinkRemovesTheLinkAlone) {

@@ -140,7 +140,7 @@ TEST_F(Unpack, WhiteoutsRemove) {
 
 TEST_F(Unpack, NothingIsWrittenThroughLinksThatLeadOut) {
   const std::string outside = folder_.string();
-  const std::string name = "tmp/canopy-unpack-test-" + std::to_string(getpid());
+  const std::string name = "tmp/canopy-unpack-stray-" + std::to_string(getpid());
   ASSERT_TRUE(lay({layer_of({{.path = "out", .content = outside, .kind = Kind::symlink},
                              {.path = "up", .content = "../../../../..", .kind = Kind::symlink}})}));
   // The links mean what they would mean inside: folders below the root.

@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,55 +44,25 @@ std::vector<std::string> variables_of(const ProcessRequest& request, const Envir
   return all;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> all;
-  all.reserve(texts.size() + 1);
-  for (std::string& text : texts) all.push_back(text.data());
-  all.push_back(nullptr);
-  return all;
-}
-
-// What a child's standard streams are: descriptors of ours; -1 leaves ours as it is.
 struct Streams {
-  int out = -1;
-  int err = -1;
+  int out = same_stream;
+  int err = same_stream;
 };
 
-Result<pid_t> spawn(const ProcessRequest& request, const Environment& environment, const Streams& streams) {
+Result<pid_t> start_process(const ProcessRequest& request, const Environment& environment,
+                            const Streams& streams) {
   const auto program = find_program(request.arguments.front(), environment);
   if (!program) {
     return fail(Code::not_found, "the program " + request.arguments.front() + " is not installed");
   }
-  std::vector<std::string> arguments = request.arguments;
-  std::vector<std::string> variables = variables_of(request, environment);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  if (streams.out >= 0) posix_spawn_file_actions_adddup2(&actions, streams.out, STDOUT_FILENO);
-  if (streams.err >= 0) posix_spawn_file_actions_adddup2(&actions, streams.err, STDERR_FILENO);
-  if (!request.folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, request.folder.c_str());
-  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
   // Signals that we hold back (`canopy dev` reads them one by one) are not the child's business.
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  sigset_t usual;
-  sigemptyset(&usual);
-  sigaddset(&usual, SIGPIPE);
-  posix_spawnattr_setsigdefault(&attributes, &usual);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  pid_t id = 0;
-  const int error = posix_spawn(&id, program->c_str(), &actions, &attributes, pointers(arguments).data(),
-                                pointers(variables).data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) {
-    return fail(Code::unavailable,
-                "cannot start " + program->string() + ": " + std::strerror(error));  // NOLINT
-  }
-  return id;
+  auto started = start_child({.program = program->string(),
+                              .words = request.arguments,
+                              .env = variables_of(request, environment),
+                              .folder = request.folder.string(),
+                              .streams = {no_stream, streams.out, streams.err}});
+  if (started) return started;
+  return fail(Code::unavailable, "cannot start " + program->string() + ": " + started.error().message);
 }
 
 // As shells say it.
@@ -129,7 +98,8 @@ bool collect(Descriptor& out, Descriptor& err, Time deadline, ProcessEnd& end) {
 Result<ProcessEnd> run_process(const ProcessRequest& request, const Environment& environment) {
   CANOPY_TRY(Pipe out, make_pipe());
   CANOPY_TRY(Pipe err, make_pipe());
-  CANOPY_TRY(const pid_t id, spawn(request, environment, {.out = out.write.get(), .err = err.write.get()}));
+  CANOPY_TRY(const pid_t id,
+             start_process(request, environment, {.out = out.write.get(), .err = err.write.get()}));
   out.write.reset();
   err.write.reset();
   ProcessEnd end;
@@ -148,7 +118,7 @@ Result<ProcessEnd> run_process(const ProcessRequest& request, const Environment&
 }
 
 Result<Companion> Companion::start(const ProcessRequest& request, const Environment& environment) {
-  CANOPY_TRY(const pid_t id, spawn(request, environment, {}));
+  CANOPY_TRY(const pid_t id, start_process(request, environment, {}));
   return Companion(id);
 }
 

@@ -8,12 +8,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/descriptor.h"
 #include "base/units.h"
 #include "container/docker.h"
 #include "container/engine.h"
@@ -50,28 +50,20 @@ class Daemon {
     if (geteuid() != 0) return nullptr;
     fs::create_directories(folder);
     const std::string in = folder.string();
-    std::vector<std::string> words = {"dockerd",
-                                      "--host=unix://" + in + "/socket",
-                                      "--data-root=" + in + "/data",
-                                      "--exec-root=" + in + "/exec",
-                                      "--pidfile=" + in + "/pid",
-                                      "--bridge=none",
-                                      "--iptables=false",
-                                      "--ip-masq=false",
-                                      "--log-level=error"};
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    const std::string log = in + "/log";
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_CREAT | O_WRONLY, 0600);
-    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    pid_t process = 0;
-    const int error = posix_spawnp(&process, "dockerd", &actions, nullptr, arguments.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error != 0) return nullptr;
-    std::unique_ptr<Daemon> started(new Daemon(process));
+    const std::vector<std::string> words = {"dockerd",
+                                            "--host=unix://" + in + "/socket",
+                                            "--data-root=" + in + "/data",
+                                            "--exec-root=" + in + "/exec",
+                                            "--pidfile=" + in + "/pid",
+                                            "--bridge=none",
+                                            "--iptables=false",
+                                            "--ip-masq=false",
+                                            "--log-level=error"};
+    const Descriptor log(open((in + "/log").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    const auto process =
+        start_child({.program = "dockerd", .words = words, .streams = {no_stream, log.get(), log.get()}});
+    if (!process) return nullptr;
+    std::unique_ptr<Daemon> started(new Daemon(*process));
     const auto engine = make_docker_engine(folder / "socket", "wait");
     const Time deadline = system_clock().now() + patience;
     while (!engine->check() && system_clock().now() < deadline) poll(nullptr, 0, 50);

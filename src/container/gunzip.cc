@@ -1,5 +1,6 @@
 #include "container/gunzip.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <utility>
@@ -35,11 +36,8 @@ class Gunzip {
       if (stream_.avail_in == 0 && at_member_end_) break;
       if (std::exchange(at_member_end_, false) && inflateReset(&stream_) != Z_OK) return broken();
       const int result = inflate(&stream_, Z_NO_FLUSH);
-      if (result == Z_STREAM_END) {
-        at_member_end_ = true;
-      } else if (result != Z_OK || stream_.avail_in == 0) {
-        if (result != Z_OK || (source_ended_ && stream_.avail_out == wanted)) return broken();
-      }
+      at_member_end_ = result == Z_STREAM_END;
+      if (!at_member_end_ && result != Z_OK) return broken();  // Also where the source ends too early.
     }
     const std::size_t count = wanted - stream_.avail_out;
     at_end_ = count == 0;
@@ -53,7 +51,6 @@ class Gunzip {
 
   Result<void> refill() {
     CANOPY_TRY(const std::size_t got, source_(input_.data(), input_.size()));
-    source_ended_ = got == 0;
     stream_.next_in = reinterpret_cast<Bytef*>(input_.data());
     stream_.avail_in = static_cast<uInt>(got);
     return {};
@@ -63,7 +60,6 @@ class Gunzip {
   z_stream stream_{};
   std::array<char, 64 * KiB> input_{};
   bool is_ready_ = false;
-  bool source_ended_ = false;
   bool at_member_end_ = false;
   bool at_end_ = false;
 };

@@ -207,7 +207,7 @@ class HttpExecution final : public Waiting {
             ? Error{Code::limit,
                     "its output is larger than allowed, " + size_text(call_->function->limits.output_bytes),
                     Stage::reply}
-            : Error{Code::died, "its server's answer is none: " + log_safe(error.message), Stage::run};
+            : Error{Code::died, "its server does not answer in HTTP: " + log_safe(error.message), Stage::run};
   }
 
   // No more comes. A connection that lay idle may have been closed by the server just then; it has not seen

@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
-#include <cstring>
 #include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -21,36 +18,6 @@ namespace {
 
 constexpr std::size_t words_kept = 8 * KiB;
 
-Result<pid_t> spawn(const std::vector<std::string>& words, int output) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  sigset_t all;
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  std::vector<std::string> copies = words;
-  std::vector<char*> arguments;
-  for (std::string& word : copies) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  pid_t process = 0;
-  const int error =
-      posix_spawnp(&process, words.front().c_str(), &actions, &attributes, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error == 0) return process;
-  return fail(Code::unavailable, "cannot start " + words.front() + ": " +
-                                     std::strerror(error));  // NOLINT(concurrency-mt-unsafe)
-}
-
 }  // namespace
 
 Result<ProgramEnd> run_program(const std::vector<std::string>& words, Duration timeout) {
@@ -59,7 +26,10 @@ Result<ProgramEnd> run_program(const std::vector<std::string>& words, Duration t
   const Descriptor from(ends[0]);
   Descriptor to(ends[1]);
   const Time deadline = system_clock().now() + timeout;
-  CANOPY_TRY(const pid_t process, spawn(words, to.get()));
+  const auto process =
+      start_child({.program = words.front(), .words = words, .streams = {no_stream, to.get(), to.get()}});
+  if (!process)
+    return fail(Code::unavailable, "cannot start " + words.front() + ": " + process.error().message);
   to.reset();
   ProgramEnd end;
   for (;;) {
@@ -76,12 +46,12 @@ Result<ProgramEnd> run_program(const std::vector<std::string>& words, Duration t
     if (end.words.size() > 2 * words_kept) end.words.erase(0, end.words.size() - words_kept);
   }
   const Duration left = std::max<Duration>(deadline - system_clock().now(), std::chrono::milliseconds(1));
-  if (const auto status = wait_for_child(process, left)) {
+  if (const auto status = wait_for_child(*process, left)) {
     end.status = *status;
     if (end.words.size() > words_kept) end.words.erase(0, end.words.size() - words_kept);
     return end;
   }
-  static_cast<void>(kill_child(process));
+  static_cast<void>(kill_child(*process));
   return fail(Code::unavailable, words.front() + " did not end within " + duration_text(timeout));
 }
 

@@ -13,7 +13,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,9 +36,11 @@ constexpr Duration gone_timeout = std::chrono::seconds(40);
 constexpr std::size_t piece_bytes = 64 * KiB;
 constexpr int pieces_per_round = 16;
 
+tl::unexpected<Error> no_process(const std::string& why) {
+  return fail(Code::unavailable, "no process for a container can be started: " + why);
+}
 tl::unexpected<Error> no_process(int error) {
-  return fail(Code::unavailable, std::string("no process for a container can be started: ") +
-                                     std::strerror(error));  // NOLINT(concurrency-mt-unsafe)
+  return no_process(std::strerror(error));  // NOLINT(concurrency-mt-unsafe)
 }
 
 // Both ends of a pipe, out of the way of the numbers that they are to have in another process.
@@ -51,59 +52,11 @@ struct Pipe {
 Result<Pipe> make_pipe() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return no_process(errno);
-  const Descriptor low_from(ends[0]);
-  const Descriptor low_to(ends[1]);
   Pipe made;
-  made.from = Descriptor(fcntl(low_from.get(), F_DUPFD_CLOEXEC, warden_descriptor + 1));
-  made.to = Descriptor(fcntl(low_to.get(), F_DUPFD_CLOEXEC, warden_descriptor + 1));
+  made.from = Descriptor(above(warden_descriptor, ends[0]));
+  made.to = Descriptor(above(warden_descriptor, ends[1]));
   if (!made.from || !made.to) return no_process(errno);
   return made;
-}
-
-struct Streams {
-  int input = -1;  // Below zero: nothing comes.
-  int output = -1;
-  int errors = -1;
-  int control = -1;
-};
-
-Result<pid_t> spawn_warden(const WardenPlan& plan, const Streams& streams) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  if (streams.input < 0) {
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  } else {
-    posix_spawn_file_actions_adddup2(&actions, streams.input, STDIN_FILENO);
-  }
-  posix_spawn_file_actions_adddup2(&actions, streams.output, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, streams.errors, STDERR_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, streams.control, warden_descriptor);
-  posix_spawn_file_actions_addclosefrom_np(&actions, warden_descriptor + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  sigset_t all;
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  // A session of its own: what is typed at a terminal is for the server.
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-  std::vector<std::string> words = warden_words(plan);
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  // runc and nobody else sees it: where programs are.
-  std::array<std::string, 1> variables = {
-      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
-  std::array<char*, 2> environment = {variables[0].data(), nullptr};
-  pid_t process = 0;
-  const int error =
-      posix_spawn(&process, words[0].c_str(), &actions, &attributes, arguments.data(), environment.data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) return no_process(error);
-  return process;
 }
 
 class RuncContainer final : public Started {
@@ -302,9 +255,8 @@ class RuncEngine final : public Engine {
     std::array<int, 2> ends{};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return no_process(errno);
     Descriptor ours(ends[0]);
-    Descriptor low(ends[1]);
-    Descriptor theirs(fcntl(low.get(), F_DUPFD_CLOEXEC, warden_descriptor + 1));
-    low.reset();
+    Descriptor theirs(above(warden_descriptor, ends[1]));
+    if (!theirs) return no_process(errno);
     Pipe input;
     if (plan.has_input) {
       CANOPY_TRY(input, make_pipe());
@@ -313,11 +265,18 @@ class RuncEngine final : public Engine {
     CANOPY_TRY(Pipe errors, make_pipe());
     const WardenPlan beside{
         .runc = program_, .state = (folder_ / "state").string(), .bundle = bundle.string(), .id = plan.id};
-    CANOPY_TRY(const pid_t warden, spawn_warden(beside, {.input = input.from.get(),
-                                                         .output = output.to.get(),
-                                                         .errors = errors.to.get(),
-                                                         .control = theirs.get()}));
-    auto made = std::make_unique<RuncContainer>(warden, std::move(ours), bundle);
+    ChildPlan child;
+    child.words = warden_words(beside);
+    child.program = child.words.front();
+    // runc and nobody else sees it: where programs are.
+    child.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    child.streams = {plan.has_input ? input.from.get() : no_stream, output.to.get(), errors.to.get(),
+                     theirs.get()};
+    // What is typed at a terminal is for the server.
+    child.group = ChildPlan::Group::session;
+    const auto warden = start_child(child);
+    if (!warden) return no_process(warden.error().message);
+    auto made = std::make_unique<RuncContainer>(*warden, std::move(ours), bundle);
     // Or their ends would not be heard of.
     for (Descriptor* const one : {&theirs, &input.from, &output.to, &errors.to}) one->reset();
     CANOPY_TRY_VOID(made->begin(std::move(input.to), std::move(output.from), std::move(errors.from)));

@@ -5,14 +5,12 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <optional>
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -25,6 +23,7 @@
 #include "base/units.h"
 #include "container/program.h"
 #include "exec/cgroup.h"
+#include "wire/json_find.h"
 
 namespace canopy::container {
 namespace {
@@ -40,21 +39,15 @@ void say(const std::string& packet) {
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  text.resize(std::min(text.size(), words_bytes_max));
-  return text;
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// What runc says of its failure, in a log of JSON lines: the last "msg".
-std::string reason_of(const std::string& log) {
-  const std::size_t at = log.rfind("\"msg\":\"");
-  if (at == std::string::npos) return "runc did not say why";
-  std::string words;
-  for (std::size_t i = at + 7; i < log.size() && log[i] != '"'; ++i) {
-    if (log[i] == '\\' && i + 1 < log.size()) ++i;
-    words += log[i];
-  }
-  return words;
+// What runc says of its failure, in a log of JSON lines: the "msg" of the last of them.
+std::string reason_of(std::string_view log) {
+  while (log.ends_with('\n')) log.remove_suffix(1);
+  const std::size_t before = log.rfind('\n');
+  const std::string words = wire::find_text(before == log.npos ? log : log.substr(before + 1), "msg");
+  return words.empty() ? "runc did not say why" : words.substr(0, words_bytes_max);
 }
 
 class Warden {
@@ -87,31 +80,14 @@ class Warden {
     const std::vector<std::string> words = {plan_.runc,     "--root",     plan_.state, "--log",    log,
                                             "--log-format", "json",       "run",       "--detach", "--bundle",
                                             plan_.bundle,   "--pid-file", pid_file,    plan_.id};
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    sigset_t all;
-    sigfillset(&all);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    std::vector<std::string> copies = words;
-    std::vector<char*> arguments;
-    for (std::string& word : copies) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    pid_t runc = 0;
-    const int error =
-        posix_spawnp(&runc, plan_.runc.c_str(), &actions, &attributes, arguments.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    if (error != 0) {
-      return fail(Code::unavailable, std::string("runc cannot be started: ") +
-                                         std::strerror(error));  // NOLINT(concurrency-mt-unsafe)
-    }
-    const auto status = wait_for_child(runc, start_timeout);
+    const auto runc = start_child({.program = plan_.runc,
+                                   .words = words,
+                                   .streams = {same_stream, same_stream, same_stream},
+                                   .group = ChildPlan::Group::own});  // What we ignore the container hears.
+    if (!runc) return fail(Code::unavailable, "runc cannot be started: " + runc.error().message);
+    const auto status = wait_for_child(*runc, start_timeout);
     if (!status) {
-      static_cast<void>(kill_child(runc));
+      static_cast<void>(kill_child(*runc));
       return fail(Code::unavailable, "runc did not start it within " + duration_text(start_timeout));
     }
     const std::string number = read_file(pid_file);

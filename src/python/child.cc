@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -135,53 +134,11 @@ Result<void> become_python(const LaunchPlan& plan) {
                                      std::strerror(errno));  // NOLINT(concurrency-mt-unsafe)
 }
 
+tl::unexpected<Error> no_process(const std::string& why) {
+  return fail(Code::unavailable, "no process for Python can be started: " + why);
+}
 tl::unexpected<Error> no_process(int error) {
-  return fail(Code::unavailable, std::string("no process for Python can be started: ") +
-                                     std::strerror(error));  // NOLINT(concurrency-mt-unsafe)
-}
-
-Result<pid_t> spawn(int control, int output) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  if (output < 0) {
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  } else {
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-  }
-  posix_spawn_file_actions_adddup2(&actions, control, control_descriptor);
-  posix_spawn_file_actions_addclosefrom_np(&actions, control_descriptor + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  sigset_t all;
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  // A group of its own: signals to a group do not stop at a namespace, and a function may send one to its
-  // own.
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  std::array<std::string, 3> words = {"/proc/self/exe", std::string(python_child_word),
-                                      std::to_string(getpid())};
-  std::array<char*, 4> arguments = {words[0].data(), words[1].data(), words[2].data(), nullptr};
-  std::array<char*, 1> environment = {nullptr};
-  pid_t process = 0;
-  const int error =
-      posix_spawn(&process, words[0].c_str(), &actions, &attributes, arguments.data(), environment.data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) return no_process(error);
-  return process;
-}
-
-// Out of the way of the numbers that it is to have in the child.
-Descriptor moved_up(int number) {
-  Descriptor low(number);
-  return Descriptor(fcntl(low.get(), F_DUPFD_CLOEXEC, control_descriptor + 1));
+  return no_process(std::strerror(error));  // NOLINT(concurrency-mt-unsafe)
 }
 
 }  // namespace
@@ -191,16 +148,27 @@ Result<Launched> launch(const LaunchPlan& plan, MemoryGroups* groups) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return no_process(errno);
   Launched launched;
   launched.control = Descriptor(ends[0]);
-  const Descriptor theirs = moved_up(ends[1]);
+  const Descriptor theirs(above(control_descriptor, ends[1]));
   Descriptor their_output;
   if (plan.install) {
     std::array<int, 2> pipe_ends{};
     if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return no_process(errno);
     launched.output = Descriptor(pipe_ends[0]);
-    their_output = moved_up(pipe_ends[1]);
+    their_output = Descriptor(above(control_descriptor, pipe_ends[1]));
+    if (!their_output) return no_process(errno);
   }
   if (!theirs) return no_process(errno);
-  CANOPY_TRY(launched.process, spawn(theirs.get(), plan.install ? their_output.get() : -1));
+  ChildPlan child;
+  child.program = "/proc/self/exe";
+  child.words = {child.program, std::string(python_child_word), std::to_string(getpid())};
+  child.env.emplace();
+  const int output = plan.install ? their_output.get() : no_stream;
+  child.streams = {no_stream, output, output, theirs.get()};
+  // Signals to a group do not stop at a namespace, and a function may send one to its own.
+  child.group = ChildPlan::Group::own;
+  const auto process = start_child(child);
+  if (!process) return no_process(process.error().message);
+  launched.process = *process;
   // It waits for its plan, so all that it gets by it counts.
   if (groups != nullptr) launched.memory = groups->enter(launched.process, plan.sandbox.memory_bytes);
   const std::string packet = packet_of(plan);

@@ -9,7 +9,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,20 +40,10 @@ std::string ask(const std::string& name) {
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return {};
   const Descriptor from(ends[0]);
   Descriptor to(ends[1]);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, to.get(), STDOUT_FILENO);
-  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-  std::array<std::string, 4> words = {name, "-I", "-c", question};
-  std::array<char*, 5> arguments = {words[0].data(), words[1].data(), words[2].data(), words[3].data(),
-                                    nullptr};
-  pid_t process = 0;
-  const int error = posix_spawnp(&process, name.c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
+  const auto process = start_child(
+      {.program = name, .words = {name, "-I", "-c", question}, .streams = {no_stream, to.get(), no_stream}});
   to.reset();
-  if (error != 0) return {};
+  if (!process) return {};
   std::string said;
   const Time deadline = system_clock().now() + start_timeout;
   for (;;) {
@@ -66,8 +55,8 @@ std::string ask(const std::string& name) {
     if (got <= 0 || said.size() > words_bytes_max) break;
     said.append(piece.data(), static_cast<std::size_t>(got));
   }
-  const auto status = wait_for_child(process, std::chrono::seconds(1));
-  if (!status) static_cast<void>(kill_child(process));
+  const auto status = wait_for_child(*process, std::chrono::seconds(1));
+  if (!status) static_cast<void>(kill_child(*process));
   return status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0 ? said : std::string();
 }
 

@@ -9,7 +9,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,30 +63,16 @@ void attend(Child& child, std::string_view job, Descriptor& to, const Descriptor
   child.status = status.value_or(0);
 }
 
-Result<pid_t> spawn(const CompileOptions& options, int job_pipe, int answer_pipe) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, job_pipe, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, answer_pipe, STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  std::string program = options.program.string();
-  std::string word(compile_child_word);
-  std::array<char*, 3> arguments = {program.data(), word.data(), nullptr};
-  std::array<char*, 1> environment = {nullptr};  // Nothing of the server's environment reaches it.
-  pid_t pid = 0;
-  const int error =
-      posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments.data(), environment.data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) {
-    return fail(Code::unavailable,
-                "starting the compiler " + program + ": " + std::strerror(error));  // NOLINT
-  }
-  return pid;
+Result<pid_t> start(const CompileOptions& options, int job_pipe, int answer_pipe) {
+  ChildPlan child;
+  child.program = options.program.string();
+  child.words = {child.program, std::string(compile_child_word)};
+  child.env.emplace();  // Nothing of the server's environment reaches it.
+  child.streams = {job_pipe, answer_pipe, no_stream};
+  child.group = ChildPlan::Group::own;
+  auto started = start_child(child);
+  if (started) return started;
+  return fail(Code::unavailable, "starting the compiler " + child.program + ": " + started.error().message);
 }
 
 Error explain(const Child& child, const CompileOptions& options) {
@@ -134,7 +119,7 @@ Result<ModulePlan> carry_out(const CompileOptions& options, CompileJob wanted) {
   Descriptor answer_read(answers[0]);
   Descriptor answer_write(answers[1]);
 
-  CANOPY_TRY(const pid_t pid, spawn(options, job_read.get(), answer_write.get()));
+  CANOPY_TRY(const pid_t pid, start(options, job_read.get(), answer_write.get()));
   job_read.reset();
   answer_write.reset();
   wanted.code_folder = options.code_folder;

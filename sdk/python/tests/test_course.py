@@ -74,6 +74,9 @@ class Commands(unittest.TestCase):
         self.assertEqual(course.dispatcher_command(["-m", "local", "-p", "5555", "-w", "1"]),
                          [*command, "--dispatch=local", *self.python, "--python-calls=1", "--cores=1"])
 
+    def test_an_address_may_have_colons(self):
+        self.assertIn("--node-listen=[::1]:5555", course.dispatcher_command(["-m", "pull", "-p", "5555", "--bind", "::1"]))
+
     def test_a_worker_is_a_node_with_a_folder_that_no_other_has(self):
         token = self.folder / "token"
         token.touch()

@@ -74,6 +74,10 @@ def port(text: str) -> int:
 positive.__name__, port.__name__ = "number from 1 to 1000", "port"  # As argparse says what it is not.
 
 
+def address(host: str, number: int) -> str:
+    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
+
+
 def split_more(words: Sequence[str]) -> Tuple[List[str], List[str]]:
     """What follows `--` is the part's own."""
     words = list(words)
@@ -101,7 +105,7 @@ def dispatcher_command(words: Sequence[str]) -> List[str]:
     command = [find_program(), "up", f"--listen={said.listen}", f"--data={said.data}", "--builders=on",
                f"--dispatch={said.mode}", *python_flags()]
     if said.mode != "local":
-        command.append(f"--node-listen={said.bind}:{said.port}")
+        command.append(f"--node-listen={address(said.bind, said.port)}")
     elif said.workers is not None:  # What each core may have is rounded up.
         command += [f"--python-calls={said.workers}", f"--cores={min(said.workers, os.cpu_count() or 1)}"]
     return command + more
@@ -186,8 +190,7 @@ def worker_command(words: Sequence[str], kind: str) -> List[str]:
         token = pathlib.Path(SERVER_DATA) / "node.token"
     wait_for_dispatcher(said.dispatcher_url, token, said.wait)
     folder = own_folder(said.data)
-    where = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
-    return [program, "node", "--role=worker", f"--join={where}", *([f"--token-file={token}"] if token else []),
+    return [program, "node", "--role=worker", f"--join={address(host, number)}", *([f"--token-file={token}"] if token else []),
             f"--name={socket.gethostname()}-{folder.name}", f"--data={folder}", f"--slots={said.num_worker_processors}", *python, *more]
 
 

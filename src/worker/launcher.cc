@@ -61,9 +61,9 @@ class ProcessLauncher final : public Launcher {
  public:
   Result<Launched> launch(exec::Core& own, const std::vector<exec::Core*>& cores) override {
     std::vector<Pair> pairs;
-    const int above = first_descriptor + static_cast<int>(cores.size()) + 1;
+    const int least = first_descriptor + static_cast<int>(cores.size()) + 1;
     for (std::size_t i = 0; i < cores.size() + 1; ++i) {
-      CANOPY_TRY(auto pair, make_pair(above));
+      CANOPY_TRY(auto pair, make_pair(least));
       pairs.push_back(std::move(pair));
     }
     CANOPY_TRY(const pid_t process, start(pairs));

@@ -16,6 +16,7 @@ import (
 	policy "k8s.io/api/policy/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -47,11 +48,20 @@ func (c *cluster) problem(format string, words ...any) {
 }
 
 func strict[T any](c *cluster, text []byte, into *T) bool {
-	if err := yaml.UnmarshalStrict(text, into); err != nil {
+	asJSON, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
 		c.problem("%v", err)
 		return false
 	}
-	return true
+	// Not encoding/json, to which fileSystem and filesystem are the same; to a cluster they are not.
+	wrong, err := json.UnmarshalStrict(asJSON, into)
+	if err != nil {
+		wrong = append(wrong, err)
+	}
+	for _, one := range wrong {
+		c.problem("%v", one)
+	}
+	return len(wrong) == 0
 }
 
 func (c *cluster) read(text []byte) {

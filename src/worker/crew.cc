@@ -182,7 +182,8 @@ Peer* Crew::choose(const RemoteCall& call) {
                              .asked_since = worker.asked_since.load(std::memory_order_relaxed)});
     }
     const bool asks = call.way_ == policy::Dispatch::pull;
-    const auto chosen = asks ? policy::choose_asking(candidates_) : policy::choose_worker(candidates_);
+    const auto chosen = asks ? policy::choose_asking(candidates_)
+                             : policy::choose(policy::Placement::locality, candidates_, {});
     if (!chosen) return nullptr;
     Peer& peer = *peers_[*chosen];
     if (peer.colleague->take_place(call.way_, now)) return &peer;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "wire/node_frames.h"
+#include "worker/peer.h"
 
 namespace canopy::worker {
 namespace {
@@ -22,7 +23,6 @@ constexpr Duration start_grace = std::chrono::minutes(2);
 constexpr Duration cancel_grace = std::chrono::seconds(2);
 // So long a call waits where no worker is there at all: one that ended is back by then, or cannot be had.
 constexpr Duration patience = std::chrono::seconds(5);
-constexpr std::uint64_t unsent_bytes_max = 64 << 20;  // Of a worker that does not read.
 constexpr std::size_t skipped_max = 64;  // Calls in line that nobody has room for, before one that has it.
 
 Error too_much_output(const Definition& definition) {
@@ -36,27 +36,6 @@ void drop_one(std::atomic<std::size_t>& count) { count.fetch_sub(1, std::memory_
 void add_one(std::atomic<std::size_t>& count) { count.fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace
-
-// The connection of this core to one worker.
-struct Peer final : net::FrameListener {
-  Peer(Crew& of, std::shared_ptr<Colleague> worker, std::unique_ptr<net::FrameLink> over)
-      : crew(of), colleague(std::move(worker)), link(std::move(over)) {}
-
-  void on_frame(const wire::Frame& frame) override { crew.on_frame(*this, frame); }
-  void on_closed(const std::string& why) override { crew.on_closed(*this, why); }
-  bool takes_calls() const { return ready && !leaving && !closed; }
-
-  Crew& crew;
-  const std::shared_ptr<Colleague> colleague;
-  std::unique_ptr<net::FrameLink> link;
-  std::uint32_t credit = 0;
-  bool ready = false;
-  bool leaving = false;                                  // No more calls for it.
-  bool closed = false;                                   // Nothing more comes from it.
-  std::optional<std::string> how;                        // Its process has ended so.
-  std::unordered_map<std::uint64_t, RemoteCall*> calls;  // By number; null: nobody waits for it any more.
-  std::unordered_map<std::uint32_t, bool> functions;     // Those it knows; true: and has loaded.
-};
 
 void RemoteCall::abandon() {
   if (call_ == nullptr || ended_) return;
@@ -146,49 +125,6 @@ void Crew::bury(Peer& peer) {
 void Crew::try_elsewhere(RemoteCall& call) {
   if (call.canceled_) return fail(call, {Code::canceled, "the call was cancelled", Stage::queue});
   wait(call, true);
-}
-
-bool Crew::has_ready(const RemoteCall& call) const {
-  return std::ranges::any_of(peers_, [&call](const auto& peer) {
-    return peer->takes_calls() && peer->colleague->has_runtime(call.definition_->function.runtime);
-  });
-}
-
-std::uint32_t Crew::room_of(const Peer& peer, policy::Dispatch way) const {
-  const auto own = static_cast<std::uint32_t>(std::min<std::size_t>(peer.calls.size(), peer.credit));
-  if (!peer.takes_calls() || peer.link->unsent_bytes() > unsent_bytes_max) return 0;
-  const std::uint32_t room = peer.credit - own;
-  return peer.colleague->slots == 0 ? room : std::min(room, peer.colleague->room(way));
-}
-
-bool Crew::has_room() const {
-  return std::ranges::any_of(peers_, [this](const auto& peer) {
-    return room_of(*peer, policy::Dispatch::push) > 0 || room_of(*peer, policy::Dispatch::pull) > 0;
-  });
-}
-
-Peer* Crew::choose(const RemoteCall& call) {
-  const Time now = core_.clock().now();
-  // A place that another core was faster to take is one that is not there the next time.
-  for (std::size_t tries = 0; tries <= peers_.size(); ++tries) {
-    candidates_.clear();
-    for (const auto& peer : peers_) {
-      const Colleague& worker = *peer->colleague;
-      const auto known = peer->functions.find(call.definition_->number);
-      candidates_.push_back({.running_count = worker.running_count.load(std::memory_order_relaxed),
-                             .credit = room_of(*peer, call.way_),
-                             .ready = worker.has_runtime(call.definition_->function.runtime),
-                             .warm = known != peer->functions.end() && known->second,
-                             .asked_since = worker.asked_since.load(std::memory_order_relaxed)});
-    }
-    const bool asks = call.way_ == policy::Dispatch::pull;
-    const auto chosen = asks ? policy::choose_asking(candidates_)
-                             : policy::choose(policy::Placement::locality, candidates_, {});
-    if (!chosen) return nullptr;
-    Peer& peer = *peers_[*chosen];
-    if (peer.colleague->take_place(call.way_, now)) return &peer;
-  }
-  return nullptr;
 }
 
 void Crew::begin(RemoteCall& call) {

@@ -20,7 +20,7 @@ enum class NodeState : std::uint8_t {
 std::string_view name(NodeState state);  // "starting", "ready", "draining", "waiting", "gone"
 
 struct Node {
-  std::string name;          // "worker-1"
+  std::string name;          // "worker-1"; below a balancer "leaf-1/worker-1".
   std::int64_t process = 0;  // 0 while there is none.
   NodeState state = NodeState::starting;
   std::uint64_t running_count = 0;
@@ -30,6 +30,8 @@ struct Node {
   std::string last_end;  // How the process before this one ended: "was ended by signal 9 (SIGKILL)"; or "".
   std::string address = {};      // Of one that has joined over the network: where it connects from.
   std::uint64_t slot_count = 0;  // And how many calls it takes at once.
+  bool balancer = false;         // It runs no calls but gives them to those below it.
+  std::uint64_t instance = 0;    // Of the run of its program; 0 where that is not known.
 };
 
 }  // namespace canopy

@@ -26,7 +26,7 @@ Number get(std::string_view bytes) {
 
 bool is_kind(std::uint8_t number) {
   return number >= static_cast<std::uint8_t>(FrameKind::setup) &&
-         number <= static_cast<std::uint8_t>(FrameKind::piece);
+         number <= static_cast<std::uint8_t>(FrameKind::tree);
 }
 
 }  // namespace

@@ -17,6 +17,9 @@
 //           ─ challenge ─────── as a parent does ─▶                    on one more for each core
 //           ◀─ line ─────────── as a worker does, and asks for calls ─
 //
+// A balancer joins as a worker does, and lets workers and balancers join it as a gateway does. It says in
+// `offer` how many calls those below it take; every worker that joins says in `warm` which functions it has.
+//
 // Threads: none of its own; plain functions.
 
 #include <cstddef>
@@ -50,10 +53,14 @@ enum class FrameKind : std::uint8_t {
   ask,        // From a worker: it takes so many calls more, `call` says how many.
   want,       // From it: a piece of stored code.
   piece,      // To it: that, under the number of its `want`.
+  offer,  // From a balancer: it takes so many calls at once, of these runtimes. `call`: see offer_number().
+  warm,   // From a worker or a balancer: functions that it has loaded, and that it has not any more.
+  tree,   // From a balancer, behind its pong: who is below it.
 };
 
 // Flags of a frame, by its kind.
 inline constexpr std::uint8_t end_asks = 1;         // end: and an ask for one more call.
+inline constexpr std::uint8_t end_lost = 2;         // end: what ran it is gone, nobody knows how far it came.
 inline constexpr std::uint8_t piece_missing = 1;    // piece: there is none; the body says why.
 inline constexpr std::uint8_t goaway_for_good = 1;  // goaway: it is no use to try again; the body says why.
 
@@ -69,7 +76,7 @@ struct Frame {
   std::string_view body;
 };
 
-inline constexpr std::uint32_t frame_version = 1;
+inline constexpr std::uint32_t frame_version = 2;
 inline constexpr std::size_t frame_head_bytes = 14;
 inline constexpr std::size_t frame_body_bytes_max = 4 << 20;
 

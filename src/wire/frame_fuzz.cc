@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "wire/frame.h"
 #include "wire/node_frames.h"
+#include "wire/tree_frames.h"
 
 namespace canopy::wire {
 namespace {
@@ -34,6 +35,21 @@ void read_body(const Frame& frame) {
       break;
     case FrameKind::pong:
       static_cast<void>(read_load(frame.body));
+      break;
+    case FrameKind::offer:
+      if (const auto offer = read_offer(frame)) CANOPY_CHECK(offer->slots <= join_slots_max);
+      break;
+    case FrameKind::warm:
+      if (const auto change = read_warm(frame.body)) {
+        write_warm(*change, again);
+        CANOPY_CHECK(read_warm(again)->added == change->added);
+      }
+      break;
+    case FrameKind::tree:
+      if (const auto nodes = read_tree(frame.body)) {
+        write_tree(*nodes, again);
+        CANOPY_CHECK(read_tree(again)->size() == nodes->size());
+      }
       break;
     default:
       break;

@@ -70,6 +70,7 @@ void write_join(const Join& join, std::string& out) {
   message.set_program(join.program.substr(0, program_size_max));
   message.set_nonce(text_of(join.nonce));
   message.set_proof(text_of(join.proof));
+  message.set_balancer(join.balancer);
   put(message, out);
 }
 
@@ -79,11 +80,12 @@ Result<Join> read_join(std::string_view body) {
             .slots = message.slots(),
             .runtimes = {},
             .process = message.process(),
-            .program = std::move(*message.mutable_program())};
+            .program = std::move(*message.mutable_program()),
+            .balancer = message.balancer()};
   const bool whole = take_bytes(message.instance(), join.instance) &&
                      take_bytes(message.nonce(), join.nonce) && take_bytes(message.proof(), join.proof);
-  if (!whole || !is_name_part(join.name) || join.slots == 0 || join.slots > join_slots_max ||
-      join.program.size() > program_size_max ||
+  if (!whole || !is_name_part(join.name) || (join.slots == 0 && !join.balancer) ||
+      join.slots > join_slots_max || join.program.size() > program_size_max ||
       static_cast<std::size_t>(message.runtimes_size()) > join_runtimes_max) {
     return wrong("join");
   }
@@ -134,12 +136,15 @@ void write_want(const Want& want, std::string& out) {
   frames::Want message;
   message.set_digest(want.digest);
   message.set_offset(want.offset);
+  message.set_size_bytes(want.size_bytes);
   put(message, out);
 }
 
 Result<Want> read_want(std::string_view body) {
   CANOPY_TRY(auto message, parse<frames::Want>(body, "want"));
-  Want want{.digest = std::move(*message.mutable_digest()), .offset = message.offset()};
+  Want want{.digest = std::move(*message.mutable_digest()),
+            .offset = message.offset(),
+            .size_bytes = message.size_bytes()};
   if (!is_sha256_hex(want.digest)) return wrong("want");
   return want;
 }

@@ -26,10 +26,11 @@ struct Challenge {
 struct Join {
   std::string name;         // is_name_part()
   Nonce instance{};         // Of this run of the program: who joins again is known by it.
-  std::uint32_t slots = 1;  // 1 to join_slots_max.
+  std::uint32_t slots = 1;  // 1 to join_slots_max; of a balancer that has nobody below it yet 0.
   std::vector<std::string> runtimes;
   std::uint64_t process = 0;  // Its id there.
   std::string program;        // Its version.
+  bool balancer = false;
   Nonce nonce{};
   Sha256Digest proof{};
 };
@@ -50,6 +51,7 @@ struct Welcome {
 struct Want {
   std::string digest;  // is_sha256_hex()
   std::uint64_t offset = 0;
+  std::uint64_t size_bytes = 0;  // Of all of it, as the function says.
 };
 
 inline constexpr std::uint32_t join_slots_max = 1'000'000;

@@ -1,0 +1,107 @@
+#include "wire/tree_frames.h"
+
+#include <gtest/gtest.h>
+
+#include "frames.pb.h"
+
+namespace canopy::wire {
+namespace {
+
+TEST(TreeFrames, AnOfferComesAsItWent) {
+  const Offer offer{.number = 7, .slots = 1000, .runtimes = {"js", "wasm"}};
+  std::string body;
+  write_offer(offer, body);
+  EXPECT_EQ(read_offer({offer_head(offer), body}), offer);
+  const Offer nothing{.number = 4'000'000'000, .slots = 0, .runtimes = {}};
+  write_offer(nothing, body);
+  EXPECT_EQ(read_offer({offer_head(nothing), body}), nothing);
+}
+
+TEST(TreeFrames, AnOfferHasBounds) {
+  Offer offer{.slots = join_slots_max + 1, .runtimes = {}};
+  std::string body;
+  write_offer(offer, body);
+  EXPECT_EQ(read_offer({offer_head(offer), body}).error().code, Code::invalid);
+  offer = {.number = 1, .slots = 1, .runtimes = std::vector<std::string>(join_runtimes_max + 1, "a")};
+  write_offer(offer, body);
+  EXPECT_EQ(read_offer({offer_head(offer), body}).error().code, Code::invalid);
+  offer.runtimes = {"not a name"};
+  write_offer(offer, body);
+  EXPECT_EQ(read_offer({offer_head(offer), body}).error().code, Code::invalid);
+  EXPECT_EQ(read_offer({offer_head(offer), "\xff"}).error().code, Code::invalid);
+}
+
+TEST(TreeFrames, WhatIsWarmComesAsItWent) {
+  std::string body;
+  write_warm({.added = {1, ~std::uint64_t{0}}, .removed = {5}}, body);
+  const auto change = read_warm(body);
+  ASSERT_TRUE(change);
+  EXPECT_EQ(change->added, (std::vector<std::uint64_t>{1, ~std::uint64_t{0}}));
+  EXPECT_EQ(change->removed, std::vector<std::uint64_t>{5});
+  write_warm({.added = std::vector<std::uint64_t>(warm_count_max + 1, 3), .removed = {}}, body);
+  EXPECT_EQ(read_warm(body).error().code, Code::invalid);
+  EXPECT_EQ(read_warm("\xff").error().code, Code::invalid);
+}
+
+Node a_node(const std::string& name) {
+  return {.name = name,
+          .process = 77,
+          .state = NodeState::draining,
+          .running_count = 3,
+          .resident_bytes = 4096,
+          .since = WallTime(Duration(123)),
+          .last_end = {},
+          .address = "10.0.0.7:1",
+          .slot_count = 8,
+          .balancer = true,
+          .instance = 99};
+}
+
+TEST(TreeFrames, ATreeComesAsItWent) {
+  std::string body;
+  write_tree({a_node("mid"), a_node("mid/leaf-1/w.2")}, body);
+  const auto nodes = read_tree(body);
+  ASSERT_TRUE(nodes);
+  ASSERT_EQ(nodes->size(), 2U);
+  const Node& last = nodes->at(1);
+  EXPECT_EQ(last.name, "mid/leaf-1/w.2");
+  EXPECT_EQ(last.process, 77);
+  EXPECT_EQ(last.state, NodeState::draining);
+  EXPECT_EQ(last.running_count, 3U);
+  EXPECT_EQ(last.resident_bytes, 4096U);
+  EXPECT_EQ(last.since, WallTime(Duration(123)));
+  EXPECT_EQ(last.address, "10.0.0.7:1");
+  EXPECT_EQ(last.slot_count, 8U);
+  EXPECT_TRUE(last.balancer);
+  EXPECT_EQ(last.instance, 99U);
+}
+
+TEST(TreeFrames, WhatIsTooDeepOrTooMuchIsNotToldOf) {
+  std::string deep = "a";
+  for (std::size_t i = 1; i < tree_depth_max; ++i) deep += "/a";
+  std::string body;
+  write_tree({a_node(deep), a_node(deep + "/a")}, body);
+  EXPECT_EQ(read_tree(body)->size(), 1U);
+  write_tree(std::vector<Node>(tree_nodes_max + 1, a_node("a")), body);
+  EXPECT_EQ(read_tree(body)->size(), tree_nodes_max);
+}
+
+TEST(TreeFrames, ATreeThatIsNoneIsInvalid) {
+  const auto read = [](auto change) {
+    frames::Tree message;
+    frames::Below& below = *message.add_below();
+    below.set_name("a");
+    change(below);
+    return read_tree(message.SerializeAsString());
+  };
+  EXPECT_TRUE(read([](frames::Below&) {}));
+  EXPECT_FALSE(read([](frames::Below& below) { below.set_name("a//b"); }));
+  EXPECT_FALSE(read([](frames::Below& below) { below.set_name("a\x1b[2J"); }));
+  EXPECT_FALSE(read([](frames::Below& below) { below.set_state(99); }));
+  EXPECT_FALSE(read([](frames::Below& below) { below.set_address("a\nb"); }));
+  EXPECT_FALSE(read([](frames::Below& below) { below.set_process(~std::uint64_t{0}); }));
+  EXPECT_EQ(read_tree("\xff").error().code, Code::invalid);
+}
+
+}  // namespace
+}  // namespace canopy::wire

@@ -68,12 +68,22 @@ Result<net::Credentials> read_authority(const fs::path& folder) {
   return authority;
 }
 
+// It is a file's, too.
+Result<void> check_name(const std::string& name) {
+  if (is_name_part(name) && name != "ca" && name != "server") return {};
+  return fail(Code::invalid,
+              '"' + log_safe(name, 80) +
+                  "\" cannot be the name of a node's certificate: use letters, digits, '-', '_' "
+                  "and '.', and neither ca nor server");
+}
+
 }  // namespace
 
 Result<int> explain_certificates(Command& /*command*/, Terminal& /*terminal*/) {
-  return fail(
-      Code::invalid,
-      "say what to make: canopy cert authority, canopy cert server HOST..., or canopy cert worker NAME");
+  return fail(Code::invalid,
+              "say what to make: canopy cert authority, canopy cert server HOST..., canopy cert worker NAME, "
+              "or canopy "
+              "cert balancer NAME HOST...");
 }
 
 Result<int> make_authority(Command& command, Terminal& terminal) {
@@ -99,15 +109,27 @@ Result<int> make_server_certificate(Command& command, Terminal& terminal) {
   return 0;
 }
 
+Result<int> make_balancer_certificate(Command& command, Terminal& terminal) {
+  const fs::path folder = command.flags.folder;
+  const std::string& name = command.arguments.front();
+  CANOPY_TRY_VOID(check_name(name));
+  CANOPY_TRY(const net::Credentials authority, read_authority(folder));
+  const std::vector<std::string> hosts(command.arguments.begin() + 1, command.arguments.end());
+  CANOPY_TRY(const net::Credentials made,
+             net::make_balancer_certificate(authority, name, hosts, command.clock.wall_now(),
+                                            time_of(command.flags, certificate_time)));
+  CANOPY_TRY_VOID(keep(folder, name, made, terminal));
+  terminal.err()
+      << "made a certificate for a balancer; give it these two files, with --tls-cert and --tls-key "
+         "for those who join it and in CANOPY_JOIN_CERT and CANOPY_JOIN_KEY for whom it joins, and "
+         "ca.pem as --node-ca and in CANOPY_JOIN_CA\n";
+  return 0;
+}
+
 Result<int> make_worker_certificate(Command& command, Terminal& terminal) {
   const fs::path folder = command.flags.folder;
   const std::string& name = command.arguments.front();
-  if (!is_name_part(name) || name == "ca" || name == "server") {
-    return fail(Code::invalid,
-                '"' + log_safe(name, 80) +
-                    "\" cannot be the name of a worker's certificate: use letters, digits, '-', '_' "
-                    "and '.', and neither ca nor server");
-  }
+  CANOPY_TRY_VOID(check_name(name));
   CANOPY_TRY(const net::Credentials authority, read_authority(folder));
   CANOPY_TRY(const net::Credentials made,
              net::make_client_certificate(authority, name, command.clock.wall_now(),

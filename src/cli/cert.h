@@ -1,5 +1,5 @@
 #pragma once
-// canopy cert: a small authority for servers that workers join, and for these workers.
+// canopy cert: a small authority for servers that workers join, for these workers, and for balancers.
 
 #include "cli/verb.h"
 
@@ -9,6 +9,7 @@ namespace canopy::cli {
 Result<int> explain_certificates(Command& command, Terminal& terminal);
 Result<int> make_authority(Command& command, Terminal& terminal);
 Result<int> make_server_certificate(Command& command, Terminal& terminal);
+Result<int> make_balancer_certificate(Command& command, Terminal& terminal);
 Result<int> make_worker_certificate(Command& command, Terminal& terminal);
 
 }  // namespace canopy::cli

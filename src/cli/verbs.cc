@@ -323,6 +323,7 @@ constexpr std::string_view cert_detail =
     "  canopy cert authority              once; ca.key stays where it is made\n"
     "  canopy cert server 10.0.0.1        for up --tls-cert, --tls-key, --node-ca\n"
     "  canopy cert worker one             for node, in CANOPY_JOIN_CA, _CERT and _KEY\n"
+    "  canopy cert balancer mid 10.0.0.2  for a node between them: as a server, and as a worker\n"
     "docs/nodes.md says more.";
 
 constexpr std::string_view dispatch_detail =
@@ -349,8 +350,8 @@ constexpr std::string_view program_group = "This program";
 constexpr auto table = std::to_array<Verb>({
     {"up", "", 0, 0, "Server", "Runs everything in one process.", "", up_flags, up, true},
     {"node", "", 0, 0, "Server", "Runs calls for a server that it joins.", node_detail, node_flags, node},
-    {"cert", "authority|server|worker", 0, 0, "Server", "Says what certificates it makes.", cert_detail,
-     no_flags, explain_certificates},
+    {"cert", "authority|server|worker|balancer", 0, 0, "Server", "Says what certificates it makes.",
+     cert_detail, no_flags, explain_certificates},
     {"cert authority", "", 0, 0, "Server", "Makes an authority for workers that join: ca.pem and ca.key.",
      cert_detail, cert_flags, make_authority},
     {"cert server", "HOST...", 1, many, "Server",
@@ -358,6 +359,9 @@ constexpr auto table = std::to_array<Verb>({
      make_server_certificate},
     {"cert worker", "NAME", 1, 1, "Server", "Makes a worker's certificate.", cert_detail, cert_flags,
      make_worker_certificate},
+    {"cert balancer", "NAME HOST...", 2, many, "Server",
+     "Makes a balancer's certificate, for these names and addresses.", cert_detail, cert_flags,
+     make_balancer_certificate},
     {"dispatch", "[local|push|pull|default]", 0, 1, "Server", "Shows or changes where calls run.",
      dispatch_detail, dispatch_flags, dispatch},
     {"top", "", 0, 0, "Server", "Shows what the server does now, again every second.", "", client_flags, top},

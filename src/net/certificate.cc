@@ -150,6 +150,16 @@ Result<std::string> host_name(const std::string& host) {
                                  "address such as 10.0.0.1 or fd00::1");
 }
 
+Result<std::string> host_names(const std::vector<std::string>& hosts) {
+  if (hosts.empty()) return fail(Code::invalid, "a server's certificate needs a host");
+  std::string names;
+  for (const std::string& host : hosts) {
+    CANOPY_TRY(const std::string one, host_name(host));
+    names += (names.empty() ? "" : ",") + one;
+  }
+  return names;
+}
+
 }  // namespace
 
 Result<Credentials> make_authority(std::string_view name, WallTime now, Duration valid_for) {
@@ -162,16 +172,19 @@ Result<Credentials> make_authority(std::string_view name, WallTime now, Duration
 Result<Credentials> make_server_certificate(const Credentials& authority,
                                             const std::vector<std::string>& hosts, WallTime now,
                                             Duration valid_for) {
-  std::string names;
-  for (const std::string& host : hosts) {
-    CANOPY_TRY(const std::string one, host_name(host));
-    names += (names.empty() ? "" : ",") + one;
-  }
-  if (hosts.empty()) return fail(Code::invalid, "a server's certificate needs a host");
+  CANOPY_TRY(const std::string names, host_names(hosts));
   // Clients look at the hosts; the name is for people, and shorter than a host may be.
   const std::string name = hosts.front().size() <= name_size_max ? hosts.front() : "server";
   return make_signed(authority, name, now, valid_for,
                      {{NID_ext_key_usage, "serverAuth"}, {NID_subject_alt_name, names}});
+}
+
+Result<Credentials> make_balancer_certificate(const Credentials& authority, std::string_view name,
+                                              const std::vector<std::string>& hosts, WallTime now,
+                                              Duration valid_for) {
+  CANOPY_TRY(const std::string names, host_names(hosts));
+  return make_signed(authority, name, now, valid_for,
+                     {{NID_ext_key_usage, "serverAuth,clientAuth"}, {NID_subject_alt_name, names}});
 }
 
 Result<Credentials> make_client_certificate(const Credentials& authority, std::string_view name, WallTime now,

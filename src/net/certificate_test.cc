@@ -89,6 +89,17 @@ TEST_F(CertificateTest, OfAHostWithALongNameIsGood) {
   EXPECT_EQ(meet(worker_of(ours), host), "");
 }
 
+TEST_F(CertificateTest, ABalancersIsGoodOnBothSides) {
+  const auto made = make_balancer_certificate(ours, "leaf", {"127.0.0.1"}, now(), a_day);
+  ASSERT_TRUE(made) << made.error().message;
+  const CertificateFiles leaf = keep("leaf", *made);
+  EXPECT_EQ(meet(leaf), "");
+  keep("server", *made);
+  EXPECT_EQ(meet(worker_of(ours)), "");
+  EXPECT_EQ(meet(leaf), "");
+  EXPECT_EQ(make_balancer_certificate(ours, "leaf", {}, now(), a_day).error().code, Code::invalid);
+}
+
 TEST_F(CertificateTest, NobodyElseIsTrusted) {
   EXPECT_NE(meet({}).find("peer did not return a certificate"), std::string::npos) << meet({});
   const Credentials others = make("others");

@@ -35,6 +35,13 @@ install: build  ## PREFIX=/usr/local: bin/canopy, share/canopy, completions for 
 	@build/release/canopy completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/canopy.fish
 	@echo "installed $(DESTDIR)$(PREFIX)/bin/canopy"
 
+cluster: build  ## start a server, two leaves and four workers, call through them, show them, stop them
+	@tools/cluster build/release/canopy
+
+simulate: build/release/build.ninja  ## SEEDS=5000 from SEED=1: the whole tree on a fake clock and network
+	@$(BUILD) release --target balance_test
+	@CANOPY_SEED=$(or $(SEED),1) CANOPY_SEEDS=$(or $(SEEDS),5000) build/release/src/balance_test --gtest_filter='Tree*' --gtest_brief=1
+
 dev: build/dev/build.ninja  ## build with all checks on
 	@$(BUILD) dev
 
@@ -59,7 +66,7 @@ hostile: build  ## the long form of tests/hostile: a million reused slots, ten t
 
 bench: build/release/build.ninja  ## the table of the README, measured on this machine (BENCH="--rounds=5")
 	@tools/deps --bench
-	@$(BUILD) release --target canopy cold_call auth_cost durable_calls js_call worker_call task_load frames grpc_stream
+	@$(BUILD) release --target canopy cold_call auth_cost durable_calls js_call worker_call task_load frames grpc_stream place_call
 	@bench/run $(BENCH)
 
 weak-scaling: build/release/build.ninja  ## tasks of FaaS Builders on 1 to 8 workers, as table and chart in bench/results
@@ -70,4 +77,4 @@ weak-scaling: build/release/build.ninja  ## tasks of FaaS Builders on 1 to 8 wor
 check:  ## format, lint, layers, house rules, tests
 	@tools/check
 
-.PHONY: help deps build run up install dev test asan tsan fuzz hostile bench weak-scaling check
+.PHONY: help deps build run up install cluster simulate dev test asan tsan fuzz hostile bench weak-scaling check

@@ -39,6 +39,8 @@ void write_node(wire::JsonWriter& json, const Node& node, std::string_view role)
   json.end_object();
 }
 
+std::string_view role_of(const Node& node) { return node.balancer ? "balancer" : "worker"; }
+
 Node describe_gateway(const Platform& platform) {
   const Duration uptime = platform.clock.now() - platform.started;
   return {.name = "gateway",
@@ -53,7 +55,7 @@ Node describe_gateway(const Platform& platform) {
 
 std::string node_json(const Node& node) {
   wire::JsonWriter json;
-  write_node(json, node, "worker");
+  write_node(json, node, role_of(node));
   return json.take_text();
 }
 
@@ -70,7 +72,7 @@ net::Task<net::HttpResponse> list_nodes(const Here& here, net::HttpExchange& exc
   json.key("nodes");
   json.begin_array();
   write_node(json, gateway, "gateway");
-  for (const Node& node : report.nodes) write_node(json, node, "worker");
+  for (const Node& node : report.nodes) write_node(json, node, role_of(node));
   json.end_array();
   json.end_object();
   co_return json_response(json.take_text());

@@ -22,6 +22,8 @@ TEST(Nodes, AreShownWithWhatIsKnown) {
   node.last_end.clear();
   EXPECT_NE(node_json(node).find(R"("pid":null)"), std::string::npos);
   EXPECT_EQ(node_json(node).find("last_end"), std::string::npos);
+  node.balancer = true;
+  EXPECT_NE(node_json(node).find(R"("role":"balancer")"), std::string::npos);
 }
 
 }  // namespace

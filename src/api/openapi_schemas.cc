@@ -63,7 +63,7 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "content":{"application/octet-stream":{"schema":{"type":"string","format":"binary"}}}}
 },"schemas":{
 "Node":{"type":"object","required":["name","role","state","pid","running","restarts","resident_bytes","since"],"properties":{
-  "name":{"type":"string"},"role":{"type":"string","enum":["gateway","worker"]},
+  "name":{"type":"string","description":"Below a balancer by path: leaf-1/worker-1."},"role":{"type":"string","enum":["gateway","balancer","worker"]},
   "state":{"type":"string","enum":["starting","ready","draining","waiting","gone"],
     "description":"waiting: its process ended, and is started again after a while."},
   "pid":{"type":["integer","null"],"description":"null while there is no process."},
@@ -72,7 +72,7 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "resident_bytes":{"type":"integer","minimum":0},
   "since":{"type":["string","null"],"format":"date-time","description":"When its process started, or the one before it ended."},
   "address":{"type":"string","description":"Of one that has joined: where it connects from."},
-  "slots":{"type":"integer","minimum":1,"description":"Of one that has joined: calls that it runs at once."},
+  "slots":{"type":"integer","minimum":0,"description":"Of one that has joined: calls that it, or all below it, run at once."},
   "last_end":{"type":"string","description":"How the process before this one ended."}}},
 "DispatchWay":{"type":"string","enum":["local","push","pull"]},
 "Dispatch":{"type":"object","required":["mode","functions","listen","workers"],"properties":{

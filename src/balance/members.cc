@@ -12,7 +12,9 @@ namespace {
 
 using wire::FrameKind;
 
-constexpr Duration ping_period = std::chrono::milliseconds(500);
+constexpr Duration ping_period = std::chrono::milliseconds(250);
+// Who owes so many answers gets no calls until it gives one: within a second of its last.
+constexpr std::uint32_t silent_count = 3;
 // Who has closed its first connection closes the others; who does not is helped.
 constexpr Duration closing_time_max = std::chrono::seconds(1);
 constexpr Duration gone_shown = std::chrono::minutes(1);
@@ -31,7 +33,9 @@ Node Session::describe() const {
           .since = wall_since,
           .last_end = how,
           .address = address,
-          .slot_count = join.slots};
+          .slot_count = colleague->slots(),
+          .balancer = join.balancer,
+          .instance = instance_of(join.instance)};
 }
 
 Members::Impl::Impl(MembersOptions the_options, std::vector<exec::Core*> the_cores, ReadCode read,
@@ -49,7 +53,14 @@ Members::Impl::Impl(MembersOptions the_options, std::vector<exec::Core*> the_cor
   };
   for (std::size_t i = 0; i < cores.size(); ++i) {
     worker::CrewOptions crew = options.crew;
-    crew.on_room = [this, i] { share_room(i, cores.size()); };
+    if (!crew.refuses) crew.on_room = [this, i] { share_room(i, cores.size()); };
+    crew.on_offer = [this](worker::WorkerNumber worker, const wire::Offer& offer) {
+      loop.post([this, worker, offer] { take_offer(worker, offer); });
+    };
+    crew.on_warm = [this, i] {
+      if (options.on_warm) options.on_warm(i);
+    };
+    crew.seed = static_cast<std::uint64_t>(clock.now().time_since_epoch().count()) + i;
     crews.push_back(std::make_unique<worker::Crew>(*cores[i], crew, tell));
   }
 }
@@ -87,6 +98,7 @@ void Members::Impl::attend(Session& session, bool ping, Time now) {
     if (session.unanswered_count * ping_period > options.silence_max) {
       return cut(session, "it says nothing for " + duration_text(options.silence_max));
     }
+    if (session.unanswered_count == silent_count) session.colleague->silent = true;
     ++session.unanswered_count;
     session.link->send({.kind = FrameKind::ping}, {});
   }
@@ -101,10 +113,15 @@ void Members::Impl::heard(Session& session, const wire::Frame& frame) {
   if (session.over || session.refused) return;
   if (session.is_stranger()) return meet(session, frame);
   session.unanswered_count = 0;
+  if (session.colleague->silent.exchange(false)) {
+    on_each_core([](worker::Crew& crew) { crew.serve_waiting(); });
+  }
   switch (frame.head.kind) {
     case FrameKind::pong:
       if (const auto load = wire::read_load(frame.body)) session.load = *load;
       return;
+    case FrameKind::tree:
+      return take_tree(session, frame);
     case FrameKind::want:
       return supply(session, frame);
     case FrameKind::goaway:
@@ -121,10 +138,49 @@ void Members::Impl::supply(Session& session, const wire::Frame& frame) {
   if (!want) return cut(session, "it wants no code that there could be");
   if (++session.want_count > wants_max) return cut(session, "it wants too much code at once");
   const worker::WorkerNumber worker = session.colleague->number;
-  read_code(want->digest, want->offset,
-            [this, worker, asked = frame.head.call](const Result<std::string>& piece) {
-              loop.post([this, worker, asked, piece] { send_piece(worker, asked, piece); });
-            });
+  read_code(*want, [this, worker, asked = frame.head.call](const Result<std::string>& piece) {
+    loop.post([this, worker, asked, piece] { send_piece(worker, asked, piece); });
+  });
+}
+
+// Who is below itself would have calls go round for ever.
+void Members::Impl::take_tree(Session& session, const wire::Frame& frame) {
+  auto nodes = session.join.balancer ? wire::read_tree(frame.body) : Result<std::vector<Node>>();
+  if (!nodes) return cut(session, nodes.error().message);
+  const bool round = options.instance != 0 && std::ranges::any_of(*nodes, [this](const Node& node) {
+                       return node.instance == options.instance;
+                     });
+  if (!round) {
+    session.below = *std::move(nodes);
+    return;
+  }
+  // Each of its cores has joined by itself.
+  for (const auto& one : sessions) {
+    if (!one->is_member() || one->join.instance != session.join.instance) continue;
+    cut(*one, "this balancer is below it, too; let one of them join another");
+  }
+}
+
+void Members::Impl::take_offer(worker::WorkerNumber worker, const wire::Offer& offer) {
+  Session* const session = find(worker);
+  if (session == nullptr) return;
+  session->runtimes = offer.runtimes;
+  changed(session->describe());
+}
+
+wire::Offer Members::Impl::sum_of_offers() const {
+  wire::Offer sum{.number = offered.number, .slots = 0, .runtimes = {}};
+  for (const auto& session : sessions) {
+    if (!session->is_member() || session->state != NodeState::ready) continue;
+    if (session->colleague->silent) continue;
+    sum.slots += std::min(session->colleague->slots(), wire::join_slots_max - sum.slots);
+    for (const std::string& runtime : session->runtimes) {
+      const bool known = std::ranges::find(sum.runtimes, runtime) != sum.runtimes.end();
+      if (!known && sum.runtimes.size() < wire::join_runtimes_max) sum.runtimes.push_back(runtime);
+    }
+  }
+  std::ranges::sort(sum.runtimes);
+  return sum;
 }
 
 void Members::Impl::send_piece(worker::WorkerNumber worker, std::uint64_t asked,
@@ -216,7 +272,11 @@ void Members::Impl::show() {
   for (const auto& session : sessions) {
     if (!session->is_member()) continue;
     now.push_back(session->describe());
-    ready += session->state == NodeState::ready ? 1 : 0;
+    ready += session->state == NodeState::ready && session->colleague->slots() > 0 ? 1 : 0;
+    for (Node below : session->below) {
+      below.name = session->join.name + "/" + below.name;
+      now.push_back(std::move(below));
+    }
   }
   for (const auto& [when, node] : gone) {
     const bool back = std::ranges::any_of(now, [&](const Node& one) { return one.name == node.name; });
@@ -224,6 +284,11 @@ void Members::Impl::show() {
   }
   std::ranges::sort(now, {}, [](const Node& node) { return node.name; });
   ready_count = ready;
+  if (wire::Offer sum = sum_of_offers(); sum != offered) {
+    ++sum.number;
+    offered = std::move(sum);
+    if (options.on_offer) options.on_offer(offered);
+  }
   const std::lock_guard lock(mutex);
   shown = std::move(now);
 }
@@ -255,7 +320,7 @@ Result<void> Members::start() {
 }
 
 void Members::begin() { impl_->begin(); }
-void Members::poll() { impl_->loop.poll(); }
+std::size_t Members::poll() { return impl_->loop.poll(); }
 void Members::greet(std::unique_ptr<net::FrameLink> link, const std::string& address) {
   impl_->greet(std::move(link), address);
 }

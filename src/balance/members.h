@@ -2,6 +2,9 @@
 // The gateway's side of workers that join it over the network: who they are, whether they are there, and the
 // crews through which calls go to them.
 //
+// A balancer joins as a worker does, and has the others join it in turn: what it offers is the sum of those
+// below it. Whoever owes an answer for a second gets no more calls until it comes.
+//
 //   connection: stranger ─ join, proof ─▶ member: starting ─ a line to each core ─▶ ready ─ goaway ─▶
 //   draining
 //                  │ too late, or wrong        │ silent, or a connection of it broke          │ closed
@@ -29,6 +32,8 @@
 #include "net/frame_channel.h"
 #include "policy/dispatch.h"
 #include "scale/cluster.h"
+#include "wire/join_frames.h"
+#include "wire/tree_frames.h"
 #include "worker/crew.h"
 
 namespace canopy::balance {
@@ -44,12 +49,18 @@ struct MembersOptions {
   std::size_t members_max = 256;
   worker::CrewOptions crew;
   policy::DispatchRules rules;
+  // A balancer's: the instance of its own program, which is not to be found below it.
+  std::uint64_t instance = 0;
+  // Told, on its thread, what all who are here take together, when that has changed.
+  std::function<void(const wire::Offer& offer)> on_offer = {};
+  // Told, on that core's thread, that other functions may be warm by it than before.
+  std::function<void(std::size_t core)> on_warm = {};
 };
 
-// Reads a piece of the code of that digest, of at most wire::code_piece_bytes_max, and calls `done` once, on
+// Reads a piece of the code that is wanted, of at most wire::code_piece_bytes_max, and calls `done` once, on
 // any thread.
 using CodeRead = std::function<void(Result<std::string> piece)>;
-using ReadCode = std::function<void(const std::string& digest, std::uint64_t offset, CodeRead done)>;
+using ReadCode = std::function<void(const wire::Want& want, CodeRead done)>;
 
 class Members final : public scale::Cluster {
  public:
@@ -62,14 +73,14 @@ class Members final : public scale::Cluster {
   // The same without a thread and a port, for tests on a fake clock: whoever calls runs the loop, round by
   // round, and brings the connections.
   void begin();
-  void poll();
+  std::size_t poll();
   void greet(std::unique_ptr<net::FrameLink> link, const std::string& address);
 
   std::vector<worker::Crew*> crews();
   // Which way a call goes now.
   policy::Dispatch way_of(const FunctionName& name) const;
 
-  std::vector<Node> nodes() const override;
+  std::vector<canopy::Node> nodes() const override;
   std::size_t ready_count() const override;
   void listen(Listener listener) override;
   policy::DispatchRules rules() const override;

@@ -38,6 +38,9 @@ struct Members::Impl final : exec::Turn {
   void refuse(Session& session, const std::string& why, bool for_good);
   void take_line(Session& session, const wire::Frame& frame);
   void supply(Session& session, const wire::Frame& frame);
+  void take_tree(Session& session, const wire::Frame& frame);
+  void take_offer(worker::WorkerNumber worker, const wire::Offer& offer);
+  wire::Offer sum_of_offers() const;
   void send_piece(worker::WorkerNumber worker, std::uint64_t number, const Result<std::string>& piece);
   void broken(worker::WorkerNumber worker, const std::string& why);
   void cut(Session& session, const std::string& why);
@@ -73,6 +76,8 @@ struct Members::Impl final : exec::Turn {
   Time next_complaint{};
   std::uint64_t complaints_left_out = 0;
   std::string body;
+
+  wire::Offer offered;  // As was told last.
 
   mutable std::mutex mutex;
   std::vector<Node> shown;  // This and what follows: guarded by mutex.

@@ -6,6 +6,7 @@
 #include "balance/members_impl.h"
 #include "base/log.h"
 #include "crypto/keyed_hash.h"
+#include "policy/place.h"
 
 namespace canopy::balance {
 namespace {
@@ -61,6 +62,10 @@ void Members::Impl::welcome(Session& session, const wire::Frame& frame) {
                   "its join token is not the one of this server; --token-file names the file that has it",
                   true);
   }
+  if (options.instance != 0 && options.instance == instance_of(join->instance)) {
+    return refuse(session, "this is that balancer's own --listen; --join names another's, or a server's",
+                  true);
+  }
   std::size_t member_count = 0;
   for (const auto& other : sessions) {
     if (!other->is_member()) continue;
@@ -84,8 +89,17 @@ void Members::Impl::accept(Session& session, wire::Join join, const Nonces& nonc
   session.join = std::move(join);
   session.colleague = std::make_shared<worker::Colleague>();
   session.colleague->number = ++number;
-  session.colleague->slots = session.join.slots;
+  session.colleague->joined = true;
+  session.colleague->set_slots(session.join.slots);
+  session.colleague->key = policy::hash_of(session.join.name);
+  session.colleague->balancer = session.join.balancer;
   session.colleague->runtimes = session.join.runtimes;
+  session.runtimes = session.join.runtimes;
+  // A member's frames may have full size: a balancer tells of all who are below it.
+  auto maker = session.link->release();
+  if (!maker) return forget(session);
+  session.link = (*maker)(loop.io());
+  session.link->listen(session);
   session.line_key = line_key(options.token, nonces);
   session.lines.assign(cores.size(), false);
   session.since = clock.now();

@@ -113,9 +113,9 @@ class MembersTest : public testing::Test {
     options.strangers_max = 4;
     options.members_max = 4;
     options.crew = {.running_max = 100, .waiting_max = 10};
-    const ReadCode read = [this](const std::string& digest, std::uint64_t offset, const CodeRead& done) {
-      if (digest != stored_digest_) return done(fail(Code::not_found, "no such code"));
-      done(stored_code_.substr(std::min<std::uint64_t>(offset, stored_code_.size()), piece_bytes_));
+    const ReadCode read = [this](const wire::Want& want, const CodeRead& done) {
+      if (want.digest != stored_digest_) return done(fail(Code::not_found, "no such code"));
+      done(stored_code_.substr(std::min<std::uint64_t>(want.offset, stored_code_.size()), piece_bytes_));
     };
     members_.emplace(std::move(options), std::vector<exec::Core*>{&cores_[0], &cores_[1]}, read, clock_);
     members_->listen([this](const Node& node) {

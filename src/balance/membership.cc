@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "crypto/keyed_hash.h"
+#include "wire/tree_frames.h"
 
 namespace canopy::balance {
 namespace {
@@ -78,11 +79,14 @@ void Membership::beat() {
       break;
     case Phase::greeting:
       if (now - since_ > options_.greeting_max) {
-        lose("the server does not answer; is --join the address that it has as --node-listen?");
+        lose(
+            "the server does not answer; is --join the address that it has as --node-listen, or a balancer "
+            "as "
+            "--listen?");
       } else if (now - since_ > doubt_time && !std::exchange(doubted_, true)) {
         log::warn(
             "{}: nothing has come from the server for {}; is --join the address that it has as "
-            "--node-listen?",
+            "--node-listen, or a balancer as --listen?",
             options_.name, duration_text(doubt_time));
       }
       break;
@@ -133,7 +137,9 @@ void Membership::add_connection(std::unique_ptr<net::FrameLink> link, std::optio
 void Membership::on_closed(Connection& from, const std::string& why) {
   if (from.line || from.answered) return lose(why);
   const auto says = [&why](std::string_view words) { return why.find(words) != std::string::npos; };
-  std::string_view next = "see what it has as --node-listen, and set CANOPY_JOIN_CA where it has --tls-cert";
+  std::string_view next =
+      "see what it has as --node-listen, or a balancer as --listen, and set CANOPY_JOIN_CA where it has "
+      "--tls-cert";
   if (says("HTTP/")) next = "--join has to name its --node-listen, and not its --listen";
   if (says("certificate") || says("unknown ca")) {
     next =
@@ -157,6 +163,10 @@ void Membership::on_frame(Connection& from, const wire::Frame& frame) {
     case FrameKind::ping:
       wire::write_load(options_.load(), body_);
       from.link->send({.kind = FrameKind::pong}, body_);
+      if (options_.below) {
+        wire::write_tree(options_.below(), body_);
+        from.link->send({.kind = FrameKind::tree}, body_);
+      }
       return;
     case FrameKind::piece:
       return on_piece(frame);
@@ -174,7 +184,8 @@ void Membership::on_line_frame(Connection& from, const wire::Frame& frame) {
   worker_.serve(std::move(from.link));
   if (++lines_open_ < line_count_) return spawn(connect(attempt_, lines_open_));
   failures_ = 0;
-  log::info("{} has joined, with {} slots", options_.name, options_.slots);
+  log::info("{} has joined, with {} slots", options_.name,
+            options_.balancer ? worker_.slots() : options_.slots);
   if (options_.on_joined) options_.on_joined();
 }
 
@@ -197,10 +208,11 @@ void Membership::answer(Connection& from, const wire::Frame& frame) {
   nonces_ = {.gateway = challenge->nonce, .worker = make_nonce()};
   wire::write_join({.name = options_.name,
                     .instance = options_.instance,
-                    .slots = options_.slots,
+                    .slots = options_.balancer ? worker_.slots() : options_.slots,
                     .runtimes = options_.runtimes,
                     .process = static_cast<std::uint64_t>(getpid()),
                     .program = options_.program,
+                    .balancer = options_.balancer,
                     .nonce = nonces_.worker,
                     .proof = joining_proof(options_.token, nonces_, options_.name)},
                    body_);
@@ -262,10 +274,12 @@ void Membership::lose(const std::string& why) {
     phase_ = Phase::over;
     return;
   }
-  const Duration delay = policy::reconnect_delay(options_.reconnect, ++failures_, random_part());
+  const double random = options_.random ? options_.random() : random_part();
+  const Duration delay = policy::reconnect_delay(options_.reconnect, ++failures_, random);
   log::warn("{} {}: {}; it tries again in {}", options_.name,
             was_joined ? "has lost the server" : "cannot join", why,
             duration_text(std::chrono::ceil<std::chrono::milliseconds>(delay)));
+  if (!was_joined && options_.on_failed) options_.on_failed();
   next_at_ = core_.clock().now() + delay;
   core_.suspend(*this, next_at_, never);
 }
@@ -290,7 +304,8 @@ void Membership::leave(std::function<void()> done) {
   });
 }
 
-net::Task<Result<std::string>> Membership::want(const std::string& digest, std::uint64_t offset) {
+net::Task<Result<std::string>> Membership::want(const std::string& digest, std::uint64_t offset,
+                                                std::uint64_t size_bytes) {
   if (phase_ != Phase::joined) {
     co_return fail(Code::unavailable, "the connection to the server is lost", Stage::start);
   }
@@ -298,7 +313,7 @@ net::Task<Result<std::string>> Membership::want(const std::string& digest, std::
   Wanted wanted;
   wanted.since = core_.clock().now();
   wanted_.emplace(number, &wanted);
-  wire::write_want({.digest = digest, .offset = offset}, body_);
+  wire::write_want({.digest = digest, .offset = offset, .size_bytes = size_bytes}, body_);
   control_->link->send({.kind = FrameKind::want, .call = number}, body_);
   co_await wanted.event.wait();
   wanted_.erase(number);
@@ -313,7 +328,7 @@ net::Task<Result<std::string>> Membership::fetch(std::string digest, std::uint64
   }
   Result<std::string> code;
   while (code && code->size() < size_bytes) {
-    auto piece = co_await want(digest, code->size());
+    auto piece = co_await want(digest, code->size(), size_bytes);
     if (!piece) {
       code = tl::unexpected(piece.error());
     } else if (piece->empty() || code->size() + piece->size() > size_bytes) {

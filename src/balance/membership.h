@@ -22,6 +22,7 @@
 
 #include "balance/proof.h"
 #include "exec/core.h"
+#include "model/node.h"
 #include "net/event.h"
 #include "net/frame_channel.h"
 #include "net/task.h"
@@ -35,7 +36,7 @@ namespace canopy::balance {
 class Dialer {
  public:
   virtual ~Dialer() = default;
-  // One connection to the gateway.
+  // One connection to the gateway: where several are known, to the one whose turn it is.
   //   unavailable, deadline  it cannot be had
   virtual net::Task<Result<std::unique_ptr<net::FrameLink>>> dial(exec::Core& core) = 0;
 };
@@ -47,10 +48,14 @@ struct MembershipOptions {
   std::vector<std::string> runtimes;
   std::string program;                                 // Its version.
   wire::Nonce instance{};                              // Of this run of it.
+  bool balancer = false;                               // Its worker says how many slots it has.
   Duration greeting_max = std::chrono::seconds(10);    // From a connection to its welcome.
   Duration piece_time_max = std::chrono::seconds(30);  // For a piece of code to come.
   policy::ReconnectRule reconnect;
+  std::function<double()> random = {};                    // From 0 to 1; empty: the machine's.
   std::function<wire::WorkerLoad()> load;                 // What it has to do now.
+  std::function<std::vector<canopy::Node>()> below = {};  // A balancer's: who is below it.
+  std::function<void()> on_failed = {};                   // It was not let in: another gateway may be better.
   std::function<void()> on_joined = {};                   // Each time.
   std::function<void(const Error& why)> on_refused = {};  // For good: it does not try again.
 };
@@ -93,7 +98,8 @@ class Membership final : public exec::Turn {
   void lose(const std::string& why);
   void drop_connections();
   void spawn(net::Task<void> task);
-  net::Task<Result<std::string>> want(const std::string& digest, std::uint64_t offset);
+  net::Task<Result<std::string>> want(const std::string& digest, std::uint64_t offset,
+                                      std::uint64_t size_bytes);
 
   exec::Core& core_;
   worker::Worker& worker_;

@@ -13,12 +13,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "balance/code_relay.h"
+#include "balance/members.h"
 #include "balance/membership.h"
 #include "balance/supply.h"
 #include "base/descriptor.h"
 #include "base/log.h"
 #include "net/frame_port.h"
 #include "worker/own_load.h"
+#include "worker/remote.h"
 
 namespace canopy::balance {
 namespace {
@@ -31,22 +34,24 @@ constexpr std::size_t compile_queue_max = 1000;
 constexpr std::size_t loaded_functions_max = 4096;
 constexpr Duration dial_time_max = std::chrono::seconds(10);
 constexpr Duration stop_timeout = std::chrono::seconds(10);
+constexpr std::size_t nodes_max = 4096;  // That may join a balancer.
 constexpr Duration sweep_period = std::chrono::hours(1);
 
 class TcpDialer final : public Dialer {
  public:
-  TcpDialer(net::BlockingPool& pool, const NodeOptions& options)
-      : pool_(pool), host_(options.host), port_(options.port), tls_(options.tls) {}
+  TcpDialer(net::BlockingPool& pool, const std::vector<Parent>& parents) : pool_(pool), parents_(parents) {}
 
   net::Task<Result<std::unique_ptr<net::FrameLink>>> dial(exec::Core& core) override {
-    return net::dial_frames(core.io(), pool_, host_, port_, dial_time_max, tls_);
+    const Parent& parent = parents_[at_];
+    return net::dial_frames(core.io(), pool_, parent.host, parent.port, dial_time_max, parent.tls);
   }
+  // The one it dialed last is not to be had.
+  void try_next() { at_ = (at_ + 1) % parents_.size(); }
 
  private:
   net::BlockingPool& pool_;
-  const std::string host_;
-  const std::uint16_t port_;
-  const std::shared_ptr<const net::TlsContext> tls_;
+  const std::vector<Parent>& parents_;
+  std::size_t at_ = 0;
 };
 
 // Held until this process ends.
@@ -67,19 +72,22 @@ Result<Descriptor> lock_folder(const fs::path& folder) {
 }
 
 worker::WorkerOptions with_provider(worker::WorkerOptions options, worker::Provider& provider) {
-  options.provider = &provider;
+  if (options.relay == nullptr) options.provider = &provider;
   return options;
 }
 
 // One core, and what belongs to the gateway by it.
 struct Member {
   Member(exec::Core& own, const exec::Runtimes& runtimes, net::BlockingPool& disk,
-         net::BlockingPool& compiling, CodeCache& cache, const worker::WorkerOptions& options)
+         net::BlockingPool& compiling, CodeCache& cache, const std::vector<Parent>& parents,
+         const worker::WorkerOptions& options)
       : core(own),
+        dialer(disk, parents),
         supply(cache, disk, compiling),
         worker(core, runtimes, disk, with_provider(options, supply)) {}
 
   exec::Core& core;
+  TcpDialer dialer;
   Supply supply;
   worker::Worker worker;
   std::optional<Membership> membership;
@@ -146,7 +154,11 @@ struct Node::Impl {
                      const std::function<void(const Error&)>& on_refused);
   MembershipOptions membership_options(std::size_t index,
                                        const std::function<void(const Error&)>& on_refused);
-  std::uint32_t share_of_slots() const;
+  Result<void> start_balancer(const std::vector<exec::Core*>& all);
+  worker::WorkerOptions worker_options(std::size_t index);
+  // Rounded up: a core without a slot would be one for nothing.
+  std::uint32_t share(std::uint32_t slots) const;
+  void offer(const wire::Offer& all);
   void begin_draining();
   bool drain(Duration timeout);
   void stop();
@@ -157,12 +169,16 @@ struct Node::Impl {
   const wire::Nonce instance = make_nonce();
   CodeCache code;
   std::vector<std::unique_ptr<exec::Core>> cores;
+  std::mutex reading;
+  bool stopped = false;  // Guarded by reading: the pools are about to go, before those who ask for code.
+  std::optional<CodeRelay> code_relay;
+  std::optional<Members> below;  // Of a balancer.
+  std::vector<std::unique_ptr<exec::Runtime>> relays;
   exec::Runtimes runtimes;
   std::vector<std::unique_ptr<Member>> members;
   std::unique_ptr<Sweeper> sweeper;
   std::optional<net::BlockingPool> disk;
   std::optional<net::BlockingPool> compiling;
-  std::unique_ptr<Dialer> dialer;
   std::vector<std::jthread> threads;
   std::shared_ptr<Countdown> draining;
 };
@@ -177,19 +193,22 @@ Result<void> Node::Impl::start(const NodeRuntimeMaker& make_runtimes,
   }
   disk.emplace(disk_threads, disk_queue_max);
   compiling.emplace(std::max<std::size_t>(options.compile_jobs, 1), compile_queue_max);
-  CANOPY_TRY(runtimes, make_runtimes(pointers, *disk, code));
-  dialer = std::make_unique<TcpDialer>(*disk, options);
-  const worker::WorkerOptions worker{
-      .slots = share_of_slots(),
-      .room = {.bytes_max = options.templates_bytes_max / count, .count_max = loaded_functions_max},
-      .provider = nullptr,
-      .asks = true};
+  if (options.balancer) {
+    CANOPY_TRY_VOID(start_balancer(pointers));
+  } else {
+    CANOPY_TRY(runtimes, make_runtimes(pointers, *disk, code));
+  }
   for (std::size_t i = 0; i < count; ++i) {
-    members.push_back(std::make_unique<Member>(*cores[i], runtimes, *disk, *compiling, code, worker));
+    members.push_back(std::make_unique<Member>(*cores[i], runtimes, *disk, *compiling, code, options.parents,
+                                               worker_options(i)));
     Member& member = *members.back();
-    member.membership.emplace(*cores[i], member.worker, *dialer, membership_options(i, on_refused));
+    member.membership.emplace(*cores[i], member.worker, member.dialer, membership_options(i, on_refused));
     member.supply.set_source(*member.membership);
     cores[i]->post([&member] { member.membership->begin(); });
+  }
+  if (below) {
+    code_relay.emplace(*cores.front(), *members.front()->membership, code, *disk);
+    CANOPY_TRY_VOID(below->start());
   }
   sweeper = std::make_unique<Sweeper>(*cores.front(), runtimes, *disk);
   sweeper->plan();
@@ -199,10 +218,58 @@ Result<void> Node::Impl::start(const NodeRuntimeMaker& make_runtimes,
   return {};
 }
 
-// Rounded up: a core without a slot would be one for nothing.
-std::uint32_t Node::Impl::share_of_slots() const {
-  const std::size_t count = std::max<std::size_t>(options.core_count, 1);
-  return static_cast<std::uint32_t>((options.slots + count - 1) / count);
+Result<void> Node::Impl::start_balancer(const std::vector<exec::Core*>& all) {
+  const BalancerOptions& balancer = *options.balancer;
+  MembersOptions made;
+  made.host = balancer.host;
+  made.port = balancer.port;
+  made.token = options.token;
+  made.tls = balancer.tls;
+  made.silence_max = balancer.silence_max;
+  made.members_max = nodes_max;
+  made.crew.running_max = wire::join_slots_max;
+  made.crew.placement = balancer.placement;
+  made.crew.refuses = true;
+  made.rules.mode = policy::Dispatch::push;
+  made.instance = instance_of(instance);
+  made.on_offer = [this](const wire::Offer& sum) { offer(sum); };
+  made.on_warm = [this](std::size_t core) { members[core]->worker.note_warm(); };
+  const ReadCode read = [this](const wire::Want& want, const CodeRead& done) {
+    const std::lock_guard held(reading);
+    if (stopped) return done(fail(Code::unavailable, "this balancer is stopping"));
+    code_relay->read(want, done);
+  };
+  below.emplace(std::move(made), all, read, clock);
+  const auto crews = below->crews();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    relays.push_back(worker::make_relay_runtime(*all[i], *crews[i]));
+  }
+  return {};
+}
+
+worker::WorkerOptions Node::Impl::worker_options(std::size_t index) {
+  worker::WorkerOptions made{
+      .slots = share(options.slots),
+      .room = {.bytes_max = options.templates_bytes_max / cores.size(), .count_max = loaded_functions_max},
+      .provider = nullptr,
+      .asks = true};
+  if (!below) return made;
+  made.relay = relays[index].get();
+  made.warm_keys = [crew = below->crews()[index]] { return crew->warm_keys(); };
+  return made;
+}
+
+std::uint32_t Node::Impl::share(std::uint32_t slots) const {
+  return static_cast<std::uint32_t>((slots + cores.size() - 1) / cores.size());
+}
+
+// What is below has changed.
+void Node::Impl::offer(const wire::Offer& all) {
+  for (std::size_t i = 0; i < cores.size(); ++i) {
+    cores[i]->post([this, i, slots = share(all.slots), runtimes_below = all.runtimes] {
+      members[i]->worker.set_offer(slots, runtimes_below);
+    });
+  }
 }
 
 MembershipOptions Node::Impl::membership_options(std::size_t index,
@@ -210,7 +277,11 @@ MembershipOptions Node::Impl::membership_options(std::size_t index,
   MembershipOptions made;
   made.name = options.core_count <= 1 ? options.name : options.name + "-" + std::to_string(index + 1);
   made.token = options.token;
-  made.slots = share_of_slots();
+  made.slots = share(options.slots);
+  made.balancer = below.has_value();
+  made.on_failed = [this, index] { members[index]->dialer.try_next(); };
+  // One of several is enough to tell of it.
+  if (below && index == 0) made.below = [this] { return below->nodes(); };
   for (const auto& [name, runtime] : runtimes) made.runtimes.push_back(name);
   made.program = options.program;
   made.instance = instance;
@@ -252,6 +323,8 @@ void Node::Impl::stop() {
   }
   for (const auto& core : cores) core->stop();
   threads.clear();
+  const std::lock_guard held(reading);
+  stopped = true;
 }
 
 Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -265,6 +338,8 @@ Result<std::unique_ptr<Node>> Node::start(NodeOptions options, const NodeRuntime
   CANOPY_TRY_VOID(impl->start(make_runtimes, on_refused));
   return std::unique_ptr<Node>(new Node(std::move(impl)));
 }
+
+std::string Node::address() const { return impl_->below ? impl_->below->address() : std::string(); }
 
 bool Node::drain(Duration timeout) { return impl_->drain(timeout); }
 

@@ -1,6 +1,9 @@
 #pragma once
-// A whole worker node: this process runs calls for a gateway that it joins, on all cores it is given. Each
-// core belongs to the gateway by itself, with its share of the slots, so none waits for another.
+// A whole node: this process runs calls for a gateway or a balancer that it joins, on all cores it is given.
+// Each core belongs to that by itself, with its share of the slots, so none waits for another.
+//
+// A balancer joins in the same way and runs none: it listens for nodes of its own, and gives the calls to
+// them.
 //
 // Threads: all methods from one thread that is none of its own.
 // Life:    the clock outlives it.
@@ -9,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,22 +23,37 @@
 #include "exec/runtime.h"
 #include "net/blocking_pool.h"
 #include "net/tls_session.h"
+#include "policy/place.h"
 
 namespace canopy::balance {
 
-struct NodeOptions {
-  std::string host;  // Of the gateway.
+struct Parent {
+  std::string host;
   std::uint16_t port = 0;
+  std::shared_ptr<const net::TlsContext> tls;  // Null: it speaks none.
+};
+
+// Where a balancer listens.
+struct BalancerOptions {
+  std::string host;
+  std::uint16_t port = 0;
+  std::shared_ptr<const net::TlsContext> tls;  // Null: it speaks none.
+  policy::Placement placement = policy::Placement::locality;
+  Duration silence_max = std::chrono::seconds(5);
+};
+
+struct NodeOptions {
+  std::vector<Parent> parents;  // At least one; the next is tried where one cannot be joined.
   std::string token;
-  std::shared_ptr<const net::TlsContext> tls;  // Null: the gateway speaks none.
-  std::string name;                            // On several cores: with "-1", "-2" behind it.
+  std::string name;  // On several cores: with "-1", "-2" behind it.
   std::string program;
   std::uint32_t slots = 64;
   std::size_t core_count = 1;
   std::size_t compile_jobs = 1;
   std::uint64_t templates_bytes_max = 0;
-  std::uint64_t code_bytes_max = 0;  // Of all that is kept.
-  std::filesystem::path folder;      // Made if missing; one node's alone.
+  std::uint64_t code_bytes_max = 0;         // Of all that is kept.
+  std::filesystem::path folder;             // Made if missing; one node's alone.
+  std::optional<BalancerOptions> balancer;  // None: it is a worker.
 };
 
 // The runtimes of a node on `cores`: those that can run here.
@@ -45,7 +64,7 @@ class Node {
  public:
   // Begins to join. `on_refused` is told, on another thread, when the gateway does not want it for good.
   //   conflict     another node has the folder
-  //   unavailable  the folder cannot be used
+  //   unavailable  the folder cannot be used; a balancer's address is taken
   //   and what `make_runtimes` says
   static Result<std::unique_ptr<Node>> start(NodeOptions options, const NodeRuntimeMaker& make_runtimes,
                                              std::function<void(const Error& why)> on_refused,
@@ -53,6 +72,9 @@ class Node {
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
+
+  // Where others join a balancer, "127.0.0.1:9090"; "" of a worker.
+  std::string address() const;
 
   // Takes no more calls; true when all that run had ended within `timeout`.
   bool drain(Duration timeout);

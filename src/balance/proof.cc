@@ -1,5 +1,7 @@
 #include "balance/proof.h"
 
+#include <algorithm>
+
 #include "base/hex.h"
 #include "base/hmac.h"
 #include "base/id.h"
@@ -22,6 +24,12 @@ wire::Nonce make_nonce() {
   wire::Nonce nonce{};
   fill_random(nonce.data(), nonce.size());
   return nonce;
+}
+
+std::uint64_t instance_of(const wire::Nonce& nonce) {
+  std::uint64_t instance = 0;
+  for (std::size_t i = 0; i < sizeof instance; ++i) instance = (instance << 8U) | nonce.at(i);
+  return std::max<std::uint64_t>(instance, 1);
 }
 
 std::string make_token() {

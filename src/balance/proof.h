@@ -22,6 +22,8 @@ inline constexpr std::size_t token_size_min = 16;
 inline constexpr std::size_t token_size_max = 1024;
 
 wire::Nonce make_nonce();
+// A run of a program, of which that is the nonce, as a tree tells of it: never 0.
+std::uint64_t instance_of(const wire::Nonce& nonce);
 // 64 hexadecimal digits.
 std::string make_token();
 // What a file or variable holds, without what surrounds it.

@@ -3,17 +3,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "balance/code_piece.h"
 #include "balance/proof.h"
 #include "base/descriptor.h"
 #include "base/log.h"
 #include "cli/files.h"
 #include "policy/dispatch.h"
+#include "policy/place.h"
 #include "store/catalog.h"
 #include "wire/join_frames.h"
 #include "worker/remote.h"
@@ -23,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t code_offset_max = std::uint64_t{1} << 40U;  // Beyond any code.
+static_assert(std::ranges::equal(placement_rules, policy::placement_names));
 
 // For its owner's eyes alone from the first byte on.
 Result<void> write_new_token(const fs::path& path, std::string_view text) {
@@ -58,18 +59,12 @@ Result<std::string> find_token(const Options& options, const fs::path& data) {
 
 // Pieces of stored code, read on the disk pool.
 balance::ReadCode make_code_reader(store::Catalog& catalog, net::BlockingPool& disk) {
-  const auto read = [&catalog](const std::string& digest, std::uint64_t offset) -> Result<std::string> {
-    CANOPY_TRY(const fs::path path, catalog.code_path(digest));
-    std::ifstream file(path, std::ios::binary);
-    file.seekg(static_cast<std::streamoff>(std::min<std::uint64_t>(offset, code_offset_max)));
-    std::string piece(wire::code_piece_bytes_max, '\0');
-    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    piece.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-    if (piece.empty()) return fail(Code::not_found, "there is no more code of the digest " + digest);
-    return piece;
+  const auto read = [&catalog](const wire::Want& want) -> Result<std::string> {
+    CANOPY_TRY(const fs::path path, catalog.code_path(want.digest));
+    return balance::read_code_piece(path, want.offset);
   };
-  return [read, &disk](const std::string& digest, std::uint64_t offset, const balance::CodeRead& done) {
-    if (disk.post([read, digest, offset, done] { done(read(digest, offset)); })) return;
+  return [read, &disk](const wire::Want& want, const balance::CodeRead& done) {
+    if (disk.post([read, want, done] { done(read(want)); })) return;
     done(fail(Code::unavailable, "too much work waits for the disk; try again soon"));
   };
 }
@@ -96,6 +91,7 @@ Result<std::shared_ptr<balance::Members>> start_members(const api::RuntimeParts&
       "with canopy dispatch local";
   made.crew.all_busy = "start another with canopy node, or give them more --slots";
   CANOPY_TRY(made.rules.mode, policy::parse_dispatch(options.dispatch));
+  CANOPY_TRY(made.crew.placement, policy::parse_placement(options.placement));
   if (!options.tls_cert.empty()) {
     CANOPY_TRY(made.tls, net::TlsContext::for_server({options.tls_cert, options.tls_key}, options.node_ca));
   } else if (!address.loopback) {

@@ -109,12 +109,20 @@ std::string make_name() {
   return name;
 }
 
-balance::NodeOptions node_options(const NodeSettings& settings, const ListenAddress& gateway,
-                                  const Command& command) {
+// With TLS where it is known whom to trust.
+Result<std::vector<balance::Parent>> find_parents(const std::vector<ListenAddress>& addresses,
+                                                  const Environment& environment) {
+  std::vector<balance::Parent> made;
+  for (const ListenAddress& address : addresses) {
+    CANOPY_TRY(auto tls, find_tls(environment, address.host));
+    made.push_back({.host = address.host, .port = address.port, .tls = std::move(tls)});
+  }
+  return made;
+}
+
+balance::NodeOptions node_options(const NodeSettings& settings, const Command& command) {
   std::error_code error;
   balance::NodeOptions made;
-  made.host = gateway.host;
-  made.port = gateway.port;
   made.name = settings.name.empty() ? make_name() : settings.name;
   made.program = command.version;
   made.slots = static_cast<std::uint32_t>(settings.slots);
@@ -125,6 +133,44 @@ balance::NodeOptions node_options(const NodeSettings& settings, const ListenAddr
   made.code_bytes_max = settings.code_cache_bytes;
   made.folder = std::filesystem::absolute(settings.data, error);
   return made;
+}
+
+Result<balance::BalancerOptions> balancer_options(const NodeSettings& settings) {
+  CANOPY_TRY(const ListenAddress address, parse_listen(settings.listen, "listen"));
+  balance::BalancerOptions made{
+      .host = address.host, .port = address.port, .tls = nullptr, .silence_max = settings.silence};
+  CANOPY_TRY(made.placement, policy::parse_placement(settings.placement));
+  if (!settings.tls_cert.empty()) {
+    CANOPY_TRY(made.tls,
+               net::TlsContext::for_server({settings.tls_cert, settings.tls_key}, settings.node_ca));
+  } else if (!address.loopback) {
+    log::warn(
+        "nodes join at {} without TLS: code, inputs and replies can be read on the way; give --tls-cert and "
+        "--tls-key, or use a private network",
+        settings.listen);
+  }
+  return made;
+}
+
+// The worker of a process that is a balancer, too: it joins that as any other does.
+Result<balance::NodeOptions> own_worker(const balance::NodeOptions& balancer, const std::string& address,
+                                        const Environment& environment) {
+  balance::NodeOptions made = balancer;
+  made.balancer.reset();
+  made.folder /= "worker";
+  CANOPY_TRY(ListenAddress above, parse_listen(address, "listen"));
+  if (above.host == "0.0.0.0") above.host = "127.0.0.1";
+  if (above.host == "::") above.host = "::1";
+  CANOPY_TRY(made.parents, find_parents({above}, environment));
+  balance::Parent& parent = made.parents.front();
+  if (!balancer.balancer->tls) parent.tls = nullptr;
+  if (!balancer.balancer->tls || parent.tls) return made;
+  return fail(Code::invalid,
+              "a balancer that is a worker, too, joins itself, in TLS where it has --tls-cert: " +
+                  std::string(trust_variable) +
+                  " has to name what its certificate is checked "
+                  "against, for " +
+                  parent.host);
 }
 
 // A server's code lies where a node keeps what it fetched, and would be thrown out as that is.
@@ -143,30 +189,41 @@ Result<void> check_folder(const std::filesystem::path& folder) {
 
 Result<int> node(Command& command, Terminal& terminal) {
   const NodeSettings& settings = command.flags.node;
-  CANOPY_TRY(const ListenAddress gateway, check_node_settings(settings));
-  balance::NodeOptions options = node_options(settings, gateway, command);
+  CANOPY_TRY(const auto addresses, check_node_settings(settings));
+  balance::NodeOptions options = node_options(settings, command);
   CANOPY_TRY_VOID(check_folder(options.folder));
   CANOPY_TRY(options.token, find_token(settings, command.environment));
-  CANOPY_TRY(options.tls, find_tls(command.environment, gateway.host));
+  CANOPY_TRY(options.parents, find_parents(addresses, command.environment));
   if (!start_log(settings.log_level)) {
     return fail(Code::invalid, "--log-level=" + settings.log_level + " is no level");
+  }
+  if (is_balancer(settings)) {
+    CANOPY_TRY(options.balancer, balancer_options(settings));
   }
   prepare_process();
   StopSignals signals;
   Refusal refusal;
-  terminal.out() << terminal.bold("canopy " + command.version) << " worker " << options.name << '\n'
+  terminal.out() << terminal.bold("canopy " + command.version) << " " << settings.role << " " << options.name
+                 << '\n'
                  << "joins      " << settings.join << '\n'
                  << "data       " << options.folder.lexically_normal().string() << '\n'
                  << "cores      " << options.core_count << '\n'
-                 << "slots      " << options.slots << '\n'
                  << std::flush;
+  if (is_worker(settings)) terminal.out() << "slots      " << options.slots << '\n' << std::flush;
   const balance::NodeRuntimeMaker make_runtimes =
       [&settings](const std::vector<exec::Core*>& cores, net::BlockingPool& disk, balance::CodeCache& code) {
         return make_node_runtimes(settings, cores, disk, code);
       };
-  CANOPY_TRY(const auto running, balance::Node::start(
-                                     std::move(options), make_runtimes,
-                                     [&refusal](const Error& why) { refusal.tell(why); }, command.clock));
+  const auto on_refused = [&refusal](const Error& why) { refusal.tell(why); };
+  CANOPY_TRY(const auto running, balance::Node::start(options, make_runtimes, on_refused, command.clock));
+  std::unique_ptr<balance::Node> worker;
+  if (is_balancer(settings)) {
+    terminal.out() << "nodes      join at " << running->address() << '\n' << std::flush;
+    if (is_worker(settings)) {
+      CANOPY_TRY(auto own, own_worker(options, running->address(), command.environment));
+      CANOPY_TRY(worker, balance::Node::start(std::move(own), make_runtimes, on_refused, command.clock));
+    }
+  }
   terminal.out() << "joining; Ctrl-C stops it\n" << std::flush;
   std::array<pollfd, 2> wanted = {{{signals.descriptor(), POLLIN, 0}, {refusal.descriptor(), POLLIN, 0}}};
   // Without a deadline: this waits for a person, or for the gateway.

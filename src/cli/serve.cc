@@ -86,6 +86,7 @@ Result<std::shared_ptr<worker::Fleet>> start_fleet(const api::RuntimeParts& part
   made.slots = static_cast<std::uint32_t>(options.worker_slots);
   made.silence_max = options.worker_silence;
   made.crew = {.running_max = share(options.instances_max), .waiting_max = share(options.queue_max)};
+  CANOPY_TRY(made.crew.placement, policy::parse_placement(options.placement));
   made.setup.data = data.string();
   made.setup.slots = static_cast<std::uint32_t>(share(options.worker_slots));
   made.setup.instances_max = made.setup.slots * core_count;

@@ -93,6 +93,12 @@ std::string decimal(double value, int digits) {
   return {text, end.ptr};
 }
 
+// One that is below others stands below them, further in: "mid/leaf/one" as "    one".
+std::string tree_name(const std::string& name) {
+  const auto depth = static_cast<std::size_t>(std::ranges::count(name, '/'));
+  return std::string(2 * depth, ' ') + name.substr(name.rfind('/') + 1);
+}
+
 void print(const Sample& sample, const std::vector<Row>& rows, Terminal& terminal) {
   const Json& state = sample.state;
   terminal.out() << terminal.bold("canopy " + text_field(state, "version")) << "  up "
@@ -109,12 +115,13 @@ void print(const Sample& sample, const std::vector<Row>& rows, Terminal& termina
   terminal.out() << "\ndurable calls  " << count_field(state, "durable_calls_running") << " run, "
                  << count_field(state, "durable_calls_waiting") << " wait\n\n";
   if (const auto& workers = list_field(state, "workers"); !workers.empty()) {
-    TextTable table({"WORKER", "STATE", "PID", "RUNNING", "SLOTS", "RESTARTS", "RESIDENT", "ADDRESS"});
+    TextTable table({"NODE", "STATE", "PID", "RUNNING", "SLOTS", "RESTARTS", "RESIDENT", "ADDRESS"});
     for (const Json& worker : workers) {
       const auto count = [&worker](std::string_view key) { return std::to_string(count_field(worker, key)); };
-      table.add({text_field(worker, "name"), text_field(worker, "state"), count("pid"), count("running"),
-                 worker.as_object().contains("slots") ? count("slots") : "", count("restarts"),
-                 short_size(count_field(worker, "resident_bytes")), text_field(worker, "address")});
+      table.add({tree_name(text_field(worker, "name")), text_field(worker, "state"), count("pid"),
+                 count("running"), worker.as_object().contains("slots") ? count("slots") : "",
+                 count("restarts"), short_size(count_field(worker, "resident_bytes")),
+                 text_field(worker, "address")});
     }
     table.print(terminal);
     terminal.out() << '\n';

@@ -16,6 +16,12 @@ namespace canopy {
 struct NodeSettings {
   std::string role;
   std::string join;
+  std::string listen;  // A balancer's.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string node_ca;
+  std::string placement = "locality";
+  Duration silence = std::chrono::seconds(5);
   std::string token_file;
   std::string name;  // "": made from the machine's.
   std::uint64_t slots = 64;
@@ -41,8 +47,12 @@ struct NodeSettings {
 // The table, bound to `settings`, which outlives it.
 std::vector<OptionRow> node_option_rows(NodeSettings& settings);
 
-// Where to join, taken apart.
-//   invalid  a role that there is not; no address to join; a name that is none; no folder
-Result<ListenAddress> check_node_settings(const NodeSettings& settings);
+bool is_balancer(const NodeSettings& settings);
+bool is_worker(const NodeSettings& settings);
+
+// Where to join, taken apart: one address or more.
+//   invalid  a role that there is not; no address to join; a balancer that does not listen; a name that is
+//            none; no folder
+Result<std::vector<ListenAddress>> check_node_settings(const NodeSettings& settings);
 
 }  // namespace canopy

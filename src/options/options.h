@@ -2,9 +2,11 @@
 // Every setting of `canopy up`, once: in this struct, and in a row of the table in options.cc. Flags,
 // CANOPY_* variables, the file, --help and docs/options.md all come from those rows.
 
+#include <array>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -13,6 +15,10 @@
 #include "options/table.h"
 
 namespace canopy {
+
+// The rules for who gets a call; policy/place.h says what they do.
+inline constexpr std::array<std::string_view, 5> placement_rules = {"locality", "least-loaded", "round-robin",
+                                                                    "most-recently-used", "consistent-hash"};
 
 struct Options {
   // Server
@@ -127,6 +133,9 @@ struct Options {
   Duration result_ttl = std::chrono::hours(24);
   std::string callback_secret;
   bool callback_private = false;
+
+  // Workers and nodes
+  std::string placement = "locality";
 };
 
 // The table, bound to `options`, which outlives it.

@@ -218,6 +218,12 @@ void add_worker_rows(Options& o, std::vector<OptionRow>& rows) {
        "joined. pull: in the one that has asked for a call for longest. `canopy dispatch` changes it "
        "while the server runs.",
        nodes});
+  rows.push_back(
+      {"placement", "RULE", ChoiceSetting{&o.placement, placement_rules},
+       "Which worker or balancer gets a call that is pushed: locality (the least loaded, where one "
+       "that would have to load the function counts as two calls more), least-loaded, round-robin, "
+       "most-recently-used or consistent-hash. Of --workers, too.",
+       nodes});
 }
 
 void add_container_rows(Options& o, std::vector<OptionRow>& rows) {

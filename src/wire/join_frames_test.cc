@@ -32,6 +32,22 @@ TEST(JoinFrames, AJoinComesAsItWasSent) {
   EXPECT_EQ(join->proof, sample_join().proof);
 }
 
+// Nobody has joined it yet.
+TEST(JoinFrames, ABalancerMayHaveNoSlots) {
+  Join join = sample_join();
+  join.balancer = true;
+  join.slots = 0;
+  join.runtimes.clear();
+  const auto read = read_join(written(join));
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(read->balancer);
+  EXPECT_EQ(read->slots, 0U);
+  EXPECT_TRUE(read->runtimes.empty());
+  join.slots = join_slots_max + 1;
+  EXPECT_EQ(read_join(written(join)).error().code, Code::invalid);
+  EXPECT_FALSE(read_join(written(sample_join()))->balancer);
+}
+
 TEST(JoinFrames, AJoinThatIsNoneIsRefused) {
   const auto refuses = [](void (*spoil)(Join&)) {
     Join join = sample_join();

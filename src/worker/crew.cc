@@ -23,6 +23,7 @@ constexpr Duration start_grace = std::chrono::minutes(2);
 constexpr Duration cancel_grace = std::chrono::seconds(2);
 // So long a call waits where no worker is there at all: one that ended is back by then, or cannot be had.
 constexpr Duration patience = std::chrono::seconds(5);
+constexpr Duration refusal_kept = std::chrono::milliseconds(100);
 constexpr std::size_t skipped_max = 64;  // Calls in line that nobody has room for, before one that has it.
 
 Error too_much_output(const Definition& definition) {
@@ -46,7 +47,7 @@ void RemoteCall::take() { crew_.turn(*this); }
 void RemoteCall::expire() { crew_.expire(*this); }
 
 Crew::Crew(exec::Core& core, const CrewOptions& options, OnBroken on_broken)
-    : core_(core), options_(options), on_broken_(std::move(on_broken)) {}
+    : core_(core), options_(options), on_broken_(std::move(on_broken)), random_(options.seed) {}
 
 Crew::~Crew() {
   CANOPY_CHECK(waiting_.empty());
@@ -58,6 +59,10 @@ Crew::~Crew() {
 void Crew::attach(std::shared_ptr<Colleague> worker, std::unique_ptr<net::FrameLink> link) {
   peers_.push_back(std::make_unique<Peer>(*this, std::move(worker), std::move(link)));
   Peer& peer = *peers_.back();
+  const Colleague& colleague = *peer.colleague;
+  peer.key = colleague.key != 0 ? colleague.key : policy::hash_of(std::to_string(colleague.number));
+  const std::pair entry(peer.key, &peer);
+  ring_.insert(std::ranges::lower_bound(ring_, entry), entry);
   peer.link->listen(peer);
 }
 
@@ -115,7 +120,7 @@ void Crew::bury(Peer& peer) {
       fail(*call, {Code::died, "the worker process that ran it " + *peer.how, Stage::run});
     }
   }
-  std::erase_if(peers_, [&peer](const auto& one) { return one.get() == &peer; });
+  forget_peer(peer);
   std::ranges::sort(unsent, [](const RemoteCall* a, const RemoteCall* b) { return a->number_ > b->number_; });
   for (RemoteCall* const call : unsent) try_elsewhere(*call);
   serve_waiting();
@@ -132,7 +137,7 @@ void Crew::begin(RemoteCall& call) {
   call.deadline_ = call.call_->deadline;
   const bool may_start = waiting_.empty() && running_count() < options_.running_max;
   if (Peer* const peer = may_start ? choose(call) : nullptr) return send(*peer, call);
-  if (waiting_.size() < options_.waiting_max) {
+  if (waiting_.size() < options_.waiting_max || options_.refuses) {
     wait(call, false);
     // What stands in front of it may be what nobody here can run; and another core may have given a place
     // back before it saw that somebody waits here.
@@ -147,13 +152,20 @@ void Crew::begin(RemoteCall& call) {
 }
 
 void Crew::wait(RemoteCall& call, bool in_front) {
-  if (core_.clock().now() >= call.deadline_) return expire(call);
+  const Time now = core_.clock().now();
+  if (now >= call.deadline_) return expire(call);
+  if (options_.refuses) {
+    call.reply_.unbegun = true;
+    return fail(call, {Code::unavailable, "nobody below has a place for it", Stage::queue});
+  }
   in_front ? waiting_.push_front(&call) : waiting_.push_back(&call);
   add_one(waiting_count_);
   // Whoever gives a place back looks for who waits after it, and who waits looks for a place after this.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   call.waits_ = true;
-  core_.suspend(call, core_.clock().now() + patience, call.deadline_);
+  call.patience_end_ = now + patience;
+  // Who sent it back takes another of its function after a while, without a word.
+  core_.suspend(call, now + (in_front ? refusal_kept : patience), call.deadline_);
 }
 
 void Crew::leave_line(RemoteCall& call) {
@@ -190,7 +202,7 @@ bool Crew::define(Peer& peer, const Definition& definition) {
   if (peer.functions.contains(definition.number)) return true;
   wire::write_function(definition.function, body_);
   if (body_.size() > wire::frame_body_bytes_max) return false;
-  peer.functions.emplace(definition.number, false);
+  peer.functions.insert(definition.number);
   peer.link->send({.kind = FrameKind::define, .call = definition.number}, body_);
   return true;
 }
@@ -205,9 +217,7 @@ void Crew::send(Peer& peer, RemoteCall& call) {
   }
   Call& asked = *call.call_;
   const Time now = core_.clock().now();
-  if (call.deadline_ < asked.deadline_latest) {  // The time in line was not its function's.
-    asked.deadline = std::min(asked.deadline_latest, call.deadline_ + (now - asked.queued));
-  }
+  asked.put_off_deadline(now);  // The time in line was not its function's.
   call.peer_ = &peer;
   call.number_ = ++call_count_;
   peer.calls.emplace(call.number_, &call);
@@ -248,9 +258,11 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
     case FrameKind::end:
       return on_end(peer, frame);
     case FrameKind::refuse:
-      if (RemoteCall* const call = take_off(peer, frame.head.call)) try_elsewhere(*call);
-      close_if_done(peer);
-      return on_room();
+      return on_refusal(peer, frame.head.call);
+    case FrameKind::offer:
+      return on_offer(peer, frame);
+    case FrameKind::warm:
+      return on_warm(peer, frame);
     case FrameKind::goaway:
       peer.leaving = true;
       return close_if_done(peer);
@@ -260,6 +272,34 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
     default:
       return log::warn("worker {} sent a frame that is not for us", peer.colleague->number);
   }
+}
+
+// It has no place for it, or is leaving. Where it stays, it still wants the call that it asked for.
+void Crew::on_refusal(Peer& peer, std::uint64_t number) {
+  const Time now = core_.clock().now();
+  const bool had_it = peer.calls.contains(number);
+  RemoteCall* const call = take_off(peer, number);
+  if (had_it && peer.colleague->joined && !peer.leaving) peer.colleague->ask(1, now);
+  if (call != nullptr) {
+    std::erase_if(peer.refused, [now](const auto& one) { return one.second <= now; });
+    if (peer.colleague->balancer) peer.refused.emplace_back(call->definition_->number, now + refusal_kept);
+    try_elsewhere(*call);
+  }
+  close_if_done(peer);
+  on_room();
+}
+
+void Crew::on_offer(Peer& peer, const wire::Frame& frame) {
+  auto offer = wire::read_offer(frame);
+  if (!offer || !peer.colleague->balancer) {
+    return log::warn("worker {} sent an offer that is none", peer.colleague->number);
+  }
+  peer.runtimes = offer->runtimes;
+  peer.refused.clear();
+  if (peer.colleague->set_slots(offer->slots, offer->number) && options_.on_offer) {
+    options_.on_offer(peer.colleague->number, *offer);
+  }
+  on_room();
 }
 
 // A worker that keeps to the limits sends no more than that; one that does not is not to use up our memory.
@@ -309,14 +349,15 @@ void Crew::on_end(Peer& peer, const wire::Frame& frame) {
   const bool was_running = peer.calls.contains(frame.head.call);
   RemoteCall* const call = take_off(peer, frame.head.call);
   if (was_running && (frame.head.flags & wire::end_asks) != 0) peer.colleague->ask(1, core_.clock().now());
+  peer.refused.clear();
   if (call != nullptr) {
-    const auto known = peer.functions.find(call->definition_->number);
-    if (known != peer.functions.end()) known->second = true;
+    add_warm(peer, call->definition_->key);
     const auto dropped = wire::read_end(frame.body, call->reply_);
     if (auto& error = call->reply_.error; error && error->code == Code::canceled && !call->canceled_) {
       *error = {Code::internal, "its worker says that it was cancelled, and nobody asked for that",
                 Stage::run};
     }
+    call->reply_.lost = (frame.head.flags & wire::end_lost) != 0 && call->reply_.error.has_value();
     if (dropped && call->reply_.output.size() > call->definition_->function.limits.output_bytes) {
       fail(*call, too_much_output(*call->definition_));
     } else if (dropped) {
@@ -363,8 +404,10 @@ void Crew::cancel(RemoteCall& call) {
 // It has waited for `patience`.
 void Crew::turn(RemoteCall& call) {
   if (!call.waits_) return;
-  if (has_ready(call)) {
-    core_.suspend(call, core_.clock().now() + patience, call.deadline_);
+  const Time now = core_.clock().now();
+  const bool may_come = now < call.patience_end_;
+  if (may_come || has_ready(call)) {
+    core_.suspend(call, may_come ? call.patience_end_ : now + patience, call.deadline_);
     return serve_waiting();
   }
   call.reply_.unbegun = true;

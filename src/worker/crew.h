@@ -9,7 +9,8 @@
 // refused, goes to another.
 //
 // A worker of this machine takes a number of calls from each core. One of another machine has places that all
-// cores share; where calls are pulled, each place is taken only after it was asked for.
+// cores share; where calls are pulled, each place is taken only after it was asked for. One may be a
+// balancer: its places are those below it, and a call that it has none for comes back and goes elsewhere.
 //
 // Threads: its core's, but for the counts.
 // Life:    no call runs when it dies.
@@ -19,9 +20,11 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "exec/core.h"
@@ -31,6 +34,7 @@
 #include "net/frame_channel.h"
 #include "policy/dispatch.h"
 #include "policy/place.h"
+#include "wire/tree_frames.h"
 #include "worker/colleague.h"
 
 namespace canopy::worker {
@@ -41,6 +45,7 @@ struct Peer;  // The connection of a core to one worker.
 // A function that this core has sent calls of: workers know it by number.
 struct Definition {
   std::uint32_t number = 0;
+  std::uint64_t key = 0;  // The same everywhere for those that share their code.
   Function function;
   std::size_t call_count = 0;  // That run or wait here.
 };
@@ -69,6 +74,7 @@ class RemoteCall : public exec::Turn {
   std::uint64_t number_ = 0;  // On that connection.
   std::uint64_t place_ = 0;   // Where on it the call begins.
   Time deadline_{};           // Of its wait in line: as it came, whatever it is put off to.
+  Time patience_end_{};       // From then on it does not wait for a worker to come.
   bool waits_ = false;
   bool canceled_ = false;
   bool ended_ = false;
@@ -84,6 +90,14 @@ struct CrewOptions {
   // Where all cores share the places of workers: told on the core's thread that one may be free. It has
   // serve_waiting() called by whose turn it is. Empty: each core has places of its own.
   std::function<void()> on_room = {};
+  policy::Placement placement = policy::Placement::locality;
+  // A balancer's: nobody waits here. A call without a place fails as `unbegun`, and goes back up.
+  bool refuses = false;
+  // Told, on the core's thread, what a balancer offers, where that is news.
+  std::function<void(WorkerNumber worker, const wire::Offer& offer)> on_offer = {};
+  // Told, on the core's thread, that another function may be warm here now, or one not any more.
+  std::function<void()> on_warm = {};
+  std::uint64_t seed = 1;  // Of its choices by chance.
 };
 
 class Crew {
@@ -108,6 +122,8 @@ class Crew {
   // Gives calls that wait to workers that have room.
   void serve_waiting();
   bool has_room() const;
+  // The keys of functions that somebody here has loaded.
+  std::vector<std::uint64_t> warm_keys() const;
 
   // -- for a RemoteCall
   void begin(RemoteCall& call);
@@ -133,6 +149,15 @@ class Crew {
   bool define(Peer& peer, const Definition& definition);
   // Who gets the call, with its place taken; null where nobody has one.
   Peer* choose(const RemoteCall& call);
+  void look_at_some(const RemoteCall& call);
+  void look_at_all(const RemoteCall& call);
+  void look_at(Peer& peer, const RemoteCall& call, Time now);
+  std::optional<std::size_t> choose_looked_at(const RemoteCall& call) const;
+  void note_use(Peer& peer, std::size_t looked_at);
+  std::uint64_t random();
+  void add_warm(Peer& peer, std::uint64_t key);
+  void drop_warm(Peer& peer, std::uint64_t key);
+  void forget_peer(Peer& peer);
   std::uint32_t room_of(const Peer& peer, policy::Dispatch way) const;
   // Whether anybody is there who could run it at all.
   bool has_ready(const RemoteCall& call) const;
@@ -142,6 +167,9 @@ class Crew {
   void on_frame(Peer& peer, const wire::Frame& frame);
   void on_closed(Peer& peer, const std::string& why);
   void on_end(Peer& peer, const wire::Frame& frame);
+  void on_refusal(Peer& peer, std::uint64_t number);
+  void on_offer(Peer& peer, const wire::Frame& frame);
+  void on_warm(Peer& peer, const wire::Frame& frame);
   // A place may have become free.
   void on_room();
   void add_output(RemoteCall& call, std::string_view piece);
@@ -159,7 +187,14 @@ class Crew {
   const CrewOptions options_;
   const OnBroken on_broken_;
   std::vector<std::unique_ptr<Peer>> peers_;
-  std::vector<policy::Candidate> candidates_;  // Kept for its room.
+  std::vector<std::pair<std::uint64_t, Peer*>> ring_;           // The same, by their keys.
+  std::unordered_map<std::uint64_t, std::vector<Peer*>> warm_;  // By the function's key.
+  std::vector<Peer*> recent_;                                   // Who got calls last, the last one first.
+  std::vector<Peer*> looked_at_;                                // For one choice; kept for its room.
+  std::vector<policy::Candidate> candidates_;                   // Those, as the policy sees them.
+  std::size_t turn_ = 0;                                        // For round-robin.
+  std::uint64_t use_count_ = 0;
+  std::uint64_t random_;
   std::deque<RemoteCall*> waiting_;
   std::string body_;  // Likewise.
   std::uint64_t call_count_ = 0;

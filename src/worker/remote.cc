@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "policy/place.h"
 
 namespace canopy::worker {
 namespace {
@@ -56,8 +57,8 @@ class RemoteInstance final : public exec::Instance, public RemoteCall {
       if (is_same(known->function, function)) return *known;
     }
     forget_idle(crew_, definitions_);
-    definitions_.push_back(
-        std::make_unique<Definition>(Definition{.number = crew_.next_definition(), .function = function}));
+    definitions_.push_back(std::make_unique<Definition>(Definition{
+        .number = crew_.next_definition(), .key = policy::hash_of(function.digest), .function = function}));
     return *definitions_.back();
   }
 
@@ -67,6 +68,7 @@ class RemoteInstance final : public exec::Instance, public RemoteCall {
 
 class RemoteTemplate final : public exec::Template, public std::enable_shared_from_this<RemoteTemplate> {
  public:
+  // `crews`, which outlives it, by core index.
   RemoteTemplate(std::shared_ptr<exec::Template> local, const std::vector<Crew*>& crews)
       : local_(std::move(local)), crews_(crews), definitions_(crews.size()) {}
 
@@ -199,7 +201,38 @@ class DispatchRuntime final : public WrappedRuntime {
   const ChooseWay choose_;
 };
 
+class RelayRuntime final : public exec::Runtime {
+ public:
+  RelayRuntime(exec::Core& core, Crew& crew) : core_(core), crews_(core.index() + 1) {
+    crews_.back() = &crew;
+  }
+
+  std::string_view name() const override { return "relay"; }
+  Result<void> check(const Function& /*function*/, std::string_view /*code*/) override {
+    return fail(Code::refused, "a balancer looks at no code");
+  }
+  // When the last that has it lets go, those below forget the function, too.
+  std::shared_ptr<exec::Template> find(const Function& /*function*/) override {
+    const auto forget = [&core = core_](RemoteTemplate* made) {
+      made->unload(core);
+      delete made;  // NOLINT(cppcoreguidelines-owning-memory): a deleter's work
+    };
+    return {new RemoteTemplate(nullptr, crews_), forget};
+  }
+  Result<std::shared_ptr<exec::Template>> prepare(const Function& function) override {
+    return find(function);
+  }
+
+ private:
+  exec::Core& core_;
+  std::vector<Crew*> crews_;  // By core index; its own alone.
+};
+
 }  // namespace
+
+std::unique_ptr<exec::Runtime> make_relay_runtime(exec::Core& core, Crew& crew) {
+  return std::make_unique<RelayRuntime>(core, crew);
+}
 
 std::unique_ptr<exec::Runtime> make_remote_runtime(std::unique_ptr<exec::Runtime> local,
                                                    std::vector<Crew*> crews) {

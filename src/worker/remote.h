@@ -25,4 +25,8 @@ using ChooseWay = std::function<policy::Dispatch(const FunctionName& name)>;
 std::unique_ptr<exec::Runtime> make_dispatch_runtime(std::unique_ptr<exec::Runtime> local,
                                                      std::vector<Crew*> crews, ChooseWay choose);
 
+// A balancer's, of one core: sends on the calls of all functions, whatever they are made for, and compiles
+// none. Its find() is for the core's thread, and so is the end of what it finds.
+std::unique_ptr<exec::Runtime> make_relay_runtime(exec::Core& core, Crew& crew);
+
 }  // namespace canopy::worker

@@ -1,6 +1,7 @@
 #include "worker/worker.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "net/event.h"
+#include "policy/place.h"
 
 namespace canopy::worker {
 
@@ -20,6 +22,7 @@ namespace {
 
 // So long a function that could not be made ready is not tried again.
 constexpr Duration failure_kept = std::chrono::seconds(3);
+constexpr Duration warm_report_delay = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -30,6 +33,7 @@ struct Worker::Served {
   std::optional<Error> failure;           // Why it was not, the last time,
   Time failed{};                          // and when that was.
   bool looking = false;
+  bool loaded = false;
   std::vector<net::Event*> waiting;
   std::size_t call_count = 0;
   Time used{};
@@ -61,9 +65,36 @@ struct Worker::Line final : net::FrameListener, std::enable_shared_from_this<Lin
   std::unordered_map<std::uint64_t, std::shared_ptr<Running>> calls;
 };
 
+// What changes within a while is told at once.
+class Worker::WarmReport final : public exec::Turn {
+ public:
+  explicit WarmReport(Worker& worker) : worker_(worker) {}
+  ~WarmReport() override { worker_.core_.leave(*this); }
+  WarmReport(const WarmReport&) = delete;
+  WarmReport& operator=(const WarmReport&) = delete;
+
+  void plan() {
+    if (std::exchange(planned_, true)) return;
+    worker_.core_.suspend(*this, worker_.core_.clock().now() + warm_report_delay, never);
+  }
+  void take() override {
+    planned_ = false;
+    worker_.tell_warm();
+  }
+  void expire() override { take(); }
+
+ private:
+  Worker& worker_;
+  bool planned_ = false;
+};
+
 Worker::Worker(exec::Core& core, const exec::Runtimes& runtimes, net::BlockingPool& disk,
                const WorkerOptions& options)
-    : core_(core), runtimes_(runtimes), disk_(disk), options_(options) {}
+    : core_(core),
+      runtimes_(runtimes),
+      disk_(disk),
+      options_(options),
+      warm_report_(std::make_unique<WarmReport>(*this)) {}
 
 Worker::~Worker() { CANOPY_CHECK(running_count_ == 0); }
 
@@ -71,15 +102,67 @@ void Worker::serve(std::unique_ptr<net::FrameLink> link) {
   lines_.push_back(std::make_shared<Line>(*this, std::move(link)));
   Line& line = *lines_.back();
   wire::write_hello({.version = wire::frame_version,
-                     .credit = options_.slots,
+                     .credit = options_.relay == nullptr ? options_.slots : wire::join_slots_max,
                      .process = static_cast<std::uint64_t>(getpid())},
                     body_);
   line.link->send({.kind = FrameKind::hello}, body_);
+  if (options_.relay != nullptr) tell_offer(line);
   // All its places are asked for once: the first of its connections does it for all.
   if (options_.asks && lines_.size() == 1) {
-    line.link->send({.kind = FrameKind::ask, .call = options_.slots}, {});
+    line.link->send({.kind = FrameKind::ask, .call = slots()}, {});
+  }
+  if (!warm_.empty()) {
+    wire::write_warm({.added = warm_, .removed = {}}, body_);
+    line.link->send({.kind = FrameKind::warm}, body_);
   }
   line.link->listen(line);
+}
+
+void Worker::set_offer(std::uint32_t slots, std::vector<std::string> runtimes) {
+  const std::uint32_t more = slots - std::min(offer_.slots, slots);
+  offer_ = {.number = offer_.number + 1, .slots = slots, .runtimes = std::move(runtimes)};
+  for (const auto& line : lines_) tell_offer(*line);
+  if (more > 0 && !lines_.empty() && !draining_) {
+    lines_.front()->link->send({.kind = FrameKind::ask, .call = more}, {});
+  }
+}
+
+void Worker::tell_offer(Line& line) {
+  wire::write_offer(offer_, body_);
+  line.link->send(wire::offer_head(offer_), body_);
+}
+
+void Worker::note_warm() {
+  if (options_.asks) warm_report_->plan();
+}
+
+std::vector<std::uint64_t> Worker::warm_now() const {
+  std::vector<std::uint64_t> keys;
+  if (options_.warm_keys) {
+    keys = options_.warm_keys();
+  } else {
+    for (const auto& line : lines_) {
+      for (const auto& [number, served] : line->functions) {
+        if (served->loaded) keys.push_back(policy::hash_of(served->function.digest));
+      }
+    }
+  }
+  std::ranges::sort(keys);
+  const auto doubles = std::ranges::unique(keys);
+  keys.erase(doubles.begin(), doubles.end());
+  if (keys.size() > wire::warm_count_max) keys.resize(wire::warm_count_max);
+  return keys;
+}
+
+void Worker::tell_warm() {
+  const std::vector<std::uint64_t> now = warm_now();
+  wire::WarmChange change;
+  std::ranges::set_difference(now, warm_, std::back_inserter(change.added));
+  std::ranges::set_difference(warm_, now, std::back_inserter(change.removed));
+  warm_ = now;
+  if (change.added.empty() && change.removed.empty()) return;
+  wire::write_warm(change, body_);
+  for (const auto& line : lines_) line->link->send({.kind = FrameKind::warm}, body_);
 }
 
 void Worker::drain(std::function<void()> done) {
@@ -111,7 +194,7 @@ void Worker::on_frame(Line& line, const wire::Frame& frame) {
     }
     case FrameKind::forget:
       line.functions.erase(frame.head.call);
-      return;
+      return note_warm();
     case FrameKind::open:
       return open(line, frame);
     case FrameKind::data:
@@ -215,11 +298,12 @@ net::Task<void> Worker::run(std::shared_ptr<Running> running) {
     running->instance = instance.get();
     reply = co_await instance->run(running->call);
     running->instance = nullptr;
+    if (!std::exchange(running->served->loaded, true)) note_warm();
     // What was made may be gone from the disk: the next call has it made again.
     const bool missing = reply.error && reply.error->code == Code::unavailable;
     if (missing && options_.provider != nullptr) running->served->ready = nullptr;
   }
-  reply.usage.cold = reply.usage.cold || found_now;
+  if (options_.relay == nullptr) reply.usage.cold = reply.usage.cold || found_now;
   end(*running, reply);
   if (reply.usage.cold) unload_beyond_room();
   tell_if_drained();
@@ -233,6 +317,10 @@ net::Task<Result<std::shared_ptr<exec::Template>>> Worker::make_ready(std::share
     co_await found.wait();
   }
   if (served->ready) co_return served->ready;
+  if (options_.relay != nullptr) {
+    served->ready = options_.relay->find(served->function);
+    co_return served->ready;
+  }
   const auto runtime = runtimes_.find(served->function.runtime);
   if (runtime == runtimes_.end()) {
     co_return fail(Code::unavailable, "this worker has no runtime '" + served->function.runtime + "'",
@@ -276,7 +364,9 @@ void Worker::end(Running& running, Reply& reply) {
   running.served->used = core_.clock().now();
   --running.served->call_count;
   --running_count_;
-  if (line.link) {
+  if (line.link && options_.relay != nullptr && reply.unbegun) {
+    line.link->send({.kind = FrameKind::refuse, .call = running.number}, {});
+  } else if (line.link) {
     std::string_view output = reply.output;
     while (output.size() > wire::piece_bytes_max) {
       line.link->send({.kind = FrameKind::data, .call = running.number},
@@ -292,9 +382,9 @@ void Worker::end(Running& running, Reply& reply) {
       wire::write_end(shorter, {}, running.log.dropped_bytes(), body_);
     }
     const bool asks = options_.asks && !draining_;
-    line.link->send(
-        {.kind = FrameKind::end, .flags = asks ? wire::end_asks : std::uint8_t{0}, .call = running.number},
-        body_);
+    const auto flags =
+        static_cast<std::uint8_t>((asks ? wire::end_asks : 0) | (reply.lost ? wire::end_lost : 0));
+    line.link->send({.kind = FrameKind::end, .flags = flags, .call = running.number}, body_);
   }
   line.calls.erase(running.number);
 }
@@ -314,6 +404,7 @@ void Worker::on_closed(Line& line) {
     line.calls.erase(running->number);
   }
   std::erase(lines_, self);
+  note_warm();
   tell_if_drained();
 }
 
@@ -349,6 +440,12 @@ void Worker::unload_beyond_room() {
   }
   for (const std::size_t index : policy::choose_unloads(residents, options_.room)) {
     templates[index]->unload(core_);
+    for (const auto& line : lines_) {
+      for (const auto& [number, served] : line->functions) {
+        if (served->ready.get() == templates[index]) served->loaded = false;
+      }
+    }
+    note_warm();
   }
 }
 

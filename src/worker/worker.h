@@ -5,12 +5,16 @@
 //   define ─▶ functions ─ find() once, off the core ─▶ template
 //   open, data ─▶ call ─ instance.run() ─▶ log…, data…, end
 //
+// A balancer's is the same, but that one runtime has all calls: that which sends them on. What it cannot
+// begin is refused, and goes elsewhere; how many it takes changes as those below it come and go.
+//
 // Threads: its core's, but for the pool's work.
 // Life:    the core, the runtimes and the pool outlive it; no call runs when it dies.
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "exec/core.h"
@@ -19,6 +23,7 @@
 #include "net/frame_channel.h"
 #include "policy/evict.h"
 #include "wire/node_frames.h"
+#include "wire/tree_frames.h"
 
 namespace canopy::worker {
 
@@ -32,10 +37,13 @@ class Provider {
 };
 
 struct WorkerOptions {
-  std::uint32_t slots = 1;       // Calls at once on each connection; on all of them where it asks.
-  policy::Room room;             // For loaded functions.
-  Provider* provider = nullptr;  // Null: whoever sends calls has had everything made, on the same disk.
-  bool asks = false;             // Says when it has room for a call, as who joins does (wire/frame.h).
+  std::uint32_t slots = 1;         // Calls at once on each connection; on all of them where it asks.
+  policy::Room room;               // For loaded functions.
+  Provider* provider = nullptr;    // Null: whoever sends calls has had everything made, on the same disk.
+  bool asks = false;               // Says when it has room for a call, as who joins does (wire/frame.h).
+  exec::Runtime* relay = nullptr;  // A balancer's: where all calls go.
+  // A balancer's: the keys of what is warm below it.
+  std::function<std::vector<std::uint64_t>()> warm_keys = {};
 };
 
 class Worker {
@@ -53,6 +61,13 @@ class Worker {
   // Closes all connections; what runs for them is ended, and nobody hears of it.
   void cut();
 
+  // A balancer's: what it takes from now on.
+  void set_offer(std::uint32_t slots, std::vector<std::string> runtimes);
+  // Other functions may be warm than before: those that send calls are told soon.
+  void note_warm();
+  // Calls at once.
+  std::uint32_t slots() const { return options_.relay == nullptr ? options_.slots : offer_.slots; }
+
   std::size_t running_count() const { return running_count_; }
   std::uint64_t templates_bytes() const;
 
@@ -60,6 +75,7 @@ class Worker {
   struct Served;
   struct Running;
   struct Line;
+  class WarmReport;
 
   void on_frame(Line& line, const wire::Frame& frame);
   void on_closed(Line& line);
@@ -74,6 +90,9 @@ class Worker {
   net::Task<Result<std::shared_ptr<exec::Template>>> find(std::shared_ptr<Served> served,
                                                           exec::Runtime& runtime);
   void tell_if_drained();
+  void tell_offer(Line& line);
+  void tell_warm();
+  std::vector<std::uint64_t> warm_now() const;
 
   exec::Core& core_;
   const exec::Runtimes& runtimes_;
@@ -83,6 +102,9 @@ class Worker {
   std::size_t running_count_ = 0;
   std::function<void()> drained_;
   bool draining_ = false;
+  wire::Offer offer_;                // Of a balancer.
+  std::vector<std::uint64_t> warm_;  // As was told, in order.
+  const std::unique_ptr<WarmReport> warm_report_;
   std::string body_;  // Kept for its room.
 };
 

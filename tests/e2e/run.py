@@ -4,7 +4,7 @@
   tests/e2e/run.py build/dev/canopy [--only=TEXT] [--keep] [--up=--workers=2]
 
 Three kinds of test: cases/*.case (case.py says how they are written), the examples with their input and
-expected output, and scenarios.py and the modules beside it (http2, mucpd, builders, shared, nodes, traces) for what needs a program. What
+expected output, and scenarios.py and the modules beside it (http2, mucpd, builders, shared, nodes, traces, tree) for what needs a program. What
 needs a compiler that is not there is skipped, with the reason."""
 import argparse
 import os
@@ -25,6 +25,7 @@ import nodes
 import scenarios
 import shared
 import traces
+import tree
 from world import Failure, Skip, World
 
 
@@ -37,7 +38,7 @@ def collect(root):
             yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
     for language in ("c", "container", "cpp", "go", "js", "python", "rust"):
         yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
-    modules = (scenarios, http2, mucpd, builders, builders_modes, builders_redis, shared, nodes, traces)
+    modules = (scenarios, http2, mucpd, builders, builders_modes, builders_redis, shared, nodes, traces, tree)
     for name, test in [item for module in modules for item in vars(module).items()]:
         if name.startswith("test_"):
             yield f"scenario {name[5:].replace('_', ' ')}", test

@@ -191,19 +191,37 @@ void add_traces(Text& text, const Report& report) {
   text.sample("outcome=\"dropped\"", report.traces.dropped_count);
 }
 
-void add_workers(Text& text, const Report& report) {
-  text.family("canopy_workers", "gauge", "Worker processes, by state.");
+void add_states(Text& text, const Report& report, bool balancers) {
   for (const NodeState state :
        {NodeState::starting, NodeState::ready, NodeState::draining, NodeState::waiting, NodeState::gone}) {
-    const auto count =
-        std::ranges::count_if(report.nodes, [state](const Node& node) { return node.state == state; });
+    const auto count = std::ranges::count_if(report.nodes, [state, balancers](const Node& node) {
+      return node.state == state && node.balancer == balancers;
+    });
     text.sample("state=\"" + std::string(name(state)) + "\"", static_cast<std::uint64_t>(count));
   }
+}
+
+// Balancers have names of their own: who sums up the calls of all workers counts none twice.
+void add_balancers(Text& text, const Report& report) {
+  if (std::ranges::none_of(report.nodes, [](const Node& node) { return node.balancer; })) return;
+  text.family("canopy_balancers", "gauge", "Balancers that have joined, here or further down, by state.");
+  add_states(text, report, true);
+  text.family("canopy_balancer_calls", "gauge", "Calls under way below that balancer.");
+  for (const Node& node : report.nodes) {
+    if (node.balancer) text.sample("balancer=\"" + node.name + "\"", node.running_count);
+  }
+}
+
+void add_workers(Text& text, const Report& report) {
+  text.family("canopy_workers", "gauge", "Worker processes, by state.");
+  add_states(text, report, false);
   const auto per_worker = [&](std::string_view family, std::string_view type, std::string_view help,
                               auto value) {
-    if (report.nodes.empty()) return;
+    if (std::ranges::all_of(report.nodes, [](const Node& node) { return node.balancer; })) return;
     text.family(family, type, help);
-    for (const Node& node : report.nodes) text.sample("worker=\"" + node.name + "\"", value(node));
+    for (const Node& node : report.nodes) {
+      if (!node.balancer) text.sample("worker=\"" + node.name + "\"", value(node));
+    }
   };
   per_worker("canopy_worker_calls", "gauge", "Calls under way in that worker.",
              [](const Node& node) { return node.running_count; });
@@ -227,6 +245,7 @@ std::string metrics_text(const Report& report, std::string_view program_version)
   add_durable(text, report);
   add_traces(text, report);
   add_workers(text, report);
+  add_balancers(text, report);
   text.family("canopy_cores_late", "gauge",
               "Cores that did not answer in time: their metrics, and all sums over cores, are left out now.");
   text.sample("", report.late_count);

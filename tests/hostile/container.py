@@ -11,11 +11,12 @@ import tarfile
 import tempfile
 import threading
 
-from harness import Place, Skip, expect, expect_error, poll, run_tool
+from harness import Place, Server, Skip, expect, expect_error, new_folder, poll, run_tool
 
 SOURCE = pathlib.Path(__file__).resolve().parents[1] / "containers" / "server.c"
 LIMITS = "?runtime=container&timeout=5s&memory=32MiB&output=1MiB&log=64KiB&tmp=4MiB"
 _server = None
+_prefixes = {}  # Of the names of containers, by their server's folder.
 
 
 def make_place():
@@ -69,18 +70,31 @@ def deploy(server, name, content, query=LIMITS):
                           {"Content-Type": "application/x-tar"}, timeout=120)
 
 
-def states():
-    """What is left of containers on this machine that runc knows, or the kernel."""
-    left = [str(path) for path in pathlib.Path("/sys/fs/cgroup").glob("*/canopy-*")]
-    with open("/proc/mounts") as mounts:
-        left += [line.split()[1] for line in mounts if "/containers/" in line and "canopy-hostile" in line]
+def states(server):
+    """What is left of the containers of that server, whatever else runs on this machine: the process beside each names the
+    server's folder, and its control groups have a name that begins as those of all others of that server."""
+    folder = str(pathlib.Path(server.folder).resolve())
+    left = []
     for entry in pathlib.Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and b"run-container" in (entry / "cmdline").read_bytes():
-                left.append(f"process {entry.name}")
+            words = (entry / "cmdline").read_bytes().decode().split("\0") if entry.name.isdigit() else []
         except OSError:
-            pass
+            continue
+        if "run-container" in words and any(word.startswith(folder) for word in words):
+            _prefixes.setdefault(folder, set()).add(words[5].rsplit("-", 1)[0])
+            left.append(f"process {entry.name}")
+    for prefix in _prefixes.get(folder, ()):
+        left += [str(path) for path in pathlib.Path("/sys/fs/cgroup").glob(f"*/canopy-{prefix}-*")]
+    with open("/proc/mounts") as mounts:
+        left += [line.split()[1] for line in mounts if "/containers/" in line and folder in line]
     return left
+
+
+def no_container_is_left(server):
+    def wrong():
+        left = states(server)
+        return f"there is {left}" if left else None
+    poll("containers", wrong, timeout=20)
 
 
 class function:
@@ -103,12 +117,13 @@ class function:
         return reply.body.decode()
 
     def __exit__(self, *_):
+        states(self.server)  # So that they are known by name.
         self.server.request("DELETE", f"/v1/functions/hostile/c-{self.name}")
         for _ in range(24):  # Each core lets go of it when it hears of that: with its next call.
             self.server.call("neighbour/echo", b"x")
         if not self.alone:
             return
-        poll("containers", lambda: f"there is {states()}" if states() else None, timeout=20)
+        no_container_is_left(self.server)
 
 
 def still_answers(one):
@@ -331,15 +346,11 @@ def test_headers_are_not_torn(server):
 
 
 def test_killed_server_leaves_nothing(server):
-    import harness
     program()
-    own = harness.Server(harness.new_folder("container-kill")).started()
+    own = Server(new_folder("container-kill")).started()
     try:
-        with function(own, "orphan") as one:
-            still_answers(one)
-            expect(states(), "there is no container")
-            own.kill()
-            poll("containers", lambda: f"there is {states()}" if states() else None, timeout=20)
-            raise StopIteration
-    except (StopIteration, ConnectionError):
-        pass
+        still_answers(function(own, "orphan").__enter__())
+        expect(states(own), "there is no container")
+    finally:
+        own.kill()
+    no_container_is_left(own)

@@ -39,6 +39,8 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     {"name":"tmp","in":"query","description":"A call's private /tmp.","schema":{"$ref":"#/components/schemas/Size"}},
     {"name":"open_files","in":"query","description":"Files open at once.","schema":{"type":"integer","minimum":1,"maximum":4096}},
     {"name":"keep_warm","in":"query","description":"Of a function in Python: how many of its processes may wait on this machine for its next call. 0: each call has a fresh one.","schema":{"type":"integer","minimum":0,"maximum":1000}},
+    {"name":"container","in":"query","description":"Of a container function: a map of its settings, such as {concurrency: 1}.","schema":{"type":"string"}},
+    {"name":"dispatch","in":"query","description":"Which way its calls go, unless an operator says another.","schema":{"$ref":"#/components/schemas/DispatchWay"}},
     {"name":"runtime","in":"query","description":"How it runs.","schema":{"type":"string","enum":["container","js","python","wasm"]}},
     {"name":"env","in":"query","description":"NAME=value, as often as needed.","schema":{"type":"array","maxItems":100,
       "items":{"type":"string","pattern":"^[A-Za-z_][A-Za-z0-9_]*=[ -~]*$"}},"explode":true}],
@@ -46,7 +48,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     "application/wasm":{"schema":{"type":"string","format":"binary"}},
     "text/javascript":{"schema":{"type":"string"}},
     "multipart/form-data":{"schema":{"type":"object","required":["code"],"additionalProperties":false,"properties":{
-      "manifest":{"type":"string","description":"YAML or JSON: memory, timeout, concurrency, output, log, tmp, open_files, env, fetch, keep_warm, runtime."},
+      "manifest":{"type":"string","description":"YAML or JSON: memory, timeout, concurrency, output, log, tmp, open_files, env, fetch, keep_warm, container, dispatch, runtime."},
       "code":{"type":"string","format":"binary","description":"The module."},
       "file":{"type":"array","items":{"type":"string","format":"binary"},
         "description":"Files that calls see; the filename is the path."}}}}}},

@@ -119,6 +119,7 @@ void lay_over(wire::Manifest settings, wire::Manifest& manifest) {
   over(settings.fetch, manifest.fetch);
   over(settings.keep_warm, manifest.keep_warm);
   over(settings.container, manifest.container);
+  over(settings.dispatch, manifest.dispatch);
   if (settings.env && manifest.env) {
     for (auto& [key, value] : *settings.env) manifest.env->insert_or_assign(key, std::move(value));
   } else {

@@ -6,6 +6,7 @@
 #include "balance/members_impl.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "wire/manifest.h"
 
 namespace canopy::balance {
 namespace {
@@ -331,11 +332,12 @@ std::vector<worker::Crew*> Members::crews() {
   return all;
 }
 
-policy::Dispatch Members::way_of(const FunctionName& name) const {
+policy::Dispatch Members::way_of(const Function& function) const {
+  const auto own = wire::own_dispatch(function.env);
   if (!impl_->has_exceptions.load(std::memory_order_relaxed))
-    return impl_->mode.load(std::memory_order_relaxed);
+    return own.value_or(impl_->mode.load(std::memory_order_relaxed));
   const std::lock_guard lock(impl_->mutex);
-  return policy::choose_dispatch(impl_->rules, name);
+  return policy::choose_dispatch(impl_->rules, function.name, own);
 }
 
 std::vector<Node> Members::nodes() const {

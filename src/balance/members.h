@@ -78,7 +78,7 @@ class Members final : public scale::Cluster {
 
   std::vector<worker::Crew*> crews();
   // Which way a call goes now.
-  policy::Dispatch way_of(const FunctionName& name) const;
+  policy::Dispatch way_of(const Function& function) const;
 
   std::vector<canopy::Node> nodes() const override;
   std::size_t ready_count() const override;

@@ -15,6 +15,7 @@
 #include "balance/membership.h"
 #include "exec/fake_runtime.h"
 #include "net/frame_pair.h"
+#include "wire/manifest.h"
 #include "worker/remote.h"
 
 namespace canopy::balance {
@@ -150,9 +151,9 @@ class MembersTest : public testing::Test {
     auto local = std::make_unique<exec::FakeRuntime>(find_code());
     local_ = local.get();
     local->add("fake", function);
-    runtime_ =
-        worker::make_dispatch_runtime(std::move(local), members_->crews(),
-                                      [this](const FunctionName& name) { return members_->way_of(name); });
+    runtime_ = worker::make_dispatch_runtime(
+        std::move(local), members_->crews(),
+        [this](const Function& function) { return members_->way_of(function); });
     template_ = *runtime_->prepare(function_);
   }
   Peer& hire(const std::string& name, std::uint32_t slots = 4, std::string_view token = good_token) {
@@ -491,6 +492,20 @@ TEST_F(MembersTest, CallsStayHereUntilTheyAreToGo) {
   EXPECT_EQ(finished(begin(0, "here again")).output, "here again");
   EXPECT_EQ(members_->crews()[0]->ended_count() + members_->crews()[1]->ended_count(), 2U);
   EXPECT_EQ(peer.worker->running_count(), 0U);
+}
+
+TEST_F(MembersTest, AFunctionMaySayItsWayUnlessThereIsARuleOfIt) {
+  function_.env = {{std::string(wire::dispatch_variable), "push"}};
+  deploy(echo);
+  hire("a");
+  const auto there_count = [this] {
+    return members_->crews()[0]->ended_count() + members_->crews()[1]->ended_count();
+  };
+  EXPECT_EQ(finished(begin(0, "there")).output, "there");
+  EXPECT_EQ(there_count(), 1U);
+  members_->set_rules({.mode = Dispatch::push, .functions = {{{"demo", "fake"}, Dispatch::local}}});
+  EXPECT_EQ(finished(begin(0, "here")).output, "here");
+  EXPECT_EQ(there_count(), 1U);
 }
 
 TEST_F(MembersTest, PushedCallsGoToTheLeastLoaded) {

@@ -109,8 +109,8 @@ Result<std::shared_ptr<balance::Members>> start_members(const api::RuntimeParts&
 
 exec::Runtimes dispatch_among(exec::Runtimes local, const std::shared_ptr<balance::Members>& members) {
   exec::Runtimes made;
-  const worker::ChooseWay choose = [raw = members.get()](const FunctionName& name) {
-    return raw->way_of(name);
+  const worker::ChooseWay choose = [raw = members.get()](const Function& function) {
+    return raw->way_of(function);
   };
   for (auto& [name, runtime] : local) {
     made.emplace(name, worker::make_dispatch_runtime(std::move(runtime), members->crews(), choose));

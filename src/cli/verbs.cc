@@ -330,7 +330,7 @@ constexpr std::string_view dispatch_detail =
     "  local    in the server's own process, or in its --workers\n"
     "  push     in the least loaded of the workers that joined\n"
     "  pull     in the worker that has asked for a call for longest\n"
-    "  default  with --function: as all others\n"
+    "  default  with --function: as its manifest says, or all others go\n"
     "Holds for calls that begin from now on, until the server ends; --dispatch says what it is then.";
 
 constexpr std::string_view functions_group = "Functions";

@@ -5,17 +5,6 @@
 namespace canopy::policy {
 namespace {
 
-TEST(DispatchRules, HaveThreeWords) {
-  for (const Dispatch way : {Dispatch::local, Dispatch::push, Dispatch::pull}) {
-    EXPECT_EQ(parse_dispatch(to_text(way)).value(), way);
-  }
-  for (const std::string_view wrong : {"", "Push", "pull ", "remote"}) {
-    const auto read = parse_dispatch(wrong);
-    ASSERT_FALSE(read) << wrong;
-    EXPECT_EQ(read.error().code, Code::invalid);
-  }
-}
-
 TEST(DispatchRules, AFunctionsOwnRuleWins) {
   const DispatchRules rules{
       .mode = Dispatch::push,
@@ -23,6 +12,13 @@ TEST(DispatchRules, AFunctionsOwnRuleWins) {
   EXPECT_EQ(choose_dispatch(rules, {"demo", "other"}), Dispatch::push);
   EXPECT_EQ(choose_dispatch(rules, {"demo", "near"}), Dispatch::local);
   EXPECT_EQ(choose_dispatch(rules, {"demo", "slow"}), Dispatch::pull);
+}
+
+TEST(DispatchRules, WhatAFunctionSaysGoesBeforeTheRuleForAllAndBehindAnException) {
+  const DispatchRules rules{.mode = Dispatch::push, .functions = {{{"demo", "near"}, Dispatch::local}}};
+  EXPECT_EQ(choose_dispatch(rules, {"demo", "other"}, Dispatch::pull), Dispatch::pull);
+  EXPECT_EQ(choose_dispatch(rules, {"demo", "other"}, Dispatch::local), Dispatch::local);
+  EXPECT_EQ(choose_dispatch(rules, {"demo", "near"}, Dispatch::pull), Dispatch::local);
 }
 
 TEST(DispatchRules, WorkersAreNeededWhereOneFunctionGoesToThem) {

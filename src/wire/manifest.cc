@@ -19,11 +19,11 @@ constexpr std::size_t path_size_max = 4096;
 constexpr std::size_t runtime_size_max = 32;
 constexpr std::size_t env_name_size_max = 255;
 
-constexpr std::array<std::string_view, 16> keys = {
-    "name",       "runtime", "memory", "timeout",   "concurrency", "output", "log",  "tmp",
-    "open_files", "env",     "fetch",  "keep_warm", "container",   "code",   "path", "functions"};
-constexpr std::span<const std::string_view> upload_keys(keys.data(), 13);
-constexpr std::span<const std::string_view> listed_keys(keys.data(), 15);
+constexpr std::array<std::string_view, 17> keys = {
+    "name", "runtime", "memory",    "timeout",   "concurrency", "output", "log",  "tmp",      "open_files",
+    "env",  "fetch",   "keep_warm", "container", "dispatch",    "code",   "path", "functions"};
+constexpr std::span<const std::string_view> upload_keys(keys.data(), 14);
+constexpr std::span<const std::string_view> listed_keys(keys.data(), 16);
 
 constexpr SizeRange memory_range{.min = 64 * KiB, .max = 4 * GiB};
 constexpr DurationRange timeout_range{.min = std::chrono::milliseconds(1), .max = std::chrono::hours(1)};
@@ -115,6 +115,7 @@ class ManifestReader {
     if (entry.key == "keep_warm") {
       return set(entry, manifest_.keep_warm, read_count(text, {.max = keep_warm_max}));
     }
+    if (entry.key == "dispatch") return set(entry, manifest_.dispatch, parse_dispatch(text));
     if (entry.key == "code") return set(entry, manifest_.code, read_path(text));
     return set(entry, manifest_.path, read_path(text));
   }
@@ -322,10 +323,18 @@ void apply(const Manifest& manifest, Function& function) {
     if (*manifest.keep_warm > 0) function.env.emplace(name, std::to_string(*manifest.keep_warm));
   }
   if (manifest.container) function.env[std::string(container_variable)] = to_json(*manifest.container);
+  if (manifest.dispatch) function.env[std::string(dispatch_variable)] = to_text(*manifest.dispatch);
   if (!manifest.fetch) return;
   std::string& hosts = function.env[std::string(fetch_variable)];
   hosts.clear();
   for (const std::string& host : *manifest.fetch) hosts += (hosts.empty() ? "" : ",") + host;
+}
+
+std::optional<Dispatch> own_dispatch(const std::map<std::string, std::string>& env) {
+  const auto found = env.find(std::string(dispatch_variable));
+  if (found == env.end()) return std::nullopt;
+  const auto way = parse_dispatch(found->second);
+  return way ? std::optional(*way) : std::nullopt;
 }
 
 std::string to_json(const Manifest& manifest) {
@@ -360,6 +369,7 @@ std::string to_json(const Manifest& manifest) {
     json.key("container");
     json.raw(to_json(*manifest.container));
   }
+  if (manifest.dispatch) json.member("dispatch", to_text(*manifest.dispatch));
   json.end_object();
   return json.take_text();
 }

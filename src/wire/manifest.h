@@ -7,6 +7,7 @@
 //   fetch: [api.example.com]                      what it may fetch from; nothing, if it is not said
 //   keep_warm: 4                                  processes that serve call after call; none, if not said
 //   container: {concurrency: 1}                   of a container function: see wire/container.h
+//   dispatch: local                               or push, or pull; as all others, if not said
 //
 // YAML, or JSON with the same names. canopy.yaml may hold many, in a list `functions:`, each with where its
 // code is: `code:`, a file that is ready, or `path:`, what `canopy build` builds.
@@ -23,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "model/dispatch.h"
 #include "model/function.h"
 #include "wire/container.h"
 
@@ -44,6 +46,7 @@ struct Manifest {
       fetch;                               // Hosts: "example.com", "example.com:8443", "*.example.com", "*"
   std::optional<std::uint32_t> keep_warm;  // Up to 1000
   std::optional<ContainerSettings> container;  // wire/container.h says what is in it.
+  std::optional<Dispatch> dispatch;            // Before that of all functions.
   std::optional<std::string> code;             // A file, as seen from the manifest's folder.
   std::optional<std::string> path;             // A folder or a source file.
 };
@@ -54,6 +57,8 @@ inline constexpr std::size_t fetch_hosts_max = 100;
 // As is how many of its processes are kept, where any are.
 inline constexpr std::string_view keep_warm_variable = "CANOPY_KEEP_WARM";
 inline constexpr std::uint64_t keep_warm_max = 1000;
+// As is which way its calls go, where it says so.
+inline constexpr std::string_view dispatch_variable = "CANOPY_DISPATCH";
 // As it keeps, where it was serialised by Python, the version that did so: "3.12".
 inline constexpr std::string_view python_version_variable = "CANOPY_PYTHON_VERSION";
 inline constexpr std::size_t env_count_max = 100;
@@ -78,6 +83,9 @@ Result<void> check_env(const std::map<std::string, std::string>& env);
 
 // Sets in `function` what `manifest` says. `env` replaces all that was there.
 void apply(const Manifest& manifest, Function& function);
+
+// Which way the calls of a function with this environment go; nothing where it does not say.
+std::optional<Dispatch> own_dispatch(const std::map<std::string, std::string>& env);
 
 // As JSON that parse_manifest reads again; without `code` and `path`.
 std::string to_json(const Manifest& manifest);

@@ -252,6 +252,23 @@ TEST(Project, RefusesListsThatAreWrong) {
   EXPECT_NE(project_refused("").find("this is nothing"), std::string::npos);
 }
 
+TEST(Manifest, SaysWhichWayCallsGo) {
+  const auto manifest = parse_manifest("dispatch: pull\n", "m");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(manifest->dispatch, Dispatch::pull);
+  EXPECT_EQ(to_json(*manifest), R"({"dispatch":"pull"})");
+  Function function;
+  EXPECT_EQ(own_dispatch(function.env), std::nullopt);
+  apply(*manifest, function);
+  EXPECT_EQ(own_dispatch(function.env), Dispatch::pull);
+  const auto wrong = parse_manifest("memory: 1MiB\ndispatch: sideways\n", "m");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, Code::invalid);
+  EXPECT_NE(wrong.error().message.find("m:2:11: dispatch: 'sideways' is no way"), std::string::npos)
+      << wrong.error().message;
+  EXPECT_NE(wrong.error().message.find("local, push or pull"), std::string::npos) << wrong.error().message;
+}
+
 TEST(Manifest, KeepsWhatItSaysOfContainersInTheEnvironment) {
   const auto manifest = parse_manifest("runtime: container\ncontainer: {concurrency: 1, cpu: 0.5}\n", "m");
   ASSERT_TRUE(manifest) << manifest.error().message;

@@ -104,7 +104,7 @@ class DispatchInstance final : public exec::Instance {
       : local_(std::move(local)), remote_(std::move(remote)), core_(core), choose_(choose) {}
 
   net::Task<Reply> run(Call& call) override {
-    const policy::Dispatch way = choose_(call.function->name);
+    const policy::Dispatch way = choose_(*call.function);
     chosen_ = way == policy::Dispatch::local ? local_->start(core_) : remote_->start(core_, way);
     return chosen_->run(call);
   }

@@ -19,7 +19,7 @@ std::unique_ptr<exec::Runtime> make_remote_runtime(std::unique_ptr<exec::Runtime
                                                    std::vector<Crew*> crews);
 
 // Asked on the core's thread for each call.
-using ChooseWay = std::function<policy::Dispatch(const FunctionName& name)>;
+using ChooseWay = std::function<policy::Dispatch(const Function& function)>;
 
 // Calls whose way is local run as those of `local` do; others go to `crews`, by core index.
 std::unique_ptr<exec::Runtime> make_dispatch_runtime(std::unique_ptr<exec::Runtime> local,

@@ -105,6 +105,16 @@ def dispatch(world, server, *words):
     return world.must("dispatch", *words, url=server.url).out
 
 
+def nodes_of_a_call(server, name):
+    """Where a call of that function, which rests, runs."""
+    call = threading.Thread(target=server.request, args=("POST", f"/function/{name}", None, b"1500"))
+    call.start()
+    wait_until(lambda: b"RUNNING" in server.request("GET", f"/v1/calls?function={name}&state=RUNNING")[2], "the call to run")
+    found = running_on(server)
+    call.join()
+    return found
+
+
 def test_nodes_run_calls_pushed_and_pulled(world):
     server = world.own_server("--node-listen=127.0.0.1:0")
     hello = world.fresh_folder("hello") / "hello.js"
@@ -140,11 +150,7 @@ def test_nodes_run_calls_pushed_and_pulled(world):
               f"top --json shows {workers}")
         # One function here, the others there.
         dispatch(world, server, "local", "--function=t/rest")
-        call = threading.Thread(target=server.request, args=("POST", "/function/t/rest", None, b"1500"))
-        call.start()
-        wait_until(lambda: b"RUNNING" in server.request("GET", "/v1/calls?function=t/rest&state=RUNNING")[2], "the call to run")
-        check(running_on(server) == [], "a local call runs on a node")
-        call.join()
+        check(nodes_of_a_call(server, "t/rest") == [], "a local call runs on a node")
         check(any(path.is_file() for path in (nodes[0].data / "code").rglob("*")), "a node keeps no code")
 
 
@@ -205,6 +211,28 @@ def test_nodes_that_die_or_stop_lose_nothing(world):
         for identifier in ids:
             record = json.loads(server.request("GET", f"/v1/calls/{identifier}")[2])
             check(record["state"] == "COMPLETED", f"the record is {record}")
+
+
+def test_a_functions_manifest_says_its_way(world):
+    """Unless an operator says another; the others go as the server says."""
+    server = world.own_server("--node-listen=127.0.0.1:0", "--dispatch=push")
+    manifest = world.fresh_folder("way") / "canopy.yaml"
+
+    def deploy(way, how=world.must):
+        manifest.write_text(f"name: t/way\ncode: {world.built('tests/e2e/functions/rest.c')}\ntimeout: 60s\ndispatch: {way}\n")
+        return how("deploy", manifest, url=server.url)
+    with three_nodes(world, server):
+        deploy("local")
+        check(nodes_of_a_call(server, "t/way") == [], "a call runs on a node, and its manifest says local")
+        dispatch(world, server, "pull", "--function=t/way")
+        check(nodes_of_a_call(server, "t/way") != [], "a call runs here, and the operator says pull")
+        dispatch(world, server, "default", "--function=t/way")
+        check(nodes_of_a_call(server, "t/way") == [], "a call runs on a node, and its manifest says local")
+        dispatch(world, server, "local")
+        deploy("push")
+        check(nodes_of_a_call(server, "t/way") != [], "a call runs here, and its manifest says push")
+    wrong = deploy("sideways", world.run)
+    check(wrong.returncode == 1 and f"{manifest}:4:11" in wrong.err and "local, push or pull" in wrong.err, wrong.err)
 
 
 def test_nodes_have_folders_of_their_own(world):

@@ -74,7 +74,11 @@ weak-scaling: build/release/build.ninja  ## tasks of FaaS Builders on 1 to 8 wor
 	@$(BUILD) release --target canopy
 	@bench/weak_scaling $(WEAK_SCALING)
 
+check-deploy: build  ## every file of deploy/ by the strictest tool for it (DEPLOY=--start: and what Compose starts, as root)
+	@tools/deps --deploy
+	@tools/check_deploy $(or $(DEPLOY),--all) build/release/canopy
+
 check:  ## format, lint, layers, house rules, tests
 	@tools/check
 
-.PHONY: help deps build run up install cluster simulate dev test asan tsan fuzz hostile bench weak-scaling check
+.PHONY: help deps build run up install cluster simulate dev test asan tsan fuzz hostile bench weak-scaling check-deploy check

@@ -1,0 +1,110 @@
+"""What of deploy/ can be read with nothing but Python: YAML without doubled keys, JSON, and the commands of Canopy in them."""
+import json
+import pathlib
+import re
+import shlex
+
+DEPLOY = pathlib.Path(__file__).resolve().parent.parent
+
+
+def yaml_files():
+    return sorted(path for path in DEPLOY.rglob("*.yaml") if "secrets" not in path.parts)
+
+
+def strict_loader():
+    """None where there is no PyYAML."""
+    try:
+        import yaml
+    except ImportError:
+        return None
+
+    class Strict(yaml.SafeLoader):
+        pass
+
+    def mapping(loader, node, deep=False):
+        names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        if doubled := {name for name in names if names.count(name) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"{sorted(doubled)} twice", node.start_mark)
+        loader.flatten_mapping(node)
+        return yaml.SafeLoader.construct_mapping(loader, node, deep)
+
+    Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    return lambda text: list(yaml.load_all(text, Loader=Strict))
+
+
+def read_all(report):
+    """Each YAML file's documents, by its path; None where they cannot be read."""
+    load = strict_loader()
+    if not load:
+        report.skip("yaml", "Python has no module yaml: tools/deps --deploy, or pip install pyyaml")
+        return None
+    documents = {}
+    with report.trying("yaml"):
+        for path in yaml_files():
+            try:
+                documents[path.relative_to(DEPLOY)] = load(path.read_text())
+            except Exception as error:
+                report.fail(f"yaml {path.relative_to(DEPLOY)}", " ".join(str(error).split()))
+        try:
+            load("a: 1\na: 2\n")
+        except Exception:
+            pass
+        else:
+            report.fail("yaml", "a key that stands there twice was not seen")
+        report.say(f"{len(documents)} files")
+    return documents
+
+
+def check_json(report):
+    with report.trying("json"):
+        for path in sorted(DEPLOY.rglob("*.json")):
+            json.loads(path.read_text())
+
+
+def is_canopy(words):
+    return isinstance(words, list) and words and words[0] in ("up", "node")
+
+
+def commands_in(thing, where):
+    """Every list of words after `command` or `args` that starts Canopy."""
+    if isinstance(thing, dict):
+        for key, value in thing.items():
+            if key in ("command", "args") and is_canopy(value):
+                yield where, [str(word) for word in value]
+            else:
+                yield from commands_in(value, f"{where}: {key}" if key in ("services",) or where.endswith("services") else where)
+    elif isinstance(thing, list):
+        for one in thing:
+            yield from commands_in(one, where)
+
+
+def unit_commands():
+    """What systemd would start, with the settings of the unit and of its environment file, %-words and all."""
+    for unit, settings in (("canopy.service", ()), ("canopy-node@.service", ("worker.env", "balancer.env"))):
+        text = (DEPLOY / "systemd" / unit).read_text().replace("\\\n", " ")
+        started = re.search(r"^ExecStart=\S+ (.*)$", text, re.M)[1]
+        variables = dict(word.split("=", 1) for line in re.findall(r"^Environment=(.*)$", text, re.M) for word in line.split())
+        for name in settings or ("",):
+            more = dict(variables)
+            if name:
+                lines = (DEPLOY / "systemd" / name).read_text().splitlines()
+                more.update(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+            words = re.sub(r"\$\{?(\w+)\}?", lambda match: more[match[1]], started).replace("%i", pathlib.Path(name).stem)
+            yield f"systemd/{unit} {name}".strip(), shlex.split(words)
+
+
+def all_commands(documents):
+    """(where, words) of every command of Canopy in any file, each wording once."""
+    seen = set()
+    found = [(str(path), text) for path, text in documents.items()]
+    for where, words in [pair for path, text in found for pair in commands_in(text, path)] + list(unit_commands()):
+        if tuple(words) not in seen:
+            seen.add(tuple(words))
+            yield where, words
+
+
+def variables(documents):
+    """Settings that files give by their variables: of the ConfigMap and of the units."""
+    for one in documents.get(pathlib.Path("kubernetes/kustomization.yaml"), []):
+        for generator in one["configMapGenerator"]:
+            yield "kubernetes/kustomization.yaml", dict(word.split("=", 1) for word in generator["literals"])

@@ -108,15 +108,15 @@ def check_kubernetes(report):
             must_refuse(what, says, program, text=made.replace(old, new))
 
 
-def find_cue():
-    """The cue that tools/deps --deploy has made, or one in PATH."""
+def find(tool):
+    """The one that tools/deps --deploy has put into its cache, or one in PATH."""
     cache = os.environ.get("CANOPY_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "canopy")
-    own = pathlib.Path(cache) / "cue/current/cue"
-    return str(own) if own.exists() else shutil.which("cue")
+    own = pathlib.Path(cache) / tool / "current" / tool
+    return str(own) if own.exists() else shutil.which(tool)
 
 
 def check_cue(report):
-    cue = find_cue()
+    cue = find("cue")
     if not cue:
         report.skip("cue", "cue is missing: tools/deps --deploy")
         return
@@ -131,7 +131,7 @@ def check_cue(report):
 
 def cue_documents(load):
     """What the CUE modules make, for the check of flags."""
-    cue = find_cue()
+    cue = find("cue")
     if not cue:
         return {}
     return {pathlib.Path("cue", name): load(must(cue, "export", "./deployments", f"--expression={name}", cwd=DEPLOY / "cue"))
@@ -139,17 +139,19 @@ def cue_documents(load):
 
 
 def check_prometheus(report):
-    if missing(report, "prometheus", "promtool"):
+    promtool = find("promtool")
+    if not promtool:
+        report.skip("prometheus", "promtool is missing: tools/deps --deploy")
         return
     with report.trying("prometheus"), tempfile.TemporaryDirectory() as folder:
         key = pathlib.Path(folder) / "canopy.key"
         key.write_text("cnp_check\n")
         shutil.copy(DEPLOY / "prometheus/rules.yaml", folder)
         shutil.copy(DEPLOY / "prometheus/rules_test.yaml", folder)
-        must("promtool", "check", "rules", "rules.yaml", cwd=folder)
-        must("promtool", "test", "rules", "rules_test.yaml", cwd=folder)
+        must(promtool, "check", "rules", "rules.yaml", cwd=folder)
+        must(promtool, "test", "rules", "rules_test.yaml", cwd=folder)
         settings = broken(folder, "prometheus/prometheus.yaml", "/etc/prometheus/canopy.key", str(key))
-        must("promtool", "check", "config", settings, cwd=folder)
+        must(promtool, "check", "config", settings, cwd=folder)
         rules = (DEPLOY / "prometheus/rules.yaml").read_text()
         alerts = re.findall(r"alert: (\w+)", rules)
         tests = (DEPLOY / "prometheus/rules_test.yaml").read_text()
@@ -159,7 +161,7 @@ def check_prometheus(report):
             raise RuntimeError("an alert has no runbook")
         wrong = broken(folder, "prometheus/rules_test.yaml", "'up{instance=\"a:8080\", job=\"canopy\"}'\n        values: \"1 0x10\"",
                        "'up{instance=\"a:8080\", job=\"canopy\"}'\n        values: \"1x11\"")
-        must_refuse("an alert that does not come", "CanopyDown", "promtool", "test", "rules", wrong, cwd=folder)
+        must_refuse("an alert that does not come", "CanopyDown", promtool, "test", "rules", wrong, cwd=folder)
 
 
 def check_systemd(program, report):

@@ -170,11 +170,11 @@ def check_systemd(program, report):
     with report.trying("systemd"), tempfile.TemporaryDirectory(prefix="canopy-units-") as folder:
         folder = pathlib.Path(folder)
         units = ("canopy.service", "canopy-node@.service")
-        for drop_in in (None, "python.conf", "containers.conf"):
+        for drop_in in (None, "python.conf", "containers.conf", "certificates.conf"):
             for unit in units:
                 # The program is where it is now, not where it will be.
                 broken(folder, f"systemd/{unit}", "/usr/local/bin/canopy", str(program))
-                if drop_in:
+                if drop_in and (drop_in != "certificates.conf" or "node" in unit):
                     (folder / f"{unit}.d").mkdir(exist_ok=True)
                     shutil.copy(DEPLOY / "systemd" / drop_in, folder / f"{unit}.d/{drop_in}")
             done = run("systemd-analyze", "verify", "--man=no", *(folder / unit for unit in units), cwd=folder,
@@ -183,7 +183,7 @@ def check_systemd(program, report):
                 raise RuntimeError(f"systemd-analyze verify, {drop_in or 'no drop-in'}: {said}")
             if drop_in:
                 for unit in units:
-                    (folder / f"{unit}.d/{drop_in}").unlink()
+                    (folder / f"{unit}.d/{drop_in}").unlink(missing_ok=True)
         broken(folder, "systemd/canopy.service", "NoNewPrivileges", "NoNewPriviliges")
         must_say = run("systemd-analyze", "verify", "--man=no", folder / "canopy.service", cwd=folder,
                        SYSTEMD_UNIT_PATH=f"{folder}:/lib/systemd/system").stderr

@@ -36,7 +36,7 @@ def read_all(report):
     """Each YAML file's documents, by its path; None where they cannot be read."""
     load = strict_loader()
     if not load:
-        report.skip("yaml", "Python has no module yaml: tools/deps --deploy, or pip install pyyaml")
+        report.skip("yaml and flags", "Python has no module yaml: tools/deps, or pip install pyyaml")
         return None
     documents = {}
     with report.trying("yaml"):

@@ -116,7 +116,7 @@ def check_flags(program, documents, report):
         report.skip(f"flags of {len(unknown_roles)} balancers", "this program has none yet")
 
 
-def metrics_in_files(documents):
+def metrics_in_files():
     """Every name of a metric of Canopy that a file has, with the file."""
     for path in (DEPLOY / "grafana/canopy.json", DEPLOY / "prometheus/rules.yaml", DEPLOY / "prometheus/rules_test.yaml",
                  DEPLOY / "prometheus/adapter.yaml", DEPLOY / "kubernetes/cell/scale.yaml"):
@@ -159,12 +159,12 @@ def scrape(program, folder):
             process.wait()
 
 
-def check_metrics(program, documents, report):
+def check_metrics(program, report):
     with report.trying("metrics"), tempfile.TemporaryDirectory(prefix="canopy-metrics-") as name:
         text = scrape(program, pathlib.Path(name))
         there = set(re.findall(r"^(canopy_[a-z_]+)", text, re.M))
         labels = set(re.findall(r'[{,]([a-z_]+)="', text)) | {"instance", "job", "namespace", "pod"}
-        asked = list(metrics_in_files(documents))
+        asked = list(metrics_in_files())
         for metric, path in asked:
             if metric not in there:
                 report.fail(f"metrics {path}", f"{metric} is not in /metrics of a server that runs")

@@ -34,13 +34,7 @@ def started(program, words, ready, folder, environment):
             time.sleep(0.05)
         return log.read_text(errors="replace").strip()[-600:] or "it says nothing"
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
 
 
 def at_home(words, folder):
@@ -67,7 +61,7 @@ def clean_environment(more=()):
 
 def known_flags(program, verb):
     text = subprocess.run([program, "help", verb], capture_output=True, text=True, check=True).stdout
-    return set(re.findall(r"^ +(--[a-z-]+)", text, re.M)), text
+    return set(re.findall(r"^ +(--[a-z-]+)", text, re.M))
 
 
 def check_flags(program, documents, report):
@@ -79,17 +73,14 @@ def check_flags(program, documents, report):
     from redis_server import RedisServer
     count = 0
     helps = {verb: known_flags(program, verb) for verb in ("up", "node")}
-    unknown_roles, started_before = set(), set()
+    started_before = set()
     with report.trying("flags"), tempfile.TemporaryDirectory(prefix="canopy-flags-") as name:
         redis = RedisServer(pathlib.Path(name) / "redis")
         try:
             settings = [values for _, values in files.variables(documents)]
             for where, words in files.all_commands(documents):
                 verb = words[0]
-                if "--role=balancer" in words and "balancer" not in helps["node"][1]:
-                    unknown_roles.add(where)
-                    continue
-                if wrong := [word for word in words[1:] if word.split("=")[0] not in helps[verb][0]]:
+                if wrong := [word for word in words[1:] if word.split("=")[0] not in helps[verb]]:
                     report.fail(f"flags {where}", f"canopy {verb} has no {wrong}")
                     continue
                 folder = pathlib.Path(name) / str(count)
@@ -112,8 +103,6 @@ def check_flags(program, documents, report):
         finally:
             redis.end()
         report.say(f"{count} commands that differ, each with all its flags, started")
-    if unknown_roles:
-        report.skip(f"flags of {len(unknown_roles)} balancers", "this program has none yet")
 
 
 def metrics_in_files():
@@ -129,34 +118,49 @@ def metrics_in_files():
             yield name, path.relative_to(DEPLOY)
 
 
-def scrape(program, folder):
-    """/metrics of a server with a worker that has run a call."""
-    log = folder / "log"
+def running(program, words, ready, folder, name):
+    """A process that has said `ready`, and what it has said."""
+    log = folder / f"{name}.log"
     with log.open("wb") as out:
-        process = subprocess.Popen([program, "up", "--listen=127.0.0.1:0", "--data=data", "--workers=1", "--python=off",
-                                    "--container-engine=off"], stdout=out, stderr=out, cwd=folder, env=clean_environment())
+        process = subprocess.Popen([program, *words], stdout=out, stderr=out, cwd=folder, env=clean_environment())
+    end = time.monotonic() + PATIENCE
+    while ready not in log.read_text(errors="replace"):
+        if process.poll() is not None or time.monotonic() > end:
+            stop(process)
+            raise RuntimeError(log.read_text(errors="replace")[-600:])
+        time.sleep(0.05)
+    return process, log.read_text()
+
+
+def stop(process):
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
     try:
-        end = time.monotonic() + PATIENCE
-        while "ready in" not in log.read_text(errors="replace"):
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(log.read_text(errors="replace")[-600:])
-            time.sleep(0.05)
-        url = re.search(r"^address +(\S+)", log.read_text(), re.M)[1]
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def scrape(program, folder):
+    """/metrics of a server with a worker that has run a call, and with a balancer that has joined."""
+    with contextlib.ExitStack() as processes:
+        server, said = running(program, ["up", "--listen=127.0.0.1:0", "--node-listen=127.0.0.1:0", "--data=data", "--workers=1",
+                                         "--python=off", "--container-engine=off"], "ready in", folder, "server")
+        processes.callback(stop, server)
+        url = re.search(r"^address +(\S+)", said, re.M)[1]
         (folder / "nothing.wasm").write_bytes(NOTHING)
         for words in (["deploy", "nothing.wasm", "--name=check/nothing"], ["invoke", "check/nothing"]):
             done = subprocess.run([program, *words, f"--url={url}"], cwd=folder, env=clean_environment(), capture_output=True,
                                   text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
             if done.returncode:
                 raise RuntimeError(f"canopy {' '.join(words)}: {done.stderr}{done.stdout}")
+        join = re.search(r"^workers +join at (\S+)", said, re.M)[1]
+        balancer, _ = running(program, ["node", "--role=balancer", f"--join={join}", "--listen=127.0.0.1:0",
+                                        "--token-file=data/node.token", "--name=leaf", "--data=leaf"], "has joined", folder, "leaf")
+        processes.callback(stop, balancer)
         with urllib.request.urlopen(url + "/metrics", timeout=60) as reply:
             return reply.read().decode()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def check_metrics(program, report):

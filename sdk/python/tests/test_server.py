@@ -46,6 +46,10 @@ class ClientCase(support.ServerCase):
         reply = self.client.invoke("sdk/twice", "[21]", headers={"Content-Type": "application/json"})
         self.assertEqual((reply.status, reply.json()), (200, 42))
         self.assertEqual(len(reply.call), 32)
+        self.assertEqual(self.client.invoke("sdk/twice", [21]).json(), 42)
+        self.assertEqual(self.client.submit("sdk/twice", 21).result(timeout=60).json(), 42)
+        with self.assertRaisesRegex(TypeError, "bytes, text or what JSON takes"):
+            self.client.invoke("sdk/twice", {1, 2})
         self.assertIn("twice", [one["name"].rpartition("/")[2] for one in self.client.functions("sdk")])
         self.client.remove("sdk/twice")
         with self.assertRaises(CanopyError) as caught:

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 from .errors import CallCancelled, CanopyError, error_from
 from .transport import Response, Transport, read_error
 
-Body = Union[bytes, str, None]
+Body = Any  # Bytes and text as they are, None for nothing; anything else as its JSON.
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 BATCH_MAX = 1000  # Calls of one request; the server's.
 _types = {".wasm": "application/wasm", ".js": "text/javascript", ".mjs": "text/javascript", ".py": "text/x-python"}
@@ -40,8 +40,22 @@ def path_of(name: str) -> str:
     return f"{urllib.parse.quote(space or 'default', safe='')}/{urllib.parse.quote(function, safe='')}"
 
 
-def _bytes(body: Body) -> bytes:
-    return body.encode() if isinstance(body, str) else body or b""
+def _bytes(body: Union[bytes, str, None]) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body or b"")
+
+
+def _input(body: Body, headers: Dict[str, str]) -> bytes:
+    """What is sent for `body`; of JSON, `headers` say so where they say nothing else."""
+    if body is None or isinstance(body, (bytes, bytearray, memoryview, str)):
+        return _bytes(body)
+    try:
+        text = json.dumps(body)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"the body of a call is bytes, text or what JSON takes, and {type(body).__name__} is none "
+                        f"of these: {error}") from None
+    if not any(name.lower() == "content-type" for name in headers):
+        headers["Content-Type"] = "application/json"
+    return text.encode()
 
 
 class Task:
@@ -137,7 +151,7 @@ class Client:
             sent["X-Canopy-Timeout"] = f"{timeout:g}"
         target = f"/function/{path_of(name)}" + (path if path.startswith("/") or not path else "/" + path)
         wait = None if timeout is None else timeout + 10
-        response = self.transport.request(method, target, _bytes(body), sent, timeout=wait)
+        response = self.transport.request(method, target, _input(body, sent), sent, timeout=wait)
         return _reply(response)
 
     def submit(self, name: str, body: Body = None, *, key: Optional[str] = None, retries: int = 0,
@@ -153,7 +167,7 @@ class Client:
             sent["X-Canopy-Timeout"] = f"{timeout:g}"
         if callback:
             sent["X-Callback-Url"] = callback
-        response = self.transport.ask("POST", f"/async-function/{path_of(name)}", _bytes(body), sent)
+        response = self.transport.ask("POST", f"/async-function/{path_of(name)}", _input(body, sent), sent)
         return Task(self, response.json()["id"])
 
     def submit_many(self, name: str, calls: Sequence[Mapping[str, Any]]) -> List[Union[Task, CanopyError]]:

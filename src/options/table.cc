@@ -13,9 +13,9 @@ namespace canopy {
 namespace {
 
 // Variables that begin as ours do and are read elsewhere.
-constexpr std::array<std::string_view, 6> other_variables = {"CANOPY_URL",     "CANOPY_KEY",
-                                                             "CANOPY_CACHE",   "CANOPY_DEBIAN_MIRROR",
-                                                             "CANOPY_SYSROOT", "CANOPY_CHECK_BASE"};
+constexpr std::array<std::string_view, 10> other_variables = {
+    "CANOPY_URL",        "CANOPY_KEY",     "CANOPY_CACHE",     "CANOPY_DEBIAN_MIRROR", "CANOPY_SYSROOT",
+    "CANOPY_JOIN_TOKEN", "CANOPY_JOIN_CA", "CANOPY_JOIN_CERT", "CANOPY_JOIN_KEY",      "CANOPY_CHECK_BASE"};
 // What Kubernetes sets in every pod beside a service that is called canopy.
 constexpr std::array<std::string_view, 2> service_prefixes = {"CANOPY_SERVICE_", "CANOPY_PORT"};
 constexpr std::string_view variable_prefix = "CANOPY_";

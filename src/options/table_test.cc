@@ -192,7 +192,7 @@ TEST(OptionTable, PassesOnThatTheFileCannotBeRead) {
 
 TEST(OptionTable, WarnsOfVariablesThatLookLikeOurs) {
   const auto [things, reading] =
-      read({}, {"CANOPY_CUONT=1", "CANOPY_URL=x", "CANOPY_KEY=x", "CANOPY_CACHE=x",
+      read({}, {"CANOPY_CUONT=1", "CANOPY_URL=x", "CANOPY_KEY=x", "CANOPY_CACHE=x", "CANOPY_JOIN_KEY=x",
                 "CANOPY_SERVICE_HOST=10.0.0.1", "CANOPY_PORT=tcp://10.0.0.1:80", "CANOPY"});
   ASSERT_TRUE(reading);
   ASSERT_EQ(reading->warnings.size(), 1U);

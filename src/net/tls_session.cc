@@ -18,6 +18,11 @@ constexpr std::size_t piece_bytes = 16 << 10;
 
 // What OpenSSL says was wrong last, and nothing of it stays for the next one that asks.
 std::string last_reason() {
+  const unsigned long first = ERR_peek_error();  // What the system said comes before what was made of it.
+  if (ERR_GET_LIB(first) == ERR_LIB_SYS) {
+    ERR_clear_error();
+    return std::generic_category().message(ERR_GET_REASON(first));
+  }
   const unsigned long code = ERR_peek_last_error();
   const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   ERR_clear_error();

@@ -124,6 +124,8 @@ TEST_F(TlsSessionTest, FilesThatAreNoneAreNamed) {
     EXPECT_EQ(made.error().code, Code::invalid);
     EXPECT_NE(made.error().message.find(".pem"), std::string::npos);
   }
+  const auto missing = TlsContext::for_server({folder + "/missing.pem", key()});
+  EXPECT_NE(missing.error().message.find("No such file"), std::string::npos) << missing.error().message;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "api/auth.h"
 #include "api/call_reply.h"
+#include "api/call_started.h"
 #include "base/check.h"
 #include "policy/admit.h"
 #include "wire/headers.h"
@@ -96,6 +97,8 @@ net::Task<net::HttpResponse> Caller::call(net::HttpExchange& exchange, wire::Rou
     const auto instance = running.version->ready->start(core_);
     running.version->loaded = true;
     running.instance = instance.get();
+    tell_started(platform_.feed, running, made_now ? core_.clock().now() : running.call.queued,
+                 running.queued);
     reply = co_await instance->run(running.call);
     running.instance = nullptr;
     reply.usage.cold = reply.usage.cold || made_now;
@@ -200,13 +203,6 @@ void Caller::publish_start(Running& running) {
                             .text = {}},
                            [piece] { return std::string(piece); });
   };
-  if (!platform_.feed.is_followed()) return;
-  const Call& call = running.call;
-  platform_.feed.publish({.kind = Happening::Kind::call_started,
-                          .function = running.version->function->name,
-                          .call = call.id,
-                          .text = {}},
-                         [&] { return wire::to_json(record_of(running, call.queued, false)); });
 }
 
 // The call's own deadline holds while others compile.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/call_reply.h"
+#include "api/call_started.h"
 #include "api/caller.h"
 #include "api/protocol.h"
 #include "net/blocking_pool.h"
@@ -31,6 +32,8 @@ net::Task<calls::RunEnd> Caller::run(calls::Work work) {
     const auto instance = running->version->ready->start(core_);
     running->version->loaded = true;
     running->instance = instance.get();
+    const Time now = made_now ? core_.clock().now() : running->call.queued;
+    tell_started(platform_.feed, *running, now, work.call->queued);
     reply = co_await instance->run(running->call);
     running->instance = nullptr;
     reply.usage.cold = reply.usage.cold || made_now;

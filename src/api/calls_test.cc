@@ -309,6 +309,33 @@ TEST(Events, TellsOfDeploymentsAndCalls) {
   EXPECT_EQ(live.request("HEAD", "/v1/events").status, 200);
 }
 
+// The JSON that follows the first event of that name.
+boost::json::value data_of(const std::string& text, const std::string& event) {
+  const std::string begin = "event: " + event + "\ndata: ";
+  const std::size_t at = text.find(begin);
+  if (at == std::string::npos) return {};
+  const std::size_t from = at + begin.size();
+  return wire::parse_json(text.substr(from, text.find('\n', from) - from)).value_or(boost::json::value());
+}
+
+TEST(Events, TellOfAStartWhenTheCallRuns) {
+  const LiveServer live;
+  live.deploy("demo/echo", "echo");
+  live.deploy("demo/last", "echo");
+  Following following(live, "/v1/events", "function.removed");
+  const auto accepted = live.post("/async-function/demo/echo", "x");
+  const std::string id(accepted.header("X-Call-Id"));
+  const auto record = json_of(live.get("/v1/calls/" + id + "?wait=30s"));
+  live.request("DELETE", "/v1/functions/demo/last");
+  following.end();
+  const auto started = data_of(following.text(), "call.started");
+  ASSERT_TRUE(started.is_object()) << following.text();
+  EXPECT_EQ(started.at("id").as_string(), id);
+  EXPECT_EQ(started.at("state").as_string(), "RUNNING");
+  EXPECT_TRUE(started.at("started").is_string());
+  EXPECT_EQ(started.at("queued"), record.at("queued"));
+}
+
 TEST(Events, LeavesOutWhatIsNotAskedFor) {
   const LiveServer live;
   Following following(live, "/v1/events?function=demo/two", "demo/two");

@@ -1,0 +1,12 @@
+#pragma once
+// The event `call.started`.
+
+#include "api/feed.h"
+#include "api/running.h"
+
+namespace canopy::api {
+
+// Tells whoever follows that the instance of `running` begins at `now`; the call was taken at `queued`.
+void tell_started(Feed& feed, const Running& running, Time now, WallTime queued);
+
+}  // namespace canopy::api

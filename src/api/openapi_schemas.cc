@@ -113,7 +113,7 @@ const std::string_view openapi_schemas = R"json("parameters":{
 "Version":{"type":"object","required":["function","namespace","name","version","digest","code_bytes","runtime",
   "limits","env","files","created"],"properties":{
   "function":{"type":"string"},"namespace":{"type":"string"},"name":{"type":"string"},
-  "version":{"type":"integer","minimum":1},
+  "version":{"type":"integer","minimum":0,"description":"Counts from 1; 0 in a dry run, of what has none yet."},
   "digest":{"type":"string","pattern":"^[0-9a-f]{64}$","description":"SHA-256 of the code."},
   "code_bytes":{"$ref":"#/components/schemas/Count"},
   "runtime":{"type":"string"},
@@ -136,12 +136,12 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "versions_max":{"type":"integer","minimum":2,"description":"How many are kept; a deployment forgets the oldest beyond it."},
   "versions":{"type":"array","items":{"$ref":"#/components/schemas/Version"},"description":"Newest first."}}},
 "Usage":{"type":"object","required":["queue_seconds","run_seconds","cpu_seconds","memory_bytes","cold"],"properties":{
-  "queue_seconds":{"type":"number","minimum":0},"run_seconds":{"type":"number","minimum":0},
-  "cpu_seconds":{"type":"number","minimum":0},"memory_bytes":{"$ref":"#/components/schemas/Count"},
-  "cold":{"type":"boolean"}}},
+  "queue_seconds":{"type":["number","null"],"minimum":0},"run_seconds":{"type":["number","null"],"minimum":0},
+  "cpu_seconds":{"type":["number","null"],"minimum":0},"memory_bytes":{"type":["integer","null"],"minimum":0},
+  "cold":{"type":["boolean","null"]}}},
 "Call":{"type":"object","required":["id","function","version","state","queued","started","ended","attempt","status",
   "exit_code","usage","input_bytes","output_bytes","log_bytes","log_dropped_bytes","trace","error"],"properties":{
-  "id":{"$ref":"#/components/schemas/CallId"},"function":{"type":"string"},"version":{"type":"integer","minimum":0},
+  "id":{"$ref":"#/components/schemas/CallId"},"function":{"type":"string"},"version":{"type":["integer","null"],"minimum":1},
   "state":{"$ref":"#/components/schemas/State"},
   "queued":{"$ref":"#/components/schemas/Time"},"started":{"$ref":"#/components/schemas/Time"},
   "ended":{"$ref":"#/components/schemas/Time"},"attempt":{"type":"integer","minimum":1},
@@ -153,8 +153,8 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "error":{"anyOf":[{"$ref":"#/components/schemas/Error"},{"type":"null"}]}}},
 "Calls":{"type":"object","required":["calls","next"],"properties":{
   "calls":{"type":"array","items":{"$ref":"#/components/schemas/Call"},
-    "description":"Those that run, then those that ran; each newest first."},
-  "next":{"anyOf":[{"$ref":"#/components/schemas/CallId"},{"type":"null"}]}}},
+    "description":"The newest first, by the time at which they came in."},
+  "next":{"$ref":"#/components/schemas/Next"}}},
 "Batch":{"type":"object","required":["calls"],"additionalProperties":false,"properties":{
   "calls":{"type":"array","maxItems":1000,"items":{"type":"object","additionalProperties":false,"properties":{
     "json":{"description":"Any value: its text is the input."},

@@ -103,8 +103,11 @@ Settled settle_attempt(const CallHead& head, const Progress& before, const Attem
 EndedRow cancelled_row(CallHead head, Progress progress, bool was_running, WallTime started, WallTime now) {
   Ending ending;
   ending.state = State::canceled;
-  ending.outcome.started = started;
+  if (was_running) ending.outcome.started = started;
   ending.outcome.ended = now;
+  const WallTime waited_until = was_running ? started : now;
+  ending.outcome.usage.queue_time = std::max<Duration>(waited_until - head.call.queued, Duration::zero());
+  if (was_running) ending.outcome.usage.run_time = std::max<Duration>(now - started, Duration::zero());
   ending.outcome.error =
       Error{Code::canceled, "the call was cancelled", was_running ? Stage::run : Stage::queue};
   ending.expires = now + head.call.keep;

@@ -1,5 +1,7 @@
 #include "wire/json.h"
 
+#include <algorithm>
+
 namespace canopy::wire {
 namespace {
 
@@ -16,17 +18,31 @@ void write(JsonWriter& json, const Limits& limits) {
   json.end_object();
 }
 
-void write(JsonWriter& json, const Usage& usage) {
-  json.begin_object();
-  json.member("queue_seconds", usage.queue_time);
-  json.member("run_seconds", usage.run_time);
-  json.member("cpu_seconds", usage.cpu_time);
-  json.member("memory_bytes", usage.memory_bytes);
-  json.member("cold", usage.cold);
-  json.end_object();
+bool has_ended(State state) { return state != State::queued && state != State::running; }
+
+template <class Value>
+void write_known(JsonWriter& json, std::string_view key, const Value& value, bool known) {
+  json.key(key);
+  known ? json.value(value) : json.null();
 }
 
-bool has_ended(State state) { return state != State::queued && state != State::running; }
+// Of a call that has not ended, and of a cancelled one that nobody measured, what is zero is not known.
+void write_usage(JsonWriter& json, const Record& record) {
+  const bool ended = has_ended(record.state);
+  const bool measured = ended && record.state != State::canceled;
+  Usage usage = record.usage;
+  if (usage.queue_time == Duration::zero() && record.started != WallTime() && !ended) {
+    usage.queue_time = std::max<Duration>(record.started - record.queued, Duration::zero());
+  }
+  const Duration none{};
+  json.begin_object();
+  write_known(json, "queue_seconds", usage.queue_time, ended || usage.queue_time != none);
+  write_known(json, "run_seconds", usage.run_time, ended || usage.run_time != none);
+  write_known(json, "cpu_seconds", usage.cpu_time, measured || usage.cpu_time != none);
+  write_known(json, "memory_bytes", usage.memory_bytes, measured || usage.memory_bytes != 0);
+  write_known(json, "cold", usage.cold, measured || usage.cold);
+  json.end_object();
+}
 
 }  // namespace
 
@@ -65,7 +81,7 @@ void write_members(JsonWriter& json, const Record& record, std::uint64_t log_byt
   const bool ended = has_ended(record.state);
   json.member("id", to_text(record.id));
   json.member("function", to_text(record.function));
-  json.member("version", record.version);
+  write_known(json, "version", record.version, record.version != 0);
   json.member("state", name(record.state));
   json.member("queued", record.queued);
   json.member("started", record.started);
@@ -76,7 +92,7 @@ void write_members(JsonWriter& json, const Record& record, std::uint64_t log_byt
   json.key("exit_code");
   ended ? json.value(record.exit_code) : json.null();
   json.key("usage");
-  write(json, record.usage);
+  write_usage(json, record);
   json.member("input_bytes", record.input_bytes);
   json.member("output_bytes", record.output_bytes);
   json.member("log_bytes", log_bytes);

@@ -106,6 +106,22 @@ TEST(Json, LeavesOpenWhatIsNotKnownYet) {
   }
 }
 
+TEST(Json, LeavesOpenWhatNobodyHasMeasuredYet) {
+  Record record = record_in(State::running);
+  record.version = 0;
+  record.queued = WallTime(std::chrono::seconds(1));
+  const auto waiting = parsed(to_json(record));
+  EXPECT_TRUE(waiting.at("version").is_null());
+  for (const auto& [key, value] : waiting.at("usage").as_object()) EXPECT_TRUE(value.is_null()) << key;
+  record.started = WallTime(std::chrono::seconds(3));
+  EXPECT_EQ(parsed(to_json(record)).at("usage").at("queue_seconds"), 2);
+  record.state = State::canceled;
+  record.usage.run_time = std::chrono::milliseconds(500);
+  const auto cancelled = parsed(to_json(record));
+  EXPECT_EQ(cancelled.at("usage").at("run_seconds"), 0.5);
+  EXPECT_TRUE(cancelled.at("usage").at("memory_bytes").is_null());
+}
+
 TEST(Json, WritesACallThatFailed) {
   Record record = record_in(State::failed);
   record.status = 504;

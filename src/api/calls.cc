@@ -1,7 +1,6 @@
 #include "api/calls.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "api/ask.h"
@@ -14,92 +13,8 @@
 namespace canopy::api {
 namespace {
 
-constexpr std::uint64_t list_limit = 100;
-constexpr int scans_max = 20;  // Each of DurableFilter::scan_max rows.
-constexpr Duration since_max = std::chrono::hours(24 * 366);
-
 bool is_newer(const Record& a, const Record& b) {
   return std::pair(a.queued, a.id) > std::pair(b.queued, b.id);
-}
-
-struct Asked {
-  store::RecordFilter filter;
-  bool durable_only = false;
-};
-
-Result<Asked> read_asked(std::string_view query, WallTime now) {
-  CANOPY_TRY(const auto parameters,
-             Parameters::read(query, {"function", "state", "since", "durable", "limit", "after"}));
-  Asked asked;
-  CANOPY_TRY(asked.durable_only, parameters.flag("durable"));
-  store::RecordFilter& filter = asked.filter;
-  CANOPY_TRY(filter.function, parameters.function("function"));
-  CANOPY_TRY(filter.state, parameters.state("state"));
-  CANOPY_TRY(filter.after, parameters.call("after"));
-  CANOPY_TRY(const auto since, parameters.duration("since", since_max));
-  if (since) filter.since = now - *since;
-  CANOPY_TRY(const auto limit, parameters.count("limit", 1, store::record_limit_max));
-  filter.limit = static_cast<std::size_t>(limit.value_or(list_limit));
-  return asked;
-}
-
-// Of the calls that run, the page that `filter` asks for. They come before all that ended; so where `after`
-// names none of them, their part is over.
-std::vector<Record> page_of(std::vector<Record> running, const store::RecordFilter& filter) {
-  if (filter.after) {
-    const auto at = std::ranges::find(running, *filter.after, &Record::id);
-    if (at == running.end()) return {};
-    running.erase(running.begin(), at + 1);
-  }
-  std::erase_if(running, [&filter](const Record& record) {
-    return record.queued < filter.since || (filter.state && record.state != *filter.state);
-  });
-  if (running.size() > filter.limit) running.resize(filter.limit);
-  return running;
-}
-
-std::string page_json(const std::vector<DurableRecord>& durable, const std::vector<Record>& plain,
-                      std::optional<CallId> next) {
-  wire::JsonWriter json;
-  json.begin_object();
-  json.key("calls");
-  json.begin_array();
-  for (const DurableRecord& record : durable) wire::write(json, record);
-  for (const Record& record : plain) wire::write(json, record);
-  json.end_array();
-  json.key("next");
-  next ? json.value(to_text(*next)) : json.null();
-  json.end_object();
-  return json.take_text();
-}
-
-// A page of the durable calls that `filter` asks for; where there is a next one, it says behind which call it
-// begins, which whoever asks may see.
-//   unavailable  among a million calls of others none was theirs
-//   and as CallLog::list()
-net::Task<Result<store::DurablePage>> list_durable(const Here& here, store::DurableFilter filter) {
-  filter.visible = [who = here.who](const Record& record) { return who->sees(record); };
-  const std::size_t limit = filter.limit;
-  store::DurablePage found;
-  for (int scan = 0; scan < scans_max; ++scan) {
-    const std::function<Result<store::DurablePage>()> work = [&log = *here.platform.call_log, filter] {
-      return log.list(filter);
-    };
-    auto page = co_await net::run_blocking<store::DurablePage>(here.platform.disk, work);
-    if (!page) co_return tl::unexpected(std::move(page).error());
-    std::ranges::move(page->records, std::back_inserter(found.records));
-    found.next = page->next;
-    if (!page->next || found.records.size() == limit) co_return found;
-    if (here.who->subject.every_space) co_return found;
-    filter.after = page->next;  // Perhaps somebody else's: not to be shown.
-    filter.limit = limit - found.records.size();
-  }
-  if (found.records.empty()) {
-    co_return fail(Code::unavailable,
-                   "none of the last million calls was one of these; ask for one by its id, or try later");
-  }
-  found.next = found.records.back().record.id;
-  co_return found;
 }
 
 // Waits until that call has ended, the client went away, or `until`.
@@ -189,71 +104,6 @@ net::Task<Result<Record>> find_call(const Here& here, CallId id) {
   auto plain = co_await find_plain(here, id);
   if (!plain) static_cast<void>(co_await find_durable(here, id));
   co_return plain;
-}
-
-// The calls that came in by HTTP and were answered there; of the durable ones that ran, the log knows more.
-net::Task<Result<std::vector<Record>>> list_plain(const Here& here, store::RecordFilter filter) {
-  const std::size_t limit = filter.limit;
-  const auto is_durable_one = [&log = *here.platform.call_log](const Record& record) {
-    return log.owns(record.id);
-  };
-  // Whatever is asked for: a core notes what it has answered when it is asked.
-  auto running = co_await find_running(here, filter.function, 0);
-  if (!running) co_return tl::unexpected(std::move(running).error());
-  std::erase_if(*running, is_durable_one);
-  const bool goes_on =
-      filter.after && std::ranges::find(*running, *filter.after, &Record::id) != running->end();
-  std::vector<Record> records = page_of(*std::move(running), filter);
-  if (goes_on) filter.after.reset();
-  filter.visible = [who = here.who, is_durable_one](const Record& record) {
-    return who->sees(record) && !is_durable_one(record);
-  };
-  // A page may take several looks, since what was listed as running may be among what ended.
-  while (records.size() < limit) {
-    filter.limit = limit - records.size();
-    auto found = here.platform.records.list(filter);
-    const bool is_last = found.size() < filter.limit;
-    if (!found.empty()) filter.after = found.back().id;
-    for (Record& record : found) {
-      // One that has ended since it was seen running is listed once.
-      const bool listed = std::ranges::find(records, record.id, &Record::id) != records.end();
-      if (!listed) records.push_back(std::move(record));
-    }
-    if (is_last) break;
-  }
-  co_return records;
-}
-
-// Durable calls come first, then the others, each the newest first: `after` says in which part we are.
-net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exchange) {
-  auto asked = read_asked(exchange.request().query, here.platform.clock.wall_now());
-  if (!asked) co_return error_response(asked.error());
-  store::RecordFilter& filter = asked->filter;
-  const std::size_t limit = filter.limit;
-  store::DurablePage durable;
-  if (!filter.after || here.platform.call_log->owns(*filter.after)) {
-    store::DurableFilter durable_filter{.function = filter.function,
-                                        .state = filter.state,
-                                        .since = filter.since,
-                                        .limit = limit,
-                                        .after = filter.after};
-    auto listed = co_await list_durable(here, std::move(durable_filter));
-    if (!listed) co_return error_response(listed.error());
-    durable = *std::move(listed);
-    filter.after.reset();
-  }
-  std::optional<CallId> next = durable.next;
-  std::vector<Record> plain;
-  if (!asked->durable_only && !next && durable.records.size() < limit) {
-    filter.limit = limit - durable.records.size();
-    auto listed = co_await list_plain(here, filter);
-    if (!listed) co_return error_response(listed.error());
-    plain = *std::move(listed);
-  }
-  if (!asked->durable_only && !next && durable.records.size() + plain.size() == limit) {
-    next = plain.empty() ? durable.records.back().record.id : plain.back().id;
-  }
-  co_return json_response(page_json(durable.records, plain, next));
 }
 
 net::Task<net::HttpResponse> get_call(const Here& here, net::HttpExchange& exchange, CallId id) {

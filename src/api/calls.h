@@ -7,8 +7,8 @@
 
 namespace canopy::api {
 
-// GET /v1/calls?function=&state=&since=&limit=&after=. {"calls": […], "next": id or null}: those that run
-// first, then those that ran; each newest first.
+// GET /v1/calls?function=&state=&since=&durable=&limit=&after=. {"calls": […], "next": for `after`, or null}:
+// both kinds, those that wait and run too, the newest first; with durable=true the durable ones.
 net::Task<net::HttpResponse> list_calls(const Here& here, net::HttpExchange& exchange);
 
 // GET /v1/calls/{id}?wait=30s. With `wait`, answers when the call has ended, or as it is after that time.

@@ -255,6 +255,34 @@ TEST(DurableCalls, AWaitIsNotCutShortByAChangeOfUsers) {
   EXPECT_TRUE(has(ended, R"("state":"COMPLETED")")) << ended.body;
 }
 
+TEST(DurableCalls, AreListedWithTheOthersByTheirTime) {
+  const LiveServer live;
+  live.deploy("demo/echo", "echo");
+  std::vector<std::string> ids;  // The newest first.
+  const auto call = [&](const std::string& path) {
+    const auto response = live.post(path);
+    ids.emplace(ids.begin(), response.header("X-Call-Id"));
+    state_of(live, ids.front());
+  };
+  const auto listed = [&live](const std::string& query) {
+    std::vector<std::string> all;
+    std::string after;
+    for (int page = 0; page < 20; ++page) {
+      const auto json = json_of(live.get("/v1/calls?" + query + after));
+      for (const auto& one : json.at("calls").as_array()) all.emplace_back(one.at("id").as_string());
+      if (json.at("next").is_null()) break;
+      after = "&after=" + std::string(json.at("next").as_string());
+    }
+    return all;
+  };
+  for (const char kind : std::string("ppdpddp"))
+    call(kind == 'd' ? "/async-function/demo/echo" : "/function/demo/echo");
+  for (int limit = 1; limit <= 8; ++limit) EXPECT_EQ(listed("limit=" + std::to_string(limit)), ids) << limit;
+  EXPECT_EQ(listed("durable=true&limit=2").size(), 3U);
+  const auto rest = json_of(live.get("/v1/calls?after=" + ids[1]));  // A durable one.
+  EXPECT_EQ(rest.at("calls").as_array().size(), 5U);
+}
+
 TEST(DurableCalls, ListsInPagesAcrossBothKinds) {
   const LiveServer live;
   live.deploy("demo/echo", "echo");

@@ -14,6 +14,7 @@
 #include "api/compile_queue.h"
 #include "api/durable_engine.h"
 #include "api/gateway.h"
+#include "api/interpreter.h"
 #include "api/keys.h"
 #include "api/nodes.h"
 #include "api/stores.h"
@@ -157,6 +158,7 @@ struct Server::Impl {
   std::unique_ptr<Alarm> trim_alarm;
   std::unique_ptr<Alarm> flush_alarm;
   std::unique_ptr<Alarm> scale_alarm;
+  std::unique_ptr<InterpreterMaker> interpreter;
   std::optional<scale::Autoscaler> scaler;
   std::vector<std::jthread> threads;
   bool stopped = false;
@@ -234,6 +236,8 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   purge_alarm = std::make_unique<Alarm>(*cores.front());
   plan_purge();
   CANOPY_TRY_VOID(begin_scaling());
+  interpreter = std::make_unique<InterpreterMaker>(*platform, *cores.front());
+  interpreter->look();
   for (exec::Core* const core : core_pointers) {
     threads.emplace_back([core]() noexcept { core->run(); });
   }

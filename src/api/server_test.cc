@@ -191,6 +191,28 @@ TEST(Server, SaysWhatItsRuntimesSay) {
   EXPECT_EQ(started.error().message, "no engine");
 }
 
+// As another server with the same store would.
+void deploy_beside(store::Catalog& catalog, const std::string& runtime) {
+  Function function;
+  function.name = {.space = "demo", .name = runtime + "-one"};
+  function.digest = *catalog.put_code("hello");
+  function.runtime = runtime;
+  ASSERT_TRUE(catalog.put(function));
+}
+
+TEST(Server, MakesTheInterpreterReadyBeforeTheFirstCallNeedsIt) {
+  const auto add = [](exec::FakeRuntime& js) { js.add("hello", {.begin = {}, .end = {}}); };
+  const auto equip = [](ServerParts& parts) { deploy_beside(*parts.catalog, "js"); };
+  const LiveServer started({}, {.equip = equip, .add_functions = add});
+  EXPECT_TRUE(eventually([&] { return started.js->prepare_count() == 1; }));
+
+  const LiveServer told({}, {.equip = {}, .add_functions = add});
+  deploy_beside(*told.catalog, "wasm");
+  deploy_beside(*told.catalog, "js");
+  EXPECT_TRUE(eventually([&] { return told.js->prepare_count() == 1; }));
+  EXPECT_EQ(told.runtime->prepare_count(), 0U);
+}
+
 TEST(Server, KeepsWhatWasDeployedInItsFolder) {
   const auto folder =
       std::filesystem::temp_directory_path() / ("canopy-server-test-" + to_text(IdSource().next()));

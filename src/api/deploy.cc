@@ -7,6 +7,8 @@
 
 #include "api/upload.h"
 #include "base/log.h"
+#include "base/sha256.h"
+#include "store/deploy_rules.h"
 #include "wire/json.h"
 #include "wire/json_read.h"
 
@@ -107,6 +109,42 @@ std::string_view result_word(const store::PutResult& result) {
   return result.created ? "new" : "changed";
 }
 
+// What deploying it would come to. The version and the time of one that is new or changed are 0: it has none.
+Result<store::PutResult> foresee(Platform& platform, const Upload& upload, Function draft) {
+  CANOPY_TRY(const auto runtime, platform.templates.find_runtime(draft.runtime));
+  CANOPY_TRY_VOID(runtime->check(draft, upload.code));
+  runtime->bind(draft, upload.code);
+  draft.digest = sha256_hex(upload.code);
+  for (const UploadedFile& file : upload.files) {
+    draft.files.push_back(
+        {.path = file.path, .digest = sha256_hex(file.content), .size_bytes = file.content.size()});
+  }
+  CANOPY_TRY_VOID(store::make_ready(draft));
+  const auto snapshot = platform.catalog.snapshot();
+  const auto current = snapshot->functions.find(draft.name);
+  const bool created = current == snapshot->functions.end();
+  if (!created && store::same_deployment(*current->second, draft)) {
+    return store::PutResult{.function = current->second, .unchanged = true};
+  }
+  return store::PutResult{.function = std::make_shared<const Function>(std::move(draft)), .created = created};
+}
+
+std::string result_json(const Here& here, const net::HttpRequest& request, const store::PutResult& result) {
+  std::string json = function_json(*result.function, here, request);
+  json.pop_back();
+  return json + ",\"result\":\"" + std::string(result_word(result)) + "\"}";
+}
+
+net::Task<net::HttpResponse> dry_run(const Here& here, const net::HttpRequest& request, const Upload& upload,
+                                     const Function& draft) {
+  const std::function<Result<store::PutResult>()> work = [&] {
+    return foresee(here.platform, upload, draft);
+  };
+  const Result<store::PutResult> result = co_await net::run_blocking(here.platform.disk, work);
+  if (!result) co_return error_response(deploy_error(result.error()));
+  co_return json_response(result_json(here, request, *result));
+}
+
 void announce(const Here& here, Happening::Kind kind, const FunctionName& name, const std::string& json) {
   here.platform.feed.publish({.kind = kind, .function = name, .call = {}, .text = {}},
                              [&json] { return json; });
@@ -178,17 +216,17 @@ net::Task<net::HttpResponse> put_function(const Here& here, net::HttpExchange& e
   if (const auto allowed = check_quotas(platform, *draft); !allowed) {
     co_return error_response(allowed.error());
   }
+  if (upload->dry_run) co_return co_await dry_run(here, exchange.request(), *upload, *draft);
   const Result<store::PutResult> result = co_await deploy(here, *upload, *draft);
   if (!result) co_return error_response(result.error());
   const Function& function = *result->function;
-  std::string json = function_json(function, here, exchange.request());
   if (!result->unchanged) {
-    announce(here, Happening::Kind::deployed, function.name, json);
+    announce(here, Happening::Kind::deployed, function.name,
+             function_json(function, here, exchange.request()));
     log::info("deployed {} version {}", to_text(function.name), function.version);
   }
-  json.pop_back();
-  json += ",\"result\":\"" + std::string(result_word(*result)) + "\"}";
-  net::HttpResponse response = json_response(std::move(json), result->created ? 201 : 200);
+  net::HttpResponse response =
+      json_response(result_json(here, exchange.request(), *result), result->created ? 201 : 200);
   if (result->created) response.headers.push_back({"Location", "/v1/functions/" + to_text(function.name)});
   co_return response;
 }

@@ -11,7 +11,7 @@
 
 namespace canopy::api {
 
-// PUT /v1/functions/{ns}/{fn}. 201 new, 200 a new version (or the same again), with the function as JSON.
+// PUT /v1/functions/{ns}/{fn}. 201 new, 200 a new version, the same again or a dry run: the function as JSON.
 //   refused      the code does not validate, link or compile: in full words
 //   invalid      a manifest, setting or path that is none; more memory than a function may have here
 //   exhausted    it is more than the quotas of its owner allow

@@ -76,6 +76,22 @@ TEST(PutFunction, TakesAnUploadOfSeveralParts) {
   EXPECT_EQ(live.post("/function/demo/hello", "body").body, "body");
 }
 
+TEST(PutFunction, SaysInADryRunWhatItWouldChangeAndChangesNothing) {
+  const LiveServer live;
+  EXPECT_EQ(json_of(live.deploy("demo/hello", "echo", "?dry_run=true")).at("result").as_string(), "new");
+  EXPECT_EQ(live.get("/v1/functions/demo/hello").status, 404);
+  ASSERT_EQ(live.deploy("demo/hello", "echo", "?timeout=5s").status, 201);
+  const auto same = json_of(live.deploy("demo/hello", "echo", "?timeout=5s&dry_run=true"));
+  EXPECT_EQ(same.at("result").as_string(), "unchanged");
+  EXPECT_EQ(same.at("version").as_int64(), 1);
+  const auto other = json_of(live.deploy("demo/hello", "echo", "?dry_run=true"));
+  EXPECT_EQ(other.at("result").as_string(), "changed");
+  EXPECT_EQ(other.at("version").as_int64(), 0);
+  EXPECT_DOUBLE_EQ(other.at("limits").at("timeout_seconds").to_number<double>(), 10);
+  EXPECT_EQ(json_of(live.get("/v1/functions/demo/hello")).at("version").as_int64(), 1);
+  EXPECT_EQ(live.deploy("demo/hello", "echo", "?dry_run=perhaps").status, 400);
+}
+
 TEST(PutFunction, RefusesCodeInFullWordsAndChangesNothing) {
   const LiveServer live;
   ASSERT_EQ(live.deploy("demo/hello", "echo").status, 201);
@@ -140,6 +156,11 @@ TEST(PutFunction, RefusesABodyPastTheLimitAndNamesIt) {
   EXPECT_EQ(live.post("/function/demo/hello", std::string(20 * KiB, 'x')).status, 413);
   EXPECT_EQ(live.post("/function/demo/hello", std::string(10 * KiB, 'x')).status, 200);
   EXPECT_EQ(live.post("/v1/functions/demo/hello/rollback", std::string(70 * KiB, ' ')).status, 413);
+  // What is wrong with the path is said before what is wrong with the size.
+  const auto nameless = live.deploy("hello", std::string(70 * KiB, 'x'));
+  EXPECT_EQ(nameless.status, 400);
+  EXPECT_NE(nameless.body.find("a name is missing, as in /v1/functions/hello/NAME"), std::string::npos)
+      << nameless.body;
 }
 
 TEST(PutFunction, RefusesBadNames) {

@@ -44,10 +44,17 @@ net::HttpResponse text_response(std::string_view text, std::string_view type) {
   return response;
 }
 
+Error means_nothing(const net::HttpRequest& request, const wire::Route& route) {
+  std::string message = log_safe(request.method, 40) + " means nothing at " + log_safe(request.path, 200) +
+                        "; what does is: " + std::string(route.allowed);
+  if (request.method == "PUT" && !route.function.space.empty() && route.function.name.empty()) {
+    message += "; a name is missing, as in " + log_safe(request.path, 200) + "/NAME";
+  }
+  return {Code::invalid, std::move(message)};
+}
+
 net::HttpResponse wrong_method(const net::HttpRequest& request, const wire::Route& route) {
-  net::HttpResponse response = error_with_status(
-      405, {Code::invalid, log_safe(request.method, 40) + " means nothing at " + log_safe(request.path, 200) +
-                               "; what does is: " + std::string(route.allowed)});
+  net::HttpResponse response = error_with_status(405, means_nothing(request, route));
   response.headers.push_back({"Allow", std::string(route.allowed)});
   return response;
 }
@@ -80,7 +87,7 @@ net::HttpResponse preflight_answer(const net::HttpRequest& request) {
 net::Task<net::HttpResponse> refuse_with(net::HttpResponse response) { co_return response; }
 
 // In a namespace of somebody else's there is nothing to be seen; the words are the same whatever is there.
-Error nothing_there(const wire::Route& route, const Principal& who) {
+Error nothing_there(const wire::Route& route, const Principal& who, std::string_view method) {
   if (route.target == wire::Target::secret) {
     return {Code::not_found, "there is no namespace " + route.function.space + " of yours"};
   }
@@ -91,6 +98,10 @@ Error nothing_there(const wire::Route& route, const Principal& who) {
     yours += (i == 0 ? " " : ", ") + spaces[i];
   }
   if (spaces.size() > spaces_named_max) yours += " and others";
+  if (route.target == wire::Target::function && method == "PUT" && !spaces.empty()) {
+    const std::string name = spaces.front() + "/" + route.function.name;
+    yours += "; deploy it as " + name + ", with --name=" + name;
+  }
   return {Code::not_found,
           "there is no function " + to_text(route.function) + " for your key, which is for " + yours};
 }
@@ -120,7 +131,7 @@ net::Task<net::HttpResponse> Gateway::dispatch(net::HttpExchange& exchange) {
   if (!route) return refuse_with(error_response(route.error()));
   switch (policy::judge((*who)->subject, need, route->function.space)) {
     case policy::Verdict::hidden:
-      return refuse_with(error_response(nothing_there(*route, **who)));
+      return refuse_with(error_response(nothing_there(*route, **who, request.method)));
     case policy::Verdict::refused:
       return refuse_with(error_response(role_too_low(**who, need)));
     case policy::Verdict::allowed:
@@ -311,6 +322,7 @@ Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) {
   const Options& options = platform_.options;
   if (!small) CANOPY_TRY_VOID(doorman_.identify(head));
   using wire::Target;
+  if (!small && route.target == Target::wrong_method) return tl::unexpected(means_nothing(head, route));
   if (route.target == Target::call || route.target == Target::async_call ||
       route.target == Target::batch_calls) {
     return options.body_bytes_max;

@@ -42,6 +42,7 @@ const std::string_view openapi_function_paths = R"json("/v1/functions":{"get":{
     {"name":"container","in":"query","description":"Of a container function: a map of its settings, such as {concurrency: 1}.","schema":{"type":"string"}},
     {"name":"dispatch","in":"query","description":"Which way its calls go, unless an operator says another.","schema":{"$ref":"#/components/schemas/DispatchWay"}},
     {"name":"runtime","in":"query","description":"How it runs.","schema":{"type":"string","enum":["container","js","python","wasm"]}},
+    {"name":"dry_run","in":"query","description":"Only says what deploying this would change: the function as it would be, and `result`. It is checked, and neither compiled nor stored.","schema":{"type":"boolean"}},
     {"name":"env","in":"query","description":"NAME=value, as often as needed.","schema":{"type":"array","maxItems":100,
       "items":{"type":"string","pattern":"^[A-Za-z_][A-Za-z0-9_]*=[ -~]*$"}},"explode":true}],
   "requestBody":{"required":true,"content":{

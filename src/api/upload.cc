@@ -10,6 +10,7 @@
 #include "wire/json_writer.h"
 #include "wire/multipart.h"
 #include "wire/percent.h"
+#include "wire/values.h"
 
 namespace canopy::api {
 namespace {
@@ -153,7 +154,7 @@ Result<void> check_file_path(std::string_view path) {
   return {};
 }
 
-Result<wire::Manifest> read_settings(std::string_view query) {
+Result<wire::Manifest> read_settings(std::string_view query, bool* dry_run) {
   std::map<std::string, std::string> settings;
   std::map<std::string, std::string> env;
   std::size_t count = 0;
@@ -176,6 +177,12 @@ Result<wire::Manifest> read_settings(std::string_view query) {
     } else {
       settings.insert(std::move(setting));
     }
+  }
+  const auto asked = dry_run == nullptr ? decltype(settings)::node_type() : settings.extract("dry_run");
+  if (asked) {
+    const auto flag = wire::read_bool(asked.mapped());
+    if (!flag) return fail(Code::invalid, "the query's 'dry_run': " + flag.error().message);
+    *dry_run = *flag;
   }
   wire::JsonWriter json;
   json.begin_object();
@@ -203,7 +210,7 @@ Result<Upload> read_upload(const net::HttpRequest& request, const FunctionName& 
         "multipart/form-data, not as " +
             (type.empty() ? "nothing (no Content-Type)" : log_safe(type, 80)));
   }
-  CANOPY_TRY(wire::Manifest settings, read_settings(request.query));
+  CANOPY_TRY(wire::Manifest settings, read_settings(request.query, &upload.dry_run));
   lay_over(std::move(settings), upload.manifest);
   return upload;
 }

@@ -31,6 +31,7 @@ struct Upload {
   wire::Manifest manifest;
   std::string_view code;
   std::vector<UploadedFile> files;
+  bool dry_run = false;  // The query says dry_run=true: nothing is to be changed, only said what would be.
 };
 
 //   invalid    a body or a query that is malformed; a file whose path is none, or is given twice
@@ -38,9 +39,9 @@ struct Upload {
 //   refused    source code, another type of content, or no code
 Result<Upload> read_upload(const net::HttpRequest& request, const FunctionName& name);
 
-// What the query says, as a manifest.
+// What the query says, as a manifest; and whether it asks for a dry run, where that may be asked.
 //   invalid  an unknown name, or a value that is none
-Result<wire::Manifest> read_settings(std::string_view query);
+Result<wire::Manifest> read_settings(std::string_view query, bool* dry_run = nullptr);
 
 // Whether a function can have a file there: relative, in normal form, not too long.
 //   invalid

@@ -15,7 +15,9 @@ namespace canopy::net {
 
 class BodyShare {
  public:
-  explicit BodyShare(std::shared_ptr<BodyRoom> room) : room_(std::move(room)) {}
+  // The first `free_bytes` are not counted.
+  explicit BodyShare(std::shared_ptr<BodyRoom> room, std::size_t free_bytes = free_body_bytes)
+      : room_(std::move(room)), free_bytes_(free_bytes) {}
   ~BodyShare() { give_back(); }
   BodyShare(const BodyShare&) = delete;
   BodyShare& operator=(const BodyShare&) = delete;
@@ -34,14 +36,15 @@ class BodyShare {
     return std::nullopt;
   }
   void give_back() {
-    if (counted_bytes_ == free_body_bytes) return;
-    room_->bytes.fetch_sub(counted_bytes_ - free_body_bytes, std::memory_order_relaxed);
-    counted_bytes_ = free_body_bytes;
+    if (counted_bytes_ == free_bytes_) return;
+    room_->bytes.fetch_sub(counted_bytes_ - free_bytes_, std::memory_order_relaxed);
+    counted_bytes_ = free_bytes_;
   }
 
  private:
   const std::shared_ptr<BodyRoom> room_;
-  std::size_t counted_bytes_ = free_body_bytes;  // What is beyond the free ones is in the room.
+  const std::size_t free_bytes_;
+  std::size_t counted_bytes_ = free_bytes_;  // What is beyond the free ones is in the room.
 };
 
 }  // namespace canopy::net

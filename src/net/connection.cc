@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "net/client_rate.h"
 #include "net/header_text.h"
 
 namespace canopy::net {
@@ -73,13 +74,8 @@ void Connection::begin_moving() {
 }
 
 void Connection::demand_rate(Duration grace) {
-  const std::uint64_t rate = core_->options.client_rate;
-  if (rate == 0) return;
-  const auto seconds = static_cast<Duration::rep>(moved_bytes_ / rate);
-  const auto rest = static_cast<Duration::rep>(moved_bytes_ % rate);
-  const Duration earned = std::chrono::seconds(seconds) +
-                          Duration(std::chrono::seconds(1)) * rest / static_cast<Duration::rep>(rate);
-  const Time end = moving_since_ + core_->sweep_period + grace + earned;
+  const Time end =
+      end_at_rate(moving_since_ + core_->sweep_period + grace, moved_bytes_, core_->options.client_rate);
   if (end >= deadline_) return;
   deadline_ = end;
   rate_decides_ = true;

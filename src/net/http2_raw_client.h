@@ -62,6 +62,11 @@ class Http2RawClient {
     bodies_[id] = {std::move(body), whole};
     return id;
   }
+  // More of a body that is not whole.
+  void go_on(std::int32_t id, std::string_view more) {
+    bodies_[id].left += more;
+    nghttp2_session_resume_data(session_, id);
+  }
   void reset(std::int32_t id) { nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL); }
   void give_window(std::int32_t id, std::int32_t bytes) {
     nghttp2_submit_window_update(session_, NGHTTP2_FLAG_NONE, id, bytes);

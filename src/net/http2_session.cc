@@ -21,6 +21,10 @@ constexpr std::size_t filled_bytes_max = 256 * KiB;
 constexpr std::size_t heads_max = 64;  // So many of the largest ones, of a connection at once.
 constexpr std::size_t unsent_bytes_max = 16 * MiB;
 constexpr std::size_t dropped_bytes_max = 64 * MiB;  // Of a request that is refused already.
+// Frames that wait to be sent, of each stream that may be open: its head, its end, and what is told of
+// windows.
+constexpr std::size_t waiting_frames_max = 5;
+constexpr std::size_t other_frames_max = 1000;
 constexpr Duration linger_time = std::chrono::seconds(2);
 constexpr int handlers_in_a_row_max = 32;  // Then it is the other connections' turn.
 constexpr std::int32_t window_bytes = static_cast<std::int32_t>(MiB);  // Of a stream, and of the connection.
@@ -166,8 +170,19 @@ bool Http2Session::receive(std::string_view bytes) {
     nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
     is_broken_ = true;
   }
+  if (!is_broken_ && has_too_much_to_say()) {
+    log::warn("{} sends over HTTP/2 what has to be answered, and does not read the answers: cut off", peer_);
+    nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+    is_broken_ = true;
+  }
   if (!is_broken_) start_handlers();
   return !is_broken_;
+}
+
+// It is all in memory.
+bool Http2Session::has_too_much_to_say() const {
+  const std::size_t frames_max = waiting_frames_max * core_->options.streams_max + other_frames_max;
+  return nghttp2_session_get_outbound_queue_size(session_) > frames_max;
 }
 
 void Http2Session::fill(std::string& out) {
@@ -206,9 +221,11 @@ Time Http2Session::sweep() {
   }
   for (const auto& stream : late) {
     if (stream->phase_ == Http2Stream::Phase::body) {
-      refuse(*stream,
-             error_response(408, {Code::slow_client, "the body of the request stopped coming for " +
-                                                         duration_text(core_->options.body_timeout)}));
+      const auto& options = core_->options;
+      const std::string how = stream->rate_decides_
+                                  ? "comes slower than " + size_text(options.client_rate) + " a second"
+                                  : "stopped coming for " + duration_text(options.body_timeout);
+      refuse(*stream, error_response(408, {Code::slow_client, "the body of the request " + how}));
     } else {
       reset(stream->id_, stream->is_finished_ ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
     }
@@ -222,11 +239,13 @@ void Http2Session::drop(Http2Stream& stream, std::size_t size) {
 }
 
 void Http2Session::on_head(Http2Stream& stream, bool is_whole) {
-  stream.due_ = core_->now + core_->sweep_period + core_->options.body_timeout;
+  stream.begin_moving(core_->options.body_timeout);
   stream.phase_ = Http2Stream::Phase::body;
   if (stream.request_.path.empty()) {  // CONNECT
     return refuse(stream, error_response(405, {Code::invalid, "this server is no proxy; ask it for a path"}));
   }
+  if (auto error = stream.share_.grow_to(stream.head_bytes_))
+    return refuse(stream, Http2Stream::no_room(*error));
   if (is_whole) return on_whole(stream);
   const auto limit = core_->body_limit(stream.request_);
   if (!limit) return refuse(stream, error_response(http_status(limit.error().code), limit.error()));
@@ -235,7 +254,8 @@ void Http2Session::on_head(Http2Stream& stream, bool is_whole) {
 
 void Http2Session::on_whole(Http2Stream& stream) {
   stream.phase_ = Http2Stream::Phase::handler;
-  stream.due_ = never;
+  // Its handler may have to wait until the client takes other answers.
+  stream.due_ = core_->now + core_->sweep_period + core_->options.write_timeout;
   whole_.push_back(stream.shared_from_this());
 }
 
@@ -245,6 +265,7 @@ void Http2Session::start_handlers() {
     const auto stream = std::move(whole_.front());
     whole_.pop_front();
     if (stream->session_ == nullptr) continue;  // Reset since.
+    stream->due_ = never;
     ++core_->counts.requests;
     ++*running_;
     asio::co_spawn(
@@ -302,7 +323,8 @@ void Http2Session::submit_head(Http2Stream& stream, const HttpResponse& response
   stream.phase_ = Http2Stream::Phase::answer;
   stream.is_answered_ = true;
   stream.is_silent_ = stream.request_.method == "HEAD" || !has_body(response.status);
-  stream.due_ = is_sized ? core_->now + core_->sweep_period + core_->options.write_timeout : never;
+  stream.begin_moving(core_->options.write_timeout);
+  if (!is_sized) stream.due_ = never;
   const Http2Fields fields(response, is_sized, core_->date_line);
   const nghttp2_data_provider body{.source = {.ptr = nullptr}, .read_callback = Callbacks::on_take};
   const bool ends = stream.is_silent_ || (is_sized && response.body.empty() && response.trailers.empty());

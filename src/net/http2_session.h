@@ -6,9 +6,11 @@
 //
 // A request is answered once all of it has come. A client may have streams_max of them open; one that opens
 // and resets streams faster than their handlers end is told so and cut off. Each stream has to make progress
-// in the times of HttpServerOptions; one that does not is reset alone. The heads of all requests of a
-// connection have 64 times the room of one; while more than 16 MiB of responses are unsent, no further
-// handler starts.
+// in the times of HttpServerOptions, and at the rate that is asked for there; one that does not is reset
+// alone. The heads of all requests of a connection have 64 times the room of one, and heads and bodies count
+// together in the room that all bodies have, but for the first bytes of a few. While more than 16 MiB of
+// responses are unsent, no further handler starts, and what waits for that is reset in time. A client that
+// has so much to be told that it does not read is cut off.
 //
 // Threads: the connection's.
 // Life:    a stream lives until its handler has ended; the session may be gone by then.
@@ -62,6 +64,10 @@ class Http2Stream final : public HttpExchange, public std::enable_shared_from_th
   std::optional<HttpResponse> add_body(std::string_view bytes);
   // The handler's work, and what follows from it.
   Task<void> run();
+  static HttpResponse no_room(const Error& error);
+  // It has to make progress within `grace`, and at the rate that is asked for since begin_moving().
+  void begin_moving(Duration grace);
+  void has_moved(std::size_t size, Duration grace);
   // Up to `size` bytes of what is to be sent, copied to `to`.
   std::size_t take(std::uint8_t* to, std::size_t size);
   bool has_output() const { return sent_ < output_.size(); }
@@ -74,6 +80,9 @@ class Http2Stream final : public HttpExchange, public std::enable_shared_from_th
   const std::int32_t id_;
   Phase phase_ = Phase::head;
   Time due_ = never;  // By when it has to make progress.
+  Time moving_since_{};
+  std::uint64_t moved_bytes_ = 0;
+  bool rate_decides_ = false;  // About due_.
 
   std::deque<std::string> texts_;  // Behind the views of request_.
   const std::string peer_;
@@ -81,7 +90,8 @@ class Http2Stream final : public HttpExchange, public std::enable_shared_from_th
   std::size_t head_bytes_ = 0;
   std::size_t piece_bytes_ = 0;
   std::uint64_t body_bytes_max_ = 0;
-  BodyShare share_;
+  const bool is_free_;  // Its first bytes are not counted.
+  BodyShare share_;     // Of the head and the body.
 
   std::string output_;
   std::size_t sent_ = 0;
@@ -125,6 +135,7 @@ class Http2Session {
   void on_head(Http2Stream& stream, bool is_whole);
   void on_whole(Http2Stream& stream);
   void close(std::int32_t id);
+  bool has_too_much_to_say() const;
   // Handlers start outside nghttp2's own callbacks; after some of them it is the other connections' turn.
   void start_handlers();
   void post_start();
@@ -144,6 +155,7 @@ class Http2Session {
   std::deque<std::shared_ptr<Http2Stream>> whole_;  // Their handlers are to start.
   std::shared_ptr<Http2Session*> start_posted_;     // Null where none is.
   std::size_t head_bytes_ = 0;                      // Of all streams that are open.
+  std::size_t free_count_ = 0;                      // Of those whose first bytes are not counted.
   std::size_t unsent_bytes_ = 0;                    // Of their responses.
   std::shared_ptr<std::size_t> running_;            // Handlers, those of streams that are gone among them.
   Time idle_since_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "net/client_rate.h"
 #include "net/connection.h"
 #include "net/http2_session.h"
 #include "net/http_write.h"
@@ -15,6 +16,7 @@ namespace {
 constexpr std::size_t body_piece_bytes = KiB;               // Less than this puts no deadline off.
 constexpr std::size_t field_overhead_bytes = 32;            // RFC 9113, 10.5.1: of each, beside its text.
 constexpr std::size_t waiting_output_bytes_max = 64 * KiB;  // Of a stream; then its writer waits.
+constexpr std::size_t free_streams_max = 4;                 // Of a connection, at once.
 
 }  // namespace
 
@@ -23,7 +25,9 @@ Http2Stream::Http2Stream(Http2Session& session, std::int32_t id)
       session_(&session),
       id_(id),
       peer_(session.peer_),
-      share_(core_->options.body_room) {
+      is_free_(session.free_count_ < free_streams_max),
+      share_(core_->options.body_room, is_free_ ? free_body_bytes : 0) {
+  if (is_free_) ++session.free_count_;
   request_.peer = peer_;
   due_ = core_->now + core_->sweep_period + core_->options.head_timeout;
 }
@@ -60,15 +64,32 @@ std::optional<HttpResponse> Http2Stream::add_body(std::string_view bytes) {
   }
   request_.body += bytes;
   piece_bytes_ += bytes.size();
-  if (piece_bytes_ >= body_piece_bytes) {
-    piece_bytes_ = 0;
-    due_ = core_->now + core_->sweep_period + core_->options.body_timeout;
-  }
-  const auto error = share_.grow_to(request_.body.size());
+  if (piece_bytes_ >= body_piece_bytes)
+    has_moved(std::exchange(piece_bytes_, 0), core_->options.body_timeout);
+  const auto error = share_.grow_to(head_bytes_ + request_.body.size());
   if (!error) return std::nullopt;
-  HttpResponse refusal = error_response(503, *error);
+  return no_room(*error);
+}
+
+HttpResponse Http2Stream::no_room(const Error& error) {
+  HttpResponse refusal = error_response(503, error);
   refusal.headers.push_back({"Retry-After", "1"});
   return refusal;
+}
+
+void Http2Stream::begin_moving(Duration grace) {
+  moving_since_ = core_->now;
+  moved_bytes_ = 0;
+  has_moved(0, grace);
+}
+
+void Http2Stream::has_moved(std::size_t size, Duration grace) {
+  moved_bytes_ += size;
+  due_ = core_->now + core_->sweep_period + grace;
+  const Time end =
+      end_at_rate(moving_since_ + core_->sweep_period + grace, moved_bytes_, core_->options.client_rate);
+  rate_decides_ = end < due_;
+  if (rate_decides_) due_ = end;
 }
 
 Task<void> Http2Stream::run() {
@@ -95,7 +116,7 @@ Task<bool> Http2Stream::start_stream(HttpResponse head) {
 Task<bool> Http2Stream::write(std::string_view chunk) {
   if (!is_streaming_ || session_ == nullptr) co_return false;
   if (is_silent_ || chunk.empty()) co_return true;
-  if (!has_output()) due_ = core_->now + core_->sweep_period + core_->options.write_timeout;
+  if (!has_output()) begin_moving(core_->options.write_timeout);
   output_.erase(0, std::exchange(sent_, 0));
   add_output(chunk);
   session_->resume(*this);
@@ -113,8 +134,8 @@ std::size_t Http2Stream::take(std::uint8_t* to, std::size_t size) {
   std::memcpy(to, output_.data() + sent_, taken);
   sent_ += taken;
   session_->unsent_bytes_ -= taken;
-  due_ = has_output() || !is_streaming_ ? core_->now + core_->sweep_period + core_->options.write_timeout
-                                        : never;
+  has_moved(taken, core_->options.write_timeout);
+  if (!has_output() && is_streaming_) due_ = never;
   if (!has_output()) {
     output_ = std::string();
     sent_ = 0;
@@ -126,6 +147,7 @@ std::size_t Http2Stream::take(std::uint8_t* to, std::size_t size) {
 void Http2Stream::end() {
   session_->head_bytes_ -= head_bytes_;
   session_->unsent_bytes_ -= output_.size() - sent_;
+  if (is_free_) --session_->free_count_;
   session_ = nullptr;
   output_ = std::string();
   sent_ = 0;

@@ -1,6 +1,7 @@
 """Clients that speak HTTP/2, and do with it what it was not made for."""
 import socket
 import struct
+import threading
 
 from harness import Failure, Place, expect, wat
 
@@ -13,7 +14,8 @@ ECHO = b"\x83\x86\x44\x18/function/neighbour/echo\x41\x01x"
 
 
 def make_place():
-    return Place("--head-timeout=400ms", "--body-timeout=400ms", "--write-timeout=1s", "--idle-timeout=30s")
+    return Place("--head-timeout=400ms", "--body-timeout=400ms", "--write-timeout=1s", "--idle-timeout=30s",
+                 "--client-rate=64KiB")
 
 
 def frame(kind, flags=0, stream=0, payload=b""):
@@ -139,6 +141,50 @@ def test_answers_that_nobody_takes(server):
             if len(ended) == 96:
                 break
         expect(len(ended) == 96, f"{len(ended)} of 96 streams were given up")
+
+
+def test_resets_that_are_not_read(server):
+    """Each request without what it needs is answered by a reset; whoever reads none of them is cut off in time."""
+    count = 3_000_000
+    numbers = b"".join(struct.pack(">I", 2 * i + 1) for i in range(count))
+    requests = bytearray(11 * count)
+    for at, byte in enumerate((0, 0, 2, HEADERS, END_HEADERS | END_STREAM)):
+        requests[at::11] = bytes([byte]) * count
+    for at in range(4):
+        requests[5 + at::11] = numbers[at::4]
+    requests[9::11], requests[10::11] = b"\x83" * count, b"\x86" * count
+    with server.connect(20, receive_buffer=4096) as connection:
+        connection.sendall(PREFACE + frame(SETTINGS))
+        try:
+            connection.sendall(requests)
+        except OSError:
+            return
+        raise AssertionError("the server has taken all of it, and what it has to say to that")
+
+
+def test_uploads_that_trickle(server):
+    """They never stop, and are too slow to come to an end: refused, and their room is free again."""
+    with server.connect() as connection:
+        connection.sendall(PREFACE + frame(SETTINGS))
+        heads = b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, ECHO) for i in range(20))
+        connection.sendall(heads)
+        ended = threading.Event()
+
+        def trickle():
+            pieces = b"".join(frame(DATA, 0, 2 * i + 1, b"x" * 1024) for i in range(20))
+            try:
+                while not ended.wait(0.1):  # 10 KiB a second, each.
+                    connection.sendall(pieces)
+            except OSError:
+                pass
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            answers = bodies(connection, 20)
+        finally:
+            ended.set()
+            thread.join()
+        expect(all(b"slower than" in body for body in answers.values()), f"{list(answers.values())[:3]}")
 
 
 def test_pings_that_are_not_read(server):

@@ -179,7 +179,7 @@ Time RedisCallLog::sweep() {
   if (!reply) return now + sweep_again;
   {
     const std::lock_guard lock(mutex_);
-    stats_.oldest_queued = WallTime(Duration(reply->at(3).as_number()));
+    stats_.oldest_queued = read_nanos(reply->at(3).as_number());
   }
   settle_lost(reply->at(4), wall_time, guard);
   CallLogListener* const listener = listener_;
@@ -198,7 +198,7 @@ void RedisCallLog::settle_lost(const RedisReply& lost, WallTime now, const std::
     const std::uint64_t number = one.at(0).as_unsigned();
     const std::uint64_t token = one.at(1).as_unsigned();
     Held held{.attempt = static_cast<std::uint32_t>(one.at(2).as_number()),
-              .started = WallTime(Duration(one.at(3).as_number()))};
+              .started = read_nanos(one.at(3).as_number())};
     auto head = decode_head(token, one.at(4).text);
     auto progress = one.at(5).text.empty() ? Progress() : decode_progress(token, one.at(5).text);
     if (!head || !progress) {

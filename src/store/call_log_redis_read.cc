@@ -27,7 +27,7 @@ RedisCallLog::Row RedisCallLog::row_of(std::uint64_t number, const RedisReply& f
           .token = fields.at(first).as_unsigned(),
           .state = state.empty() ? '\0' : state.front(),
           .attempt = static_cast<std::uint32_t>(fields.at(first + 2).as_number()),
-          .since = WallTime(Duration(fields.at(first + 3).as_number())),
+          .since = read_nanos(fields.at(first + 3).as_number()),
           .head = fields.at(first + 4).text,
           .progress = fields.at(first + 5).text,
           .ended = fields.at(first + 6).text,

@@ -2,12 +2,14 @@
 // die, and so may Redis.
 
 #include <atomic>
+#include <limits>
 #include <set>
 #include <thread>
 
 #include <gtest/gtest.h>
 
 #include "store/call_log_fixture.h"
+#include "store/call_log_redis_words.h"
 #include "store/redis_fixture.h"
 
 namespace canopy::store {
@@ -190,6 +192,44 @@ TEST_F(TwoServers, WhatIsDamagedInRedisIsNeitherServedNorRun) {
   ASSERT_TRUE(second->release(leased[0].lease(), {}));
   EXPECT_TRUE(lease(*second, 10).empty()) << "its input is not what was kept";
   EXPECT_EQ(second->stats().damaged, 2U);
+}
+
+TEST_F(TwoServers, ARowThatIsNoneStopsNoOther) {
+  DurableCall call = call_of("demo/hello");
+  call.idempotency_key = "once";
+  const CallId odd = append(*first, call)->id;
+  const CallId good = append(*first, call_of("demo/hello"))->id;
+  const CallId waits = append(*first, call_of("demo/hello"))->id;
+  shared_redis().run({"DEL", "canopy:c:1"});
+  shared_redis().run({"SET", "canopy:c:1", "a text"});
+  EXPECT_FALSE(first->find(odd)) << "for itself alone";
+  const auto page = first->list({});
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_EQ(page->records.size(), 2U);
+  EXPECT_GE(first->stats().damaged, 1U);
+  const auto leased = lease(*second, 10);
+  ASSERT_EQ(leased.size(), 2U);
+  EXPECT_EQ(leased[0].call->id, good);
+  ASSERT_TRUE(complete(*second, leased[0].lease(), good_outcome(clock)));
+  // Numbers that are none: the row goes on, and so do the others.
+  for (const char* const field : {"q", "v", "a"}) shared_redis().run({"HSET", "canopy:c:3", field, "x"});
+  clock.advance(minutes(10));
+  first->sweep();
+  EXPECT_TRUE(first->find(waits));
+  EXPECT_TRUE(append(*first, call)) << "the key names a call that is none any more";
+  clock.advance(std::chrono::hours(24 * 30));
+  EXPECT_TRUE(first->purge(100));
+}
+
+TEST(CallLogRedis, TimesThatAreNoneAreTheNearestThatAre) {
+  EXPECT_EQ(read_micros("1000"), WallTime(std::chrono::milliseconds(1)));
+  for (const char* const end : {"", "+inf", "9223372036854775807", "99999999999999999999"}) {
+    EXPECT_EQ(read_micros(end), WallTime::max()) << end;
+  }
+  EXPECT_EQ(read_micros("-9223372036854775808"), WallTime());
+  EXPECT_EQ(read_nanos(-1), WallTime());
+  EXPECT_EQ(read_nanos(7), WallTime(Duration(7)));
+  EXPECT_LT(read_nanos(std::numeric_limits<std::int64_t>::max()), WallTime::max());
 }
 
 TEST(CallLogRedis, RefusesAServerThatForgets) {

@@ -1,11 +1,19 @@
 #include "store/call_log_redis_words.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 
 #include "store/redis_link.h"
 
 namespace canopy::store {
+namespace {
+
+// What Redis says is only as good as who may write to it. Between two times from here to the epoch lies no
+// more than a Duration holds.
+constexpr WallTime last_time{std::chrono::hours(24 * 365 * 200L)};
+
+}  // namespace
 
 Error too_large_for_redis(std::string_view what) {
   return {Code::too_large, "the " + std::string(what) + " has more than " + size_text(value_bytes_max) +
@@ -24,8 +32,13 @@ std::string micros(WallTime time) {
 WallTime read_micros(std::string_view text) {
   std::int64_t count = 0;
   const auto read = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (read.ec != std::errc()) return WallTime::max();
-  return WallTime(std::chrono::microseconds(count));
+  constexpr std::int64_t most = last_time.time_since_epoch() / std::chrono::microseconds(1);
+  if (read.ec != std::errc() || count > most) return WallTime::max();
+  return WallTime(std::chrono::microseconds(std::max<std::int64_t>(count, 0)));
+}
+
+WallTime read_nanos(std::int64_t count) {
+  return std::clamp(WallTime(Duration(count)), WallTime(), last_time);
 }
 
 void append_callback_words(const EndedRow& ended, std::vector<std::string>& words) {

@@ -29,8 +29,10 @@ Error not_kept(const Error& error);
 
 // Microseconds since the epoch, rounded up: the scripts' time.
 std::string micros(WallTime time);
-// "" or "+inf": the end of time.
+// "", "+inf" or more than two centuries from the epoch on: the end of time.
 WallTime read_micros(std::string_view text);
+// Nanoseconds since the epoch; what is none of the next two centuries is the nearest that is.
+WallTime read_nanos(std::int64_t count);
 
 // The callback that is due at a call's end, who pays for it, and when; three times nothing for none.
 void append_callback_words(const EndedRow& ended, std::vector<std::string>& words);

@@ -9,6 +9,12 @@ namespace {
 constexpr const char* shared = R"lua(
 local P, channel, call = KEYS[1], KEYS[2], redis.call
 local function key(n) return P .. 'c:' .. n end
+-- Fields of a hash; none where something else has its key: such a one is damaged, and stops no other.
+local function fields_of(hash, ...)
+  local found = redis.pcall('HMGET', hash, ...)
+  return found.err and {} or found
+end
+local function fields(n, ...) return fields_of(key(n), ...) end
 -- Counts are read once, and written at the end of the script.
 local counted, added = {}, {}
 local function bump(hash, field, by)
@@ -74,7 +80,7 @@ local function plan_callback(n, payer, due)
   look_at_payer(payer)
 end
 local function drop_callback(n)
-  local payer = call('HGET', key(n), 'w')
+  local payer = fields(n, 'w')[1]
   if not payer then return end
   came_back(n, payer)
   if call('ZREM', P .. 'cb:' .. payer, n) == 1 then bump('count', 'callbacks', -1) end
@@ -93,7 +99,7 @@ local function finish(n, row, expires, callback, payer, due, gone)
 end
 local function erase(n)
   drop_callback(n)
-  local digest = call('HGET', key(n), 'k')
+  local digest = fields(n, 'k')[1]
   if digest then call('DEL', P .. 'k:' .. digest) end
   for _, set in ipairs({'ended', 'dead', 'expiry'}) do call('ZREM', P .. set, n) end
   call('DEL', key(n))
@@ -119,8 +125,8 @@ constexpr const char* append = R"lua(
 local answers, any = {}, false
 for i = 5, #ARGV, 9 do
   local token, o, f, quota, head, input, digest, request, queued = unpack(ARGV, i, i + 8)
-  local known = digest ~= '' and call('HMGET', P .. 'k:' .. digest, 'n', 't', 'r')
-  if known and known[1] and call('HGET', key(known[1]), 't') == known[2] then
+  local known = digest ~= '' and fields_of(P .. 'k:' .. digest, 'n', 't', 'r')
+  if known and known[1] and fields(known[1], 't')[1] == known[2] then
     answers[#answers + 1] = known
   else
     local limit = refused(o, f, quota, ARGV[1], ARGV[2], ARGV[3])
@@ -131,6 +137,7 @@ for i = 5, #ARGV, 9 do
       call('HSET', key(n), 't', token, 'o', o, 'f', f, 's', 'w', 'a', 0, 'h', head, 'i', input, 'q', queued)
       if digest ~= '' then
         call('HSET', key(n), 'k', digest)
+        if known[1] == nil then call('DEL', P .. 'k:' .. digest) end
         call('HSET', P .. 'k:' .. digest, 'n', n, 't', token, 'r', request)
       end
       call('ZADD', P .. 'live', n, n)
@@ -147,7 +154,7 @@ return answers
 
 constexpr const char* renew = R"lua(
 local n = ARGV[2]
-local c = call('HMGET', key(n), 's', 'a', 'g')
+local c = fields(n, 's', 'a', 'g')
 if c[1] ~= 'r' or c[2] ~= ARGV[3] or c[3] ~= ARGV[1] then return 0 end
 call('ZADD', P .. 'leases', 'XX', ARGV[4], n)
 return 1
@@ -155,7 +162,7 @@ return 1
 
 constexpr const char* release = R"lua(
 local n = ARGV[2]
-local c = call('HMGET', key(n), 's', 'a', 'g', 't', 'o', 'f')
+local c = fields(n, 's', 'a', 'g', 't', 'o', 'f')
 if c[1] ~= 'r' or c[2] ~= ARGV[4] or c[3] ~= ARGV[1] or c[4] ~= ARGV[3] then return 0 end
 call('HINCRBY', key(n), 'a', -1)
 call('ZREM', P .. 'leases', n)
@@ -168,7 +175,7 @@ return 1
 
 constexpr const char* bury = R"lua(
 local n = ARGV[2]
-local c = call('HMGET', key(n), 's', 'a', 'o', 'f')
+local c = fields(n, 's', 'a', 'o', 'f')
 if c[1] ~= 'r' or c[2] ~= ARGV[3] then return 0 end
 call('HSET', key(n), 's', 'x')
 call('ZREM', P .. 'leases', n)
@@ -182,13 +189,13 @@ local answers, news, any = {}, {}, false
 for i = 2, #ARGV, 13 do
   local n, token, attempt, nonce, guard, kind, row, time, output, log, callback, payer, due =
       unpack(ARGV, i, i + 12)
-  local c = call('HMGET', key(n), 's', 'a', 't', 'z', 'o', 'f')
+  local c = fields(n, 's', 'a', 't', 'z', 'o', 'f')
   local lost = guard == '' or tonumber(call('ZSCORE', P .. 'leases', n) or 'inf') <= tonumber(guard)
   if c[3] ~= token then
     answers[#answers + 1] = 0
   elseif c[4] == nonce then
     answers[#answers + 1] = 2
-  elseif c[1] ~= 'r' or c[2] ~= attempt or not lost then
+  elseif c[1] ~= 'r' or c[2] ~= attempt or not c[5] or not c[6] or not lost then
     answers[#answers + 1] = 0
   else
     local o, f = c[5], c[6]
@@ -217,7 +224,7 @@ return answers
 // 1; 0 where it has moved since it was read; -1 where it is not there.
 constexpr const char* cancel = R"lua(
 local from, n, token, running, attempt, row, expires, callback, payer, due = unpack(ARGV, 1, 10)
-local c = call('HMGET', key(n), 's', 'a', 't', 'o', 'f')
+local c = fields(n, 's', 'a', 't', 'o', 'f')
 if c[3] ~= token then return -1 end
 if (c[1] == 'r') ~= (running == '1') or c[2] ~= attempt or c[1] == 'e' or c[1] == 'x' then return 0 end
 if c[1] == 'r' then
@@ -235,7 +242,7 @@ return 1
 // As cancel; below -1 it is past a limit: one less than of append.
 constexpr const char* redrive = R"lua(
 local from, n, token, quota, head, progress = unpack(ARGV, 4, 9)
-local c = call('HMGET', key(n), 's', 't', 'o', 'f')
+local c = fields(n, 's', 't', 'o', 'f')
 if c[2] ~= token then return -1 end
 if c[1] ~= 'e' or not call('ZSCORE', P .. 'dead', n) then return 0 end
 local o, f = c[3], c[4]
@@ -262,14 +269,14 @@ end
 local due = call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now, 'LIMIT', 0, woken_max)
 for _, n in ipairs(due) do
   call('ZREM', P .. 'delayed', n)
-  local c = call('HMGET', key(n), 's', 'o', 'f')
-  if c[1] == 'd' then wait_until(n, c[2], c[3], '', false) end
+  local c = fields(n, 's', 'o', 'f')
+  if c[1] == 'd' and c[2] and c[3] then wait_until(n, c[2], c[3], '', false) end
 end
 if #due > 0 then call('PUBLISH', channel, 'r' .. from) end
 local lost = {}
 if lost_max > 0 then
   for _, n in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', now, 'LIMIT', 0, lost_max)) do
-    local c = call('HMGET', key(n), 't', 'a', 'v', 'h', 'p')
+    local c = fields(n, 't', 'a', 'v', 'h', 'p')
     if c[1] then
       lost[#lost + 1] = {n, c[1], c[2] or '', c[3] or '', c[4] or '', c[5] or ''}
     else
@@ -283,8 +290,8 @@ local oldest = ''
 for _, o in ipairs(call('LRANGE', P .. 'turns', 0, 15)) do
   for _, f in ipairs(call('LRANGE', P .. 'turns:' .. o, 0, 3)) do
     local n = call('LINDEX', P .. 'line:' .. o .. '/' .. f, 0)
-    local queued = n and call('HGET', key(n), 'q')
-    if queued and (oldest == '' or tonumber(queued) < tonumber(oldest)) then oldest = queued end
+    local queued = n and fields(n, 'q')[1]
+    if queued and tonumber(queued) and (oldest == '' or tonumber(queued) < tonumber(oldest)) then oldest = queued end
   end
 end
 return {#due, next_due[2] or '', next_lost[2] or '', oldest, lost}
@@ -298,13 +305,18 @@ local function take_one()
     local first = call('ZRANGE', P .. 'cb:' .. payer, 0, 0)
     if first[1] and may_take(count('sent', payer), count('count', 'sent'), sent_max) then
       local n = first[1]
-      came_back(n, payer)
-      call('ZADD', P .. 'cb:' .. payer, send_until, n)
-      call('HSET', key(n), 'x', 1)
-      bump('sent', payer, 1)
-      bump('count', 'sent', 1)
+      local c = fields(n, 't', 'e', 'y', 'b')
+      if c[1] then
+        came_back(n, payer)
+        call('ZADD', P .. 'cb:' .. payer, send_until, n)
+        call('HSET', key(n), 'x', 1)
+        bump('sent', payer, 1)
+        bump('count', 'sent', 1)
+      else
+        call('ZREM', P .. 'cb:' .. payer, n)
+        bump('count', 'callbacks', -1)
+      end
       look_at_payer(payer)
-      local c = call('HMGET', key(n), 't', 'e', 'y', 'b')
       taken[#taken + 1] = {n, c[1] or '', c[2] or '', c[3] or '', c[4] or ''}
       return true
     end
@@ -316,7 +328,7 @@ return taken
 
 constexpr const char* callback = R"lua(
 local n, token, row, due = unpack(ARGV, 1, 4)
-local c = call('HMGET', key(n), 't', 's', 'w', 'b')
+local c = fields(n, 't', 's', 'w', 'b')
 if c[1] ~= token or c[2] ~= 'e' or not c[4] then return 0 end
 call('HSET', key(n), 'b', row)
 if due == '' then drop_callback(n) else plan_callback(n, c[3], due) end
@@ -331,7 +343,7 @@ return #numbers
 
 constexpr const char* forget = R"lua(
 local n = ARGV[1]
-local c = call('HMGET', key(n), 't', 's')
+local c = fields(n, 't', 's')
 if c[1] ~= ARGV[2] then return -1 end
 if c[2] ~= 'e' then return 0 end
 erase(n)
@@ -355,7 +367,7 @@ table.sort(numbers, function(a, b) return a > b end)
 local rows = {}
 for i = 1, math.min(#numbers, wanted) do
   local n = numbers[i]
-  local c = call('HMGET', key(n), 't', 's', 'a', 'v', 'h', 'p', 'e', 'b')
+  local c = fields(n, 't', 's', 'a', 'v', 'h', 'p', 'e', 'b')
   local row = {n}
   for j = 1, 8 do row[j + 1] = c[j] or '' end
   rows[i] = row

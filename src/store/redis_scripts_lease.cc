@@ -28,10 +28,10 @@ local function take_first(o, f)
   repeat
     budget = budget - 1
     n = call('LPOP', line)
-    c = n and call('HMGET', key(n), 's', 't', 'h', 'i', 'p', 'a')
+    c = n and fields(n, 's', 't', 'h', 'i', 'p', 'a')
   until not n or c[1] == 'w' or budget <= 0
   if not n or c[1] ~= 'w' then return end
-  local attempt = tonumber(c[6]) + 1
+  local attempt = (tonumber(c[6] or '') or 0) + 1
   call('HSET', key(n), 's', 'r', 'a', attempt, 'g', from, 'v', since)
   call('ZADD', P .. 'leases', leased_until, n)
   count_waiting(o, f, -1)

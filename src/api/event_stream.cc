@@ -19,9 +19,9 @@ std::unique_ptr<Feed::Follower> make_follower(const Here& here, Feed::Wanted wan
 
 net::HttpResponse too_many_followers() {
   return error_response({Code::unavailable, "as many clients follow events or wait for calls as may: " +
-                                                std::to_string(Feed::followers_max) + ", and " +
+                                                std::to_string(Feed::followers_max) + ", of one user " +
                                                 std::to_string(Feed::followers_of_one_max) +
-                                                " of one user; try again when one has left"});
+                                                " and no more than are left; try again when one has left"});
 }
 
 EventStream::EventStream(const Here& here, net::HttpExchange& exchange,

@@ -39,10 +39,8 @@ std::unique_ptr<Feed::Follower> Feed::follow(exec::Core& core, Wanted wanted, st
   const std::lock_guard lock(mutex_);
   if (followers_.size() >= followers_max) return nullptr;
   const auto same = [owner](const auto& one) { return one->owner == owner; };
-  if (owner != 0 &&
-      std::ranges::count_if(followers_, same) >= static_cast<std::ptrdiff_t>(followers_of_one_max)) {
-    return nullptr;
-  }
+  const auto held = static_cast<std::size_t>(std::ranges::count_if(followers_, same));
+  if (owner != 0 && held > 0 && followers_.size() + held + first_places >= followers_max) return nullptr;
   followers_.push_back(state);
   follower_count_.store(followers_.size(), std::memory_order_relaxed);
   return std::unique_ptr<Follower>(new Follower(*this, std::move(state)));

@@ -74,7 +74,10 @@ class Feed {
   static constexpr std::size_t queue_count_max = 4096;
   static constexpr std::size_t queue_bytes_max = 1 << 20;
   static constexpr std::size_t followers_max = 256;
-  static constexpr std::size_t followers_of_one_max = followers_max / 2;  // So that no user has all.
+  // For those who have none yet. Of the others a user may have as many as are left, so that one has half of
+  // them, the next half of the rest, and no few have all.
+  static constexpr std::size_t first_places = followers_max / 8;
+  static constexpr std::size_t followers_of_one_max = (followers_max - first_places) / 2;
 
   // Null where there are too many, or too many of `owner`, who is a user, or 0 for nobody. `wanted` is called
   // on any thread, must be quick, and must not look at the text, which is made only where somebody wants it.

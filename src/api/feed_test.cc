@@ -113,5 +113,18 @@ TEST(Feed, NoUserHasAllThePlaces) {
   EXPECT_NE(feed.follow(core, everything, bob), nullptr);
 }
 
+TEST(Feed, AFewUsersTogetherDoNotHaveAllThePlacesEither) {
+  exec::Core core(0, system_clock());
+  Feed feed;
+  constexpr std::uint64_t greedy_count = 20;
+  std::vector<std::unique_ptr<Feed::Follower>> followers;
+  for (std::uint64_t user = 1; user <= greedy_count; ++user) {
+    while (auto follower = feed.follow(core, everything, user)) followers.push_back(std::move(follower));
+  }
+  EXPECT_LT(followers.size(), Feed::followers_max);
+  EXPECT_NE(feed.follow(core, everything, greedy_count + 1), nullptr);
+  EXPECT_NE(feed.follow(core, everything), nullptr) << "an administrator";
+}
+
 }  // namespace
 }  // namespace canopy::api

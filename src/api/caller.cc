@@ -111,6 +111,7 @@ Result<Running*> Caller::admit(net::HttpExchange& exchange, const wire::Route& r
   if (version == nullptr) {
     return fail(Code::not_found, "there is no function " + to_text(route.function) + "; deploy it first");
   }
+  if (version->refusal) return tl::unexpected(*version->refusal);
   std::optional<Duration> asked;
   std::string_view trace;
   for (const auto& [name, value] : exchange.request().headers) {

@@ -14,6 +14,12 @@
 
 namespace canopy::api {
 
+namespace {
+
+constexpr Duration refusal_rest = std::chrono::seconds(5);
+
+}  // namespace
+
 net::Task<calls::RunEnd> Caller::run(calls::Work work) {
   calls::RunEnd ended;
   if (table_.find(work.call->function) == nullptr && !co_await look_again()) {
@@ -65,6 +71,11 @@ Running* Caller::begin(const calls::Work& work, calls::RunEnd& end) {
         Error{Code::not_found,
               "there is no function " + to_text(asked.function) + " any more; deploy it, then retry the call",
               Stage::start};
+    return nullptr;
+  }
+  if (version->refusal) {  // Another server may have the right key, and this one again.
+    end.busy = true;
+    end.busy_for = refusal_rest;
     return nullptr;
   }
   // An attempt that was let go may still run here.

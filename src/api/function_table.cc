@@ -28,19 +28,29 @@ Version* FunctionTable::add(const FunctionName& name) {
 }
 
 std::unique_ptr<Version> FunctionTable::make(Entry& entry, const std::shared_ptr<const Function>& deployed) {
-  return std::unique_ptr<Version>(new Version{.entry = entry,
-                                              .deployed = deployed,
-                                              .function = owners_.as_called(deployed),
-                                              .owner = owners_.of(deployed->name.space)});
+  auto called = owners_.as_called(deployed);
+  std::unique_ptr<Version> made(new Version{.entry = entry,
+                                            .deployed = deployed,
+                                            .function = called.value_or(deployed),
+                                            .owner = owners_.of(deployed->name.space)});
+  if (!called) made->refusal = std::move(called).error();
+  return made;
 }
 
 // Its owner or its secrets may be others now. Calls that run keep those they began with.
 void FunctionTable::renew(Entry& entry) {
   Version& before = *entry.current;
   auto after = make(entry, before.deployed);
-  if (after->owner == before.owner && after->function->env == before.function->env) return;
-  after->ready = before.ready;
-  after->loaded = std::exchange(before.loaded, false);  // The module stays; the new one answers for it.
+  if (after->owner == before.owner && after->function->env == before.function->env &&
+      after->refusal.has_value() == before.refusal.has_value()) {
+    return;
+  }
+  if (after->function->env == before.function->env) {
+    after->ready = before.ready;
+    after->loaded = std::exchange(before.loaded, false);  // The module stays; the new one answers for it.
+  } else {
+    unload(before, core_);  // Containers have their variables from their start: it is made ready anew.
+  }
   if (before.call_count > 0) entry.old.push_back(std::move(entry.current));
   entry.current = std::move(after);
 }

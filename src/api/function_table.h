@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -30,6 +31,7 @@ struct Version {
   std::shared_ptr<const Function> deployed;
   std::shared_ptr<const Function> function;  // The same with its secrets.
   std::shared_ptr<const Owner> owner;        // Null where its namespace is nobody's.
+  std::optional<Error> refusal{};            // Why no call of it begins here, if none does.
   std::shared_ptr<exec::Template> ready{};   // Null until it was made.
   bool loaded = false;                       // Its module may be in this core's memory.
   std::uint32_t call_count = 0;              // Calls that run here.

@@ -207,7 +207,7 @@ const std::string_view openapi_user_schemas = R"json(,
   "namespace":{"type":"string"},"function":{"type":["string","null"],"description":"null: all of the namespace."},
   "name":{"type":"string"}}},
 "Secret":{"allOf":[{"$ref":"#/components/schemas/SecretName"},{"type":"object","required":["size_bytes","changed"],
-  "properties":{"size_bytes":{"$ref":"#/components/schemas/Count"},"changed":{"$ref":"#/components/schemas/Time"}}}]},
+  "properties":{"size_bytes":{"type":["integer","null"],"minimum":0,"description":"null where this server's key does not open it."},"changed":{"$ref":"#/components/schemas/Time"}}}]},
 "Audit":{"type":"object","required":["audit","next"],"properties":{
   "audit":{"type":"array","items":{"type":"object","required":["id","at","user","key","action","target","detail"],
     "properties":{"id":{"type":"integer","minimum":1},"at":{"$ref":"#/components/schemas/Time"},

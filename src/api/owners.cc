@@ -23,13 +23,23 @@ void charge(std::atomic<policy::BucketState>& bucket, Time now, std::uint64_t pe
 }
 
 // The secrets of `space` and `function`, in order of their names.
-void add_secrets(const store::Accounts& accounts, const std::string& space, const std::string& function,
-                 std::map<std::string, std::string>& env) {
+//   unavailable  one of them cannot be opened here
+Result<void> add_secrets(const store::Accounts& accounts, const std::string& space,
+                         const std::string& function, std::map<std::string, std::string>& env) {
   auto at = accounts.secrets.lower_bound({.space = space, .function = function, .name = ""});
   for (; at != accounts.secrets.end(); ++at) {
-    if (at->first.space != space || at->first.function != function) return;
+    if (at->first.space != space || at->first.function != function) break;
+    if (at->second.value == nullptr) {
+      return fail(Code::unavailable,
+                  "the function is not run here without its secret " + at->first.name +
+                      ": this server's key " +
+                      "for secrets does not open it. An administrator restores the key file, or names the " +
+                      "right one with --secret-key-file; or set the secret anew",
+                  Stage::start);
+    }
     env.insert_or_assign(at->first.name, *at->second.value);
   }
+  return {};
 }
 
 }  // namespace
@@ -117,11 +127,12 @@ std::shared_ptr<const Owner> Owners::make(const std::shared_ptr<const User>& use
   return owner;
 }
 
-std::shared_ptr<const Function> Owners::as_called(const std::shared_ptr<const Function>& function) const {
+Result<std::shared_ptr<const Function>> Owners::as_called(
+    const std::shared_ptr<const Function>& function) const {
   const auto accounts = users_.snapshot();
   std::map<std::string, std::string> secrets;
-  add_secrets(*accounts, function->name.space, "", secrets);
-  add_secrets(*accounts, function->name.space, function->name.name, secrets);
+  CANOPY_TRY_VOID(add_secrets(*accounts, function->name.space, "", secrets));
+  CANOPY_TRY_VOID(add_secrets(*accounts, function->name.space, function->name.name, secrets));
   if (secrets.empty()) return function;
   Function called = *function;
   secrets.merge(called.env);

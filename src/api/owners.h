@@ -76,7 +76,8 @@ class Owners {
 
   // The function with its secrets among its variables; `function` itself where it has none. A variable that
   // was deployed gives way to a secret, and a namespace's secret to the function's own.
-  std::shared_ptr<const Function> as_called(const std::shared_ptr<const Function>& function) const;
+  //   unavailable  one of them cannot be opened here: it is not to run without
+  Result<std::shared_ptr<const Function>> as_called(const std::shared_ptr<const Function>& function) const;
 
   // What the functions of a user take; `without` is not counted.
   static policy::Kept kept(const User& user,

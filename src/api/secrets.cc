@@ -71,7 +71,8 @@ net::HttpResponse list_secrets(const Here& here, const net::HttpRequest& request
     if (!page.takes(place_text(name))) break;
     json.begin_object();
     write_name(json, name);
-    json.member("size_bytes", secret.value->size());
+    json.key("size_bytes");
+    secret.value == nullptr ? json.null() : json.value(secret.value->size());
     json.member("changed", secret.changed);
     json.end_object();
   }

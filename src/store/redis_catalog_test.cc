@@ -227,7 +227,11 @@ TEST(RedisCatalog, AServerWithAnotherKeyForSecretsStillLearnsWhoWasRemoved) {
   EXPECT_TRUE(comes_true(knows_bob));
   ASSERT_TRUE((*here)->users().remove_user("bob", {}));
   EXPECT_TRUE(comes_true([&] { return !knows_bob(); }));
-  EXPECT_TRUE((*there)->users().snapshot()->secrets.empty());
+  // It knows that there is a secret, and that it cannot say which.
+  const auto accounts = (*there)->users().snapshot();
+  ASSERT_EQ(accounts->secrets.size(), 1U);
+  EXPECT_EQ(accounts->secrets.begin()->second.value, nullptr);
+  EXPECT_NE(accounts->unopened.find("--secret-key-file"), std::string::npos);
 }
 
 TEST(RedisReplica, AChangeFitsItsPlaceAlone) {

@@ -69,25 +69,25 @@ class SqliteUsers final : public TableUsers {
       : database_(database), mutex_(mutex), clock_(clock), secret_key_(std::move(secret_key)) {}
 
   Result<void> start() {
-    CANOPY_TRY(auto accounts, read(nullptr));
+    CANOPY_TRY(auto accounts, read(false));
     snapshot_ = std::make_shared<const Accounts>(std::move(accounts));
     return {};
   }
 
   // With another key than the other servers have: who was removed or lost a key is not to wait for that.
   Result<void> reload() override {
-    std::string unopened;
-    CANOPY_TRY(auto accounts, read(&unopened));
-    if (!unopened.empty() && unopened != unopened_) {
-      log::error("{}; until then functions run here without the secrets that it opens", unopened);
+    CANOPY_TRY(auto accounts, read(true));
+    if (!accounts.unopened.empty() && accounts.unopened != unopened_) {
+      log::error("{}; until then the functions that need the secrets that it opens are not run here",
+                 accounts.unopened);
     }
-    unopened_ = std::move(unopened);
+    unopened_ = accounts.unopened;
     publish(std::make_shared<const Accounts>(std::move(accounts)));
     return {};
   }
 
-  // Where `unopened` is given, secrets that cannot be opened are left out, and it says why.
-  Result<Accounts> read(std::string* unopened) {
+  // `lenient`: secrets that cannot be opened are there without their values, and why is said beside.
+  Result<Accounts> read(bool lenient) {
     Accounts accounts;
     CANOPY_TRY(auto users, read_users(database_));
     for (User& user : users) place(accounts, std::make_shared<const User>(std::move(user)));
@@ -99,13 +99,14 @@ class SqliteUsers final : public TableUsers {
     CANOPY_TRY(const auto secrets, read_secrets(database_));
     for (const SealedSecret& secret : secrets) {
       auto value = open_secret(secret);
-      if (!value && unopened != nullptr) {
-        *unopened = value.error().message;
-        continue;
+      if (!value && !lenient) return tl::unexpected(std::move(value).error());
+      Secret& kept = accounts.secrets[secret.name];
+      kept.changed = secret.changed;
+      if (value) {
+        kept.value = std::make_shared<const std::string>(*std::move(value));
+      } else {
+        accounts.unopened = value.error().message;
       }
-      if (!value) return tl::unexpected(std::move(value).error());
-      accounts.secrets[secret.name] = {.value = std::make_shared<const std::string>(*std::move(value)),
-                                       .changed = secret.changed};
     }
     return accounts;
   }

@@ -46,7 +46,7 @@ struct SecretName {
 };
 
 struct Secret {
-  std::shared_ptr<const std::string> value;
+  std::shared_ptr<const std::string> value;  // Null where the key here does not open it.
   WallTime changed{};
 };
 
@@ -57,6 +57,7 @@ struct Accounts {
   std::map<std::string, std::shared_ptr<const User>, std::less<>> owners;  // By namespace.
   std::map<std::string, std::shared_ptr<const Key>, std::less<>> keys;     // By id.
   std::map<SecretName, Secret> secrets;
+  std::string unopened;  // Why not, where there are some that the key here does not open.
 };
 
 // Who makes a change; goes into the audit log.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <set>
 #include <string>
@@ -32,6 +33,7 @@ constexpr mode_t folder_mode = 0755;
 constexpr mode_t shared_mode = 01777;
 constexpr unsigned kept_mode = 01777;  // Without set-user-id and set-group-id: nobody gains rights in there.
 constexpr std::uint64_t other_bytes_max = GiB;
+constexpr std::ptrdiff_t depth_max = 256;  // Deeper folders can hardly be removed again.
 constexpr std::array<const char*, 5> own_folders = {"proc", "dev", "tmp", "sys", "etc"};
 
 // What the disk does not do is not the image's fault; all else is.
@@ -57,14 +59,12 @@ class Unpacker {
 
   Result<void> add_layer(wire::ReadBytes source) {
     written_.clear();
+    written_bytes_ = 0;
     wire::TarReader reader(std::move(source));
     for (;;) {
       CANOPY_TRY(const auto entry, reader.next());
       if (!entry) break;
-      if (++entry_count_ > limits_.entries_max) {
-        return fail(Code::too_large, "the image has more than " + std::to_string(limits_.entries_max) +
-                                         " files and folders; leave out what is not needed");
-      }
+      CANOPY_TRY_VOID(count_entry());
       byte_count_ += entry->size_bytes;
       // What is neither file nor folder is of some size too.
       const std::uint64_t read_bytes_max = limits_.bytes_max + other_bytes_max;
@@ -106,14 +106,34 @@ class Unpacker {
     return static_cast<int>(syscall(SYS_openat2, root_.get(), name, &how, sizeof how));
   }
 
-  // The folder of that path, made where it is not there.
-  Result<Descriptor> folder_of(const std::string& path) const {
+  Result<void> count_entry() {
+    if (++entry_count_ <= limits_.entries_max) return {};
+    return fail(Code::too_large, "the image has more than " + std::to_string(limits_.entries_max) +
+                                     " files and folders; leave out what is not needed");
+  }
+
+  // A folder in `parent` is not too deep. By links, paths that are short lead far down.
+  static Result<void> check_depth(const Descriptor& parent, const std::string& path) {
+    std::array<char, PATH_MAX> place{};
+    const std::string self = "/proc/self/fd/" + std::to_string(parent.get());
+    const ssize_t size = readlink(self.c_str(), place.data(), place.size());
+    if (size < 0 && errno != ENAMETOOLONG) return broken("finding the folder of", path);
+    const std::string_view text(place.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
+    if (size >= 0 && text.size() < place.size() && std::ranges::count(text, '/') < depth_max) return {};
+    return fail(Code::refused, "the image cannot be unpacked: its folders lie in each other more than " +
+                                   std::to_string(depth_max) + " deep: '" + log_safe(path, 200) + "'");
+  }
+
+  // The folder of that path, made where it is not there: such a one is an entry, too.
+  Result<Descriptor> folder_of(const std::string& path) {
     Descriptor found(open_below(path, O_RDONLY | O_DIRECTORY));
     if (found) return found;
     if (errno != ENOENT) return broken("opening the folder", path);
     const auto [above, name] = split(path);
     if (path.empty()) return broken("opening the folder", path);
     CANOPY_TRY(const Descriptor parent, folder_of(above));
+    CANOPY_TRY_VOID(count_entry());
+    CANOPY_TRY_VOID(check_depth(parent, path));
     if (mkdirat(parent.get(), name.c_str(), folder_mode) != 0 && errno != EEXIST) {
       return broken("making the folder", path);
     }
@@ -163,8 +183,12 @@ class Unpacker {
     CANOPY_TRY_VOID(make(entry, folder, name, reader));
     for (std::string path = entry.path; !path.empty(); path = split(path).first) {
       if (!written_.insert(path).second) break;
+      written_bytes_ += path.size();
     }
-    return {};
+    if (written_bytes_ <= limits_.name_bytes_max) return {};
+    return fail(Code::too_large, "the names of the files in a layer of the image are longer than " +
+                                     size_text(limits_.name_bytes_max) +
+                                     " together; leave out what is not needed");
   }
 
   Result<void> make(const TarEntry& entry, const Descriptor& folder, const std::string& name,
@@ -211,6 +235,7 @@ class Unpacker {
     struct stat about{};
     const bool there = fstatat(folder.get(), name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0;
     if (there && !S_ISDIR(about.st_mode)) CANOPY_TRY_VOID(remove_from(folder, name));
+    CANOPY_TRY_VOID(check_depth(folder, entry.path));
     if (mkdirat(folder.get(), name.c_str(), folder_mode) != 0 && errno != EEXIST) {
       return broken("making the folder", entry.path);
     }
@@ -221,7 +246,7 @@ class Unpacker {
     return {};
   }
 
-  Result<void> make_link(const TarEntry& entry, const Descriptor& folder, const std::string& name) const {
+  Result<void> make_link(const TarEntry& entry, const Descriptor& folder, const std::string& name) {
     const auto [target_above, target_name] = split(entry.target);
     CANOPY_TRY(const Descriptor target_folder, folder_of(target_above));
     struct stat about{};
@@ -261,6 +286,7 @@ class Unpacker {
   std::uint64_t byte_count_ = 0;
   std::uint64_t earlier_bytes_ = 0;             // Of the layers that are done, as they were read.
   std::set<std::string, std::less<>> written_;  // By the layer that is being laid.
+  std::uint64_t written_bytes_ = 0;             // Of those names.
 };
 
 }  // namespace

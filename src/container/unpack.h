@@ -18,8 +18,9 @@
 namespace canopy::container {
 
 struct UnpackLimits {
-  std::uint64_t bytes_max = 2 * GiB;  // Of all files, also of those that a later layer removes.
-  std::uint64_t entries_max = 200'000;
+  std::uint64_t bytes_max = 2 * GiB;        // Of all files, also of those that a later layer removes.
+  std::uint64_t entries_max = 200'000;      // Folders that only paths name among them.
+  std::uint64_t name_bytes_max = 64 * MiB;  // Of all paths in one layer: they are held in memory.
 };
 
 // Lays the layers of `image`, which are in `archive`, into `root`, an empty folder that is there.

@@ -192,6 +192,35 @@ TEST_F(Unpack, TooMuchIsRefused) {
   EXPECT_FALSE(exists("z"));
 }
 
+TEST_F(Unpack, FoldersThatOnlyPathsNameAreCountedToo) {
+  EXPECT_NE(refusal({layer_of({{.path = "a/b/c/d/e/f"}})}, {.entries_max = 4}).find("files"),
+            std::string::npos);
+  EXPECT_EQ(refusal({layer_of({{.path = "g/h"}, {.path = "g/i"}})}, {.entries_max = 3}), "");
+}
+
+TEST_F(Unpack, FoldersAreNotDeeperThanCanBeRemoved) {
+  std::string deep = "a";
+  for (int i = 0; i < 120; ++i) deep += "/a";
+  // Short paths lead on from where a link leads.
+  const std::vector<Given> entries = {{.path = deep, .kind = Kind::folder},
+                                      {.path = "one", .content = deep, .kind = Kind::symlink},
+                                      {.path = "one/" + deep, .kind = Kind::folder},
+                                      {.path = "two", .content = "one/" + deep, .kind = Kind::symlink},
+                                      {.path = "two/" + deep, .kind = Kind::folder}};
+  EXPECT_EQ(refusal({layer_of({entries[0], entries[1]})}), "");
+  EXPECT_NE(refusal({layer_of(entries)}).find("deep"), std::string::npos);
+  std::string deeper = "b";
+  for (int i = 0; i < 1900; ++i) deeper += "/b";
+  EXPECT_NE(refusal({layer_of({{.path = deeper}})}).find("deep"), std::string::npos);
+}
+
+TEST_F(Unpack, NamesInMemoryHaveAnEnd) {
+  const std::string long_name(200, 'n');
+  const std::string layer = layer_of({{.path = long_name + "/a"}, {.path = long_name + "/b"}});
+  EXPECT_NE(refusal({layer}, {.name_bytes_max = 400}).find("names"), std::string::npos);
+  EXPECT_EQ(refusal({layer, layer}, {.name_bytes_max = 700}), "") << "each layer has as much";
+}
+
 TEST_F(Unpack, BrokenLayersAreRefused) {
   std::string layer = compressed(layer_of({{.path = "a", .content = std::string(100'000, 'a')}}));
   EXPECT_NE(refusal({layer.substr(0, layer.size() / 2)}), "");

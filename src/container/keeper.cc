@@ -40,14 +40,15 @@ void Keeper::add(std::weak_ptr<Tenant> tenant) {
   tenants_.push_back(std::move(tenant));
 }
 
-bool Keeper::take_room(const std::shared_ptr<Tenant>& wanting) {
+bool Keeper::take_room(const std::shared_ptr<Tenant>& wanting, For what) {
   if (closed_) return false;
   if (used_ < containers_max_) {
     ++used_;
     return true;
   }
   const auto stands = [&wanting](const std::weak_ptr<Tenant>& one) { return is_same(one, wanting); };
-  if (std::ranges::none_of(wanting_, stands)) wanting_.push_back(wanting);
+  Tenants& line = what == For::calls ? wanting_ : wanting_later_;
+  if (std::ranges::none_of(line, stands)) line.push_back(wanting);
   make_room();
   return false;
 }
@@ -68,16 +69,20 @@ void Keeper::make_room() {
   oldest->stop_idle();
 }
 
+// Whose turn it is may not want it any more: then it is the next one's. Who wants more stands last again.
+void Keeper::offer_room(Tenants& line) {
+  for (std::size_t count = line.size(); count > 0 && used_ < containers_max_ && !line.empty(); --count) {
+    const auto next = line.front().lock();
+    line.pop_front();
+    if (next != nullptr) next->on_room();
+  }
+}
+
 void Keeper::give_room() {
   --used_;
   if (stopping_count_ > 0) --stopping_count_;
-  // Whose turn it is may not want it any more: then it is the next one's. Who wants more stands last again.
-  for (std::size_t count = wanting_.size(); count > 0 && used_ < containers_max_ && !wanting_.empty();
-       --count) {
-    const auto next = wanting_.front().lock();
-    wanting_.pop_front();
-    if (next != nullptr) next->on_room();
-  }
+  offer_room(wanting_);
+  offer_room(wanting_later_);
   is_room_wanted_.store(!wanting_.empty(), std::memory_order_relaxed);
 }
 

@@ -50,9 +50,12 @@ class Keeper {
 
   void add(std::weak_ptr<Tenant> tenant);
 
-  // Room for one container. Where there is none somebody's idle one is stopped, and `wanting` hears of the
-  // room when its turn comes.
-  bool take_room(const std::shared_ptr<Tenant>& wanting);
+  // Why room is wanted: for calls that wait, or only to have a container that none waits for.
+  enum class For : std::uint8_t { calls, later };
+
+  // Room for one container. Where there is none `wanting` hears of it when its turn comes; and for calls
+  // somebody's idle one is stopped. Else those who want some for later would stop each other's without end.
+  bool take_room(const std::shared_ptr<Tenant>& wanting, For what);
   void give_room();
   // Whether somebody waits for room; any thread. Who has an idle container then says so.
   bool is_room_wanted() const { return is_room_wanted_.load(std::memory_order_relaxed); }
@@ -73,7 +76,10 @@ class Keeper {
   std::string next_id();
 
  private:
+  using Tenants = std::list<std::weak_ptr<Tenant>>;
+
   void make_room();
+  void offer_room(Tenants& line);
 
   Engine& engine_;
   exec::Core& core_;
@@ -81,8 +87,9 @@ class Keeper {
   const std::size_t containers_max_;
   std::size_t used_ = 0;
   std::size_t stopping_count_ = 0;  // Idle ones that were stopped for others.
-  std::list<std::weak_ptr<Tenant>> tenants_;
-  std::list<std::weak_ptr<Tenant>> wanting_;
+  Tenants tenants_;
+  Tenants wanting_;  // For calls: they come first.
+  Tenants wanting_later_;
   std::uint64_t last_number_ = 0;
   bool closed_ = false;
   std::atomic<bool> is_room_wanted_ = false;

@@ -147,6 +147,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   void poke();
   void adjust();
   std::size_t wanted_count(const Lock& lock) const;
+  std::size_t needed_count(const Lock& lock) const;
   void start_one();
   void on_started(const std::shared_ptr<Member>& member, Result<std::shared_ptr<Started>> started);
   // False: no descriptor is left for it.

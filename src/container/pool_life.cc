@@ -38,10 +38,17 @@ std::size_t Pool::wanted_count(const Lock& lock) const {
   return policy::wanted_instances(demand);
 }
 
+// As many as its calls need now.
+std::size_t Pool::needed_count(const Lock& lock) const {
+  return policy::wanted_instances(
+      {.calls = calls(lock), .places = places(), .min = 0, .max = options_.settings.instances_max});
+}
+
 // As many as the calls need, and no container that is not needed.
 void Pool::adjust() {
   std::vector<std::shared_ptr<Member>> to_stop;
   std::size_t missing = 0;
+  std::size_t missing_for_calls = 0;  // Of them.
   {
     const Lock lock(mutex_);
     std::size_t alive = 0;
@@ -57,6 +64,8 @@ void Pool::adjust() {
     const std::size_t most = options_.settings.instances_max;
     missing = wanted - std::min(wanted, alive);
     missing = std::min(missing, most - std::min<std::size_t>(most, members_.size()));
+    const std::size_t needed = needed_count(lock);
+    missing_for_calls = needed - std::min(needed, alive);
   }
   for (const auto& member : to_stop) stop(member, member->is_broken ? Duration::zero() : stop_grace);
   if (missing == 0) return;
@@ -65,7 +74,12 @@ void Pool::adjust() {
     again_alarm_.set(start_again_at_, [this] { adjust(); });
     return;
   }
-  while (missing-- > 0 && keeper_.take_room(shared_from_this())) start_one();
+  for (; missing > 0; --missing) {
+    const bool is_for_calls = missing_for_calls > 0;
+    if (!keeper_.take_room(shared_from_this(), is_for_calls ? Keeper::For::calls : Keeper::For::later)) break;
+    if (is_for_calls) --missing_for_calls;
+    start_one();
+  }
   if (!keeper_.is_closed()) return;
   const Lock lock(mutex_);
   refuse_line({Code::unavailable, "the server stops; ask another one", Stage::queue}, lock);

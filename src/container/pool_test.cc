@@ -359,6 +359,20 @@ TEST_F(Pools, RoomThatOneDoesNotWantAnyMoreIsTheNextOnes) {
   for (Grant& place : places) give(*busy, std::move(place));
 }
 
+TEST_F(Pools, ThoseThatAreToBeThereAlwaysDoNotStopEachOthers) {
+  const auto one = make(settings(1, 3, 3));
+  const auto two = make(settings(1, 3, 3));
+  give(*one, grant(*one, *take(*one)));
+  give(*two, grant(*two, *take(*two)));  // For its call an idle one of the other ends.
+  EXPECT_EQ(alive_count(), 4U);
+  const std::size_t started = engine_.containers.size();
+  for (int i = 0; i < 20; ++i) pass(seconds(1));
+  EXPECT_EQ(engine_.containers.size(), started) << "nobody calls, and yet containers come and go";
+  // A call is served all the same.
+  const auto other = make(settings(1, 1));
+  give(*other, grant(*other, *take(*other)));
+}
+
 TEST_F(Pools, ClosedTheyRefuseAndEnd) {
   const auto pool = make(settings(1, 1));
   Grant place = grant(*pool, *take(*pool));

@@ -9,6 +9,7 @@
 #include "api/large_body.h"
 #include "api/other_sites.h"
 #include "api/stores.h"
+#include "base/units.h"
 #include "builders/body.h"
 #include "builders/builders.h"
 #include "builders/function.h"
@@ -20,6 +21,8 @@
 
 namespace canopy::builders {
 namespace {
+
+constexpr std::uint64_t nobodys_code_bytes_max = GiB;
 
 // What Python's str.strip() leaves nothing of, in ASCII.
 bool is_blank(std::string_view text) {
@@ -71,6 +74,27 @@ net::Task<Body<T>> take_body(const api::Here& here, const net::HttpRequest& requ
 net::HttpResponse registration_failure(const Error& error) {
   return error.code == Code::refused ? invalid_payload(error.message)
                                      : failure(error, "Error registering function: ");
+}
+
+// Quotas bound what an owner has. What is nobody's is of strangers, who would fill the disk.
+std::optional<std::string> refuse_more(const api::Here& here, const std::string& space) {
+  if (here.platform.owners.of(space) != nullptr) return std::nullopt;
+  const std::uint64_t count_max = here.platform.options.builders_functions;
+  const auto snapshot = here.platform.catalog.snapshot();
+  policy::Kept all;
+  for (auto at = snapshot->functions.lower_bound({.space = space, .name = ""});
+       at != snapshot->functions.end() && at->first.space == space; ++at) {
+    ++all.functions;
+    all.code_bytes += at->second->code_bytes;
+  }
+  if (all.functions < count_max && all.code_bytes < nobodys_code_bytes_max) return std::nullopt;
+  const std::string what = all.functions < count_max
+                               ? "their code has " + size_text(nobodys_code_bytes_max)
+                               : "there are " + std::to_string(count_max) + " of them (--builders-functions)";
+  return "Error registering function: as many functions are registered as may be where nobody owns the "
+         "namespace " +
+         space + ": " + what + "; remove some with `canopy remove " + space +
+         "/ID`, or give the namespace to a user, whose quotas hold then";
 }
 
 std::string id_json(std::string_view name, const Uuid& id) {
@@ -152,6 +176,7 @@ net::Task<net::HttpResponse> BuildersServer::register_function(const api::Here& 
   if (policy::judge(subject(here), need, space) != policy::Verdict::allowed) {
     co_return detail(403, api::role_too_low(*here.who, need).message);
   }
+  if (const auto full = refuse_more(here, space)) co_return detail(429, *full);
   const std::function<Result<std::string>()> unpack = [&body] { return read_payload(body->payload); };
   auto code = co_await api::read_body(here, body->payload.size(), unpack);
   if (!code) co_return invalid_payload(code.error().message);

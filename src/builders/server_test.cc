@@ -323,6 +323,35 @@ TEST(Builders, IsNotThereWhereItIsOff) {
   EXPECT_TRUE(response.body.starts_with(R"({"error":{"code":"not_found")"));
 }
 
+TEST(Builders, StrangersRegisterSoManyFunctionsAndNoMore) {
+  const Builders live([](Options& options) {
+    options.builders = "on";
+    options.builders_functions = 2;
+  });
+  live.add("echo");
+  const std::string second = live.add("echo");
+  const auto refused = live.try_to_register("f", text_of("echo"));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_NE(refused.body.find("--builders-functions"), std::string::npos) << refused.body;
+  EXPECT_TRUE(live.ends(live.run(second))) << "those that are there run";
+  ASSERT_EQ(live.request("DELETE", "/v1/functions/builders/" + second).status, 200);
+  live.add("echo");
+}
+
+TEST(Builders, WhereAUserOwnsTheNamespaceTheUsersQuotasHold) {
+  const Builders live([](Options& options) {
+    options.builders = "on";
+    options.builders_functions = 1;
+  });
+  User owner;
+  owner.name = "teacher";
+  owner.role = Role::developer;
+  owner.spaces = {"builders"};
+  ASSERT_TRUE(live.catalog->users().add_user(owner, std::nullopt, {}));
+  live.add("echo");
+  live.add("echo");
+}
+
 TEST(Builders, RefusesMoreWhenNothingMoreCanWait) {
   const Builders live(
       [](Options& options) {

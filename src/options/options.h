@@ -49,6 +49,7 @@ struct Options {
   std::string builders_failures = "strings";
   Duration builders_time_limit = std::chrono::seconds(5);
   std::uint64_t builders_keep_warm = 64;
+  std::uint64_t builders_functions = 10'000;
   std::string builders_mirror = "on";
 
   // Functions

@@ -103,6 +103,11 @@ void add_protocol_rows(Options& o, std::vector<OptionRow>& rows) {
        "How many processes of each of its functions serve task after task, as its workers did; more "
        "tasks at once have processes of their own. 0: each task has one of its own.",
        protocols});
+  rows.push_back(
+      {"builders-functions", "N", CountSetting{.count = &o.builders_functions, .min = 1, .max = 1'000'000},
+       "Its functions at once where nobody owns their namespace; one more is refused with 429, and so "
+       "is one beyond 1GiB of code. Where a user owns it, that user's quotas hold instead.",
+       protocols});
   rows.push_back({"builders-mirror", "WHEN", ChoiceSetting{&o.builders_mirror, mirror_choices},
                   "With --store, on: copies its functions and tasks to the hashes and the channel of that "
                   "Redis where FaaS Builders had them, for programs that look there.",

@@ -271,6 +271,15 @@ TEST_P(Engines, BoundProcesses) {
   EXPECT_LT(count, 17);
 }
 
+// The kernel may count that apart from all other memory, and has one bound for all of the machine.
+TEST_P(Engines, BoundWhatLiesInConnections) {
+  if (std::string(GetParam()) == "docker") GTEST_SKIP() << "Docker sets no bound of its own for it";
+  const auto started = start(plan());
+  ASSERT_TRUE(started);
+  const long bytes = std::atol(ask(*started, "/buffers").c_str());
+  EXPECT_LT(bytes, static_cast<long>(64 * MiB));
+}
+
 TEST_P(Engines, KeepContainersApartFromTheMachine) {
   const auto started = start(plan());
   ASSERT_TRUE(started);

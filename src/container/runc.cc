@@ -35,6 +35,9 @@ constexpr Duration start_timeout = std::chrono::seconds(40);
 constexpr Duration gone_timeout = std::chrono::seconds(40);
 constexpr std::size_t piece_bytes = 64 * KiB;
 constexpr int pieces_per_round = 16;
+constexpr std::uint64_t tcp_share =
+    4;  // Of its memory, so large a part may lie in a container's connections.
+constexpr std::uint64_t tcp_bytes_min = 4 * MiB;
 
 tl::unexpected<Error> no_process(const std::string& why) {
   return fail(Code::unavailable, "no process for a container can be started: " + why);
@@ -226,8 +229,12 @@ class RuncEngine final : public Engine {
     if (error || !config) {
       return fail(Code::unavailable, "cannot write " + bundle.string() + ": is the disk full?");
     }
+    exec::bound_tcp(cgroup_path(plan.id), std::max(plan.memory_bytes / tcp_share, tcp_bytes_min));
     auto started = begin(plan, bundle);
-    if (!started) fs::remove_all(bundle, error);
+    if (!started) {
+      fs::remove_all(bundle, error);
+      exec::remove_tcp_bound(cgroup_path(plan.id));
+    }
     return started;
   }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace canopy::exec {
@@ -91,6 +92,18 @@ bool counts_swap() {
   const std::string mount(mount_folder);
   return access((mount + "/memory/memory.memsw.limit_in_bytes").c_str(), F_OK) == 0 ||
          access((mount + "/cgroup.controllers").c_str(), F_OK) == 0;
+}
+
+void bound_tcp(const std::string& path, std::uint64_t bytes_max) {
+  constexpr const char* file = "/memory.kmem.tcp.limit_in_bytes";
+  const std::string memory = std::string(mount_folder) + "/memory";
+  if (access((memory + file).c_str(), F_OK) != 0) return;
+  static_cast<void>(mkdir((memory + path).c_str(), 0755));
+  std::ofstream(memory + path + file) << bytes_max;
+}
+
+void remove_tcp_bound(const std::string& path) {
+  static_cast<void>(rmdir((std::string(mount_folder) + "/memory" + path).c_str()));
 }
 
 }  // namespace canopy::exec

@@ -35,4 +35,11 @@ class Cgroup {
 // Whether the kernel can limit memory and swap together.
 bool counts_swap();
 
+// Control groups of version 1 count what lies in TCP connections apart, so that a limit of memory does not
+// bound it, and runc sets none. One of its own for the group `path` that is made next; nothing where the
+// kernel counts all together. Before its first process: what was opened earlier is not counted.
+void bound_tcp(const std::string& path, std::uint64_t bytes_max);
+// Where the group was not made after all.
+void remove_tcp_bound(const std::string& path);
+
 }  // namespace canopy::exec

@@ -11,6 +11,7 @@
  *   /connect/HOST/PORT  connects there: "done", or why not         /close           closes without an answer
  *   /call/N          a system call by number: its errno            /status          who it runs as, and its rights
  *   /flood           prints without end           /uneven          an answer that is none
+ *   /say             the call's body as the answer, as it is        /buffers         what lies in connections to itself
  *
  * As a command (no PORT is set) it copies its input, with "command: " before it; the word "exit" as its input ends it
  * with 3, "hang" never. Its arguments: `quit N` ends at once with that status; `deaf` listens nowhere; `late MS`
@@ -109,6 +110,30 @@ static void take_memory(void) {
   }
 }
 
+/* Fills connections that nobody reads from, as many as it may have; how many bytes they took. */
+static long fill_buffers(void) {
+  static char piece[1 << 16];
+  int most = 64 << 20;
+  long bytes = 0;
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  int server = socket(AF_INET, SOCK_STREAM, 0);
+  setsockopt(server, SOL_SOCKET, SO_RCVBUF, &most, sizeof most);
+  if (bind(server, (struct sockaddr *)&address, sizeof address) || listen(server, 512)) return -1;
+  getsockname(server, (struct sockaddr *)&address, &size);
+  for (;;) {
+    int from = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(from, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
+    if (from < 0 || connect(from, (struct sockaddr *)&address, sizeof address)) return bytes;
+    if (accept(server, NULL, NULL) < 0) return bytes;
+    for (int idle = 0; idle < 3;) {
+      ssize_t sent = send(from, piece, sizeof piece, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (sent > 0) bytes += sent, idle = 0;
+      else ++idle, sleep_ms(1);
+    }
+  }
+}
+
 static int fork_all(void) {
   int count = 0;
   for (;; ++count) {
@@ -141,7 +166,11 @@ static int act(int to, char *path, const char *body, size_t body_size) {
   else if (strcmp(word, "hang") == 0) for (;;) pause();
   else if (strcmp(word, "loop") == 0) for (volatile long i = 0;; ++i) continue;
   else if (strcmp(word, "memory") == 0) take_memory();
-  else if (strcmp(word, "forks") == 0) sprintf(text, "%d", fork_all());
+  else if (strcmp(word, "buffers") == 0) sprintf(text, "%ld", fill_buffers());
+  else if (strcmp(word, "say") == 0) {
+    free(text);
+    return send_all(to, body, body_size);
+  } else if (strcmp(word, "forks") == 0) sprintf(text, "%d", fork_all());
   else if (strcmp(word, "write") == 0) rest[-1] = '/', write_path(rest - 1, text);
   else if (strcmp(word, "read") == 0) rest[-1] = '/', read_path(rest - 1, text);
   else if (strcmp(word, "connect") == 0) connect_to(rest, text);

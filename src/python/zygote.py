@@ -223,6 +223,16 @@ def header_list(headers):
     return found
 
 
+def json_of(value):
+    """Python's own words for what JSON has none for, NaN and Infinity, no other reader takes."""
+    try:
+        return json.dumps(value, allow_nan=False).encode()
+    except ValueError as error:
+        if not str(error).startswith("Out of range float"):
+            raise
+    raise ValueError("the result holds a NaN or an infinity, which JSON cannot say; return None or a text for it")
+
+
 def answer_of(result):
     """Status, headers and body of what a handler returned."""
     status, headers = 200, []
@@ -248,7 +258,7 @@ def answer_of(result):
     elif isinstance(body, str):
         data, kind = body.encode("utf-8", "replace"), "text/plain; charset=utf-8"
     elif isinstance(body, (dict, list, int, float, tuple)):
-        data, kind = json.dumps(body).encode(), "application/json"
+        data, kind = json_of(body), "application/json"
     else:
         raise TypeError("a handler returns str, bytes, what JSON can say, or None; not " + type(body).__name__)
     if kind and not any(name.lower() == "content-type" for name, _ in headers):

@@ -55,6 +55,12 @@ def marked_processes(mark):
     return found
 
 
+def test_results_that_json_cannot_say(server):
+    for value in ("float('nan')", "[1, {'a': float('-inf')}]"):
+        expect_error(called(server, "nan", f"return {value}"), 424, "function_failed", "NaN", "JSON")
+    expect(answer(server, "number", "return [1.5, 'NaN']") == '[1.5, "NaN"]', "what is like it is refused")
+
+
 def test_fork_bomb(server):
     expect_error(called(server, "forks", "while True: os.fork()"), 502, "limit", "threads and processes")
 

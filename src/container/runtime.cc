@@ -1,6 +1,7 @@
 #include "container/runtime.h"
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view layout_version = "1";
 constexpr std::string_view default_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr std::uint64_t memory_bytes_min = 8 * MiB;  // With less the engine itself does not start one.
+constexpr std::uint64_t share_of_processes = 8;      // One part of so many is the most that a container has.
 constexpr std::uint32_t open_files_min = 1024;       // What servers are used to.
 
 // The image's variables, over them the function's, and what is said to all.
@@ -64,6 +66,15 @@ std::uint32_t open_files(const Limits& limits, const wire::ContainerSettings& se
   getrlimit(RLIMIT_NOFILE, &own);
   const std::uint64_t wanted = std::max(limits.open_files, 2 * settings.concurrency + open_files_min);
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, own.rlim_max));
+}
+
+// Not so many that the machine has none left: processes and threads of all that runs on it share their
+// numbers.
+std::uint32_t processes(const wire::ContainerSettings& settings) {
+  std::uint64_t machine_max = 32'768;  // As kernels grant by default.
+  std::ifstream("/proc/sys/kernel/pid_max") >> machine_max;
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(wire::processes_max(settings), machine_max / share_of_processes));
 }
 
 class ContainerTemplate final : public exec::Template {
@@ -146,9 +157,12 @@ class ContainerRuntime final : public exec::Runtime {
     return sha256_hex(std::string(layout_version) + '\n' + function.digest);
   }
 
-  // Functions that differ in nothing that their containers see may share them.
+  // Each version has containers of its own: what they keep is nothing of one that was removed, and perhaps
+  // belonged to somebody else.
   static std::string key_of(const Function& function) {
-    std::string text = to_text(function.name) + '\n' + function.digest;
+    std::string text = to_text(function.name) + '\n' + function.digest + '\n' +
+                       std::to_string(function.version) + '\n' +
+                       std::to_string(function.created.time_since_epoch().count());
     const Limits& limits = function.limits;
     for (const std::uint64_t number :
          {limits.memory_bytes, limits.tmp_bytes, std::uint64_t{limits.open_files}}) {
@@ -206,7 +220,7 @@ class ContainerRuntime final : public exec::Runtime {
     plan.memory_bytes = function.limits.memory_bytes;
     plan.tmp_bytes = std::max<std::uint64_t>(function.limits.tmp_bytes, 4 * KiB);
     plan.open_files = open_files(function.limits, settings);
-    plan.processes = wire::processes_max(settings);
+    plan.processes = processes(settings);
     const wire::CpuShare share = wire::cpu_share(settings);
     plan.cpu_period = share.period;
     plan.cpu_quota = share.quota;

@@ -28,6 +28,8 @@ constexpr std::size_t free_max = 256;
 // The files of version 1, then those of version 2.
 constexpr std::array<const char*, 2> limit_files = {"/memory.limit_in_bytes", "/memory.max"};
 constexpr std::array<const char*, 2> swap_files = {"/memory.memsw.limit_in_bytes", "/memory.swap.max"};
+// Version 1 counts what lies in TCP connections apart.
+constexpr const char* tcp_file = "/memory.kmem.tcp.limit_in_bytes";
 constexpr std::array<const char*, 2> event_files = {"/memory.oom_control", "/memory.events"};
 
 bool write_file(const std::string& path, std::string_view text) {
@@ -63,6 +65,7 @@ bool has_limit(const std::string& folder) {
 // That of memory and swap together is never below that of memory, so it depends which of the two is first.
 bool set_limit(const std::string& folder, std::uint64_t bytes) {
   const std::string text = std::to_string(bytes);
+  write_file(folder + tcp_file, text);
   if (access((folder + limit_files[1]).c_str(), W_OK) == 0) {
     write_file(folder + swap_files[1], "0");  // Missing where the kernel counts no swap.
     return write_file(folder + limit_files[1], text);

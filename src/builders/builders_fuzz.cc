@@ -49,9 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   judge(request, builders::read_execution);
   for (const std::string& id : {asked.task, request.body}) {
     const auto uuid = builders::parse_uuid(id);
-    CANOPY_CHECK(!uuid || builders::parse_uuid(builders::to_text(*uuid)) == *uuid);
+    CANOPY_CHECK(!uuid || builders::parse_uuid(to_text(*uuid)) == *uuid);
     CANOPY_CHECK(uuid || !uuid.error().empty());
-    CANOPY_CHECK(!builders::is_uuid_text(id) || (uuid && builders::to_text(*uuid) == id));
+    CANOPY_CHECK(!is_uuid_text(id) || (uuid && to_text(*uuid) == id));
   }
   return 0;
 }

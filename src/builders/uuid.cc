@@ -11,41 +11,14 @@ namespace canopy::builders {
 namespace {
 
 constexpr std::size_t digit_count = 32;
-constexpr std::size_t text_size = 36;
 constexpr std::size_t group_count = 5;
 constexpr std::array<std::size_t, group_count> group_sizes = {8, 4, 4, 4, 12};
 constexpr std::array<std::size_t, group_count> group_begins = {0, 9, 14, 19, 24};
 constexpr std::string_view urn = "urn:uuid:";
 
-// Of the bits of a random one: its version, 4, and its variant.
-constexpr std::uint64_t version_mask = 0xf000;
-constexpr std::uint64_t version_bits = 0x4000;
+// The bits of a random one that follow those of its variant.
 constexpr unsigned variant_shift = 62;
 constexpr std::uint64_t random_low = (std::uint64_t{1} << variant_shift) - 1;
-
-Uuid as_random(std::uint64_t high, std::uint64_t low) {
-  return {.high = (high & ~version_mask) | version_bits,
-          .low = (low & random_low) | std::uint64_t{2} << variant_shift};
-}
-
-bool is_hyphen_place(std::size_t at) { return at == 8 || at == 13 || at == 18 || at == 23; }
-
-// Nothing where those are not the digits of one.
-std::optional<Uuid> read_digits(std::string_view text, bool grouped) {
-  if (text.size() != (grouped ? text_size : digit_count)) return std::nullopt;
-  Uuid uuid;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (grouped && is_hyphen_place(i)) {
-      if (text[i] != '-') return std::nullopt;
-      continue;
-    }
-    const auto digit = hex_value(lower(text[i]));
-    if (!digit) return std::nullopt;
-    uuid.high = uuid.high << 4U | uuid.low >> 60U;
-    uuid.low = uuid.low << 4U | *digit;
-  }
-  return uuid;
-}
 
 std::string group_error(std::size_t group, std::size_t size) {
   return "invalid group length in group " + std::to_string(group) + ": expected " +
@@ -84,17 +57,6 @@ std::string explain(std::string_view whole, std::string_view text) {
 
 }  // namespace
 
-std::string to_text(const Uuid& uuid) {
-  std::string text;
-  text.reserve(text_size);
-  for (std::size_t i = 0; i < digit_count; ++i) {
-    if (is_hyphen_place(text.size())) text += '-';
-    const std::uint64_t half = i < digit_count / 2 ? uuid.high : uuid.low;
-    text += hex_digits[half >> (60 - 4 * (i % 16)) & 15U];
-  }
-  return text;
-}
-
 tl::expected<Uuid, std::string> parse_uuid(std::string_view text) {
   std::string_view inside = text;
   if (inside.size() > 1 && inside.starts_with('{') && inside.ends_with('}')) {
@@ -103,20 +65,10 @@ tl::expected<Uuid, std::string> parse_uuid(std::string_view text) {
     inside.remove_prefix(urn.size());
   }
   const bool bare = inside.size() == text.size();
-  if (const auto uuid = read_digits(inside, true)) return *uuid;
-  if (const auto uuid = bare ? read_digits(inside, false) : std::nullopt) return *uuid;
+  // Without groups it stands alone.
+  const auto uuid = bare || inside.size() != digit_count ? read_uuid(inside) : std::nullopt;
+  if (uuid) return *uuid;
   return tl::unexpected(explain(text, inside));
-}
-
-bool is_uuid_text(std::string_view text) {
-  const auto uuid = read_digits(text, true);
-  return uuid && to_text(*uuid) == text;
-}
-
-Uuid random_uuid() {
-  Uuid bits;
-  fill_random(&bits, sizeof bits);
-  return as_random(bits.high, bits.low);
 }
 
 // In the order of their digits: the lower half of the id's high word, its low word around the fixed bits, and
@@ -125,7 +77,7 @@ Uuid task_uuid(CallId id) {
   constexpr std::uint64_t more_mask = (std::uint64_t{1} << 26U) - 1;
   const std::uint64_t high = id.high << 32U | (id.low >> 48U) << 16U | (id.low >> 36U & 0xfffU);
   const std::uint64_t low = (id.low & ((std::uint64_t{1} << 36U) - 1)) << 26U | (id.high >> 32U & more_mask);
-  return as_random(high, low);
+  return as_random_uuid(high, low);
 }
 
 std::optional<CallId> find_call_id(const store::CallLog& log, const Uuid& task) {

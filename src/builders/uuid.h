@@ -3,8 +3,6 @@
 // of its durable call, which has six bits more than a random UUID has room for, so nothing has to be kept
 // beside the log.
 
-#include <compare>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,26 +10,14 @@
 #include <tl/expected.hpp>
 
 #include "base/id.h"
+#include "base/uuid.h"
 #include "store/call_log.h"
 
 namespace canopy::builders {
 
-struct Uuid {
-  std::uint64_t high = 0;
-  std::uint64_t low = 0;
-  auto operator<=>(const Uuid&) const = default;
-};
-
-std::string to_text(const Uuid& uuid);  // "9f1c…-…-4…-…-…", in small letters.
-
 // As pydantic takes it: 32 hexadecimal digits of either case, alone, in groups, in braces or behind
 // "urn:uuid:". The error is what it says after "Input should be a valid UUID, ".
 tl::expected<Uuid, std::string> parse_uuid(std::string_view text);
-
-// Whether that is one as to_text() writes it.
-bool is_uuid_text(std::string_view text);
-
-Uuid random_uuid();
 
 Uuid task_uuid(CallId id);
 // The call of which that is the id; nothing where it cannot be one of this log's.

@@ -16,7 +16,7 @@ std::string parsed(std::string_view text) {
   return uuid ? to_text(*uuid) : uuid.error();
 }
 
-TEST(Uuid, IsTakenInEachOfItsForms) {
+TEST(BuildersUuid, IsTakenInEachOfItsForms) {
   EXPECT_EQ(parsed(sample), sample);
   EXPECT_EQ(parsed("0F8FAD5B-D9CB-469F-A165-70867728950E"), sample);
   EXPECT_EQ(parsed("0f8fad5bd9cb469fa16570867728950e"), sample);
@@ -25,7 +25,7 @@ TEST(Uuid, IsTakenInEachOfItsForms) {
   EXPECT_EQ(parsed("00000000-0000-0000-0000-000000000000"), "00000000-0000-0000-0000-000000000000");
 }
 
-TEST(Uuid, IsRefusedInPydanticsWords) {
+TEST(BuildersUuid, IsRefusedInPydanticsWords) {
   EXPECT_EQ(
       parsed("zzz"),
       "invalid character: expected an optional prefix of `urn:uuid:` followed by [0-9a-fA-F-], found `z` "
@@ -42,22 +42,7 @@ TEST(Uuid, IsRefusedInPydanticsWords) {
             "invalid group length in group 0: expected 8, found 7");
 }
 
-TEST(Uuid, KnowsItsOwnForm) {
-  EXPECT_TRUE(is_uuid_text(sample));
-  EXPECT_FALSE(is_uuid_text("0F8FAD5B-D9CB-469F-A165-70867728950E"));
-  EXPECT_FALSE(is_uuid_text("0f8fad5bd9cb469fa16570867728950e"));
-  EXPECT_FALSE(is_uuid_text(""));
-}
-
-TEST(Uuid, IsRandomAndSaysSo) {
-  const Uuid first = random_uuid();
-  EXPECT_NE(first, random_uuid());
-  const std::string text = to_text(first);
-  EXPECT_EQ(text.at(14), '4');
-  EXPECT_NE(std::string_view("89ab").find(text.at(19)), std::string_view::npos);
-}
-
-TEST(Uuid, OfATaskLeadsBackToItsCall) {
+TEST(BuildersUuid, OfATaskLeadsBackToItsCall) {
   const auto log = store::make_memory_call_log({}, system_clock());
   for (int i = 0; i < 100; ++i) {
     DurableCall call;

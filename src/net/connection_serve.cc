@@ -135,9 +135,11 @@ class ConnectionOver final : public Connection {
 
   void write_http2() override {
     if (is_writing_ || failed_) return;
-    http2_->fill(out_);
-    if (out_.empty()) return look_again();
-    if (!is_tls && send_now()) return look_again();
+    // Until there is nothing more, or the kernel takes no more: nobody else would go on with the rest.
+    do {
+      http2_->fill(out_);
+      if (out_.empty()) return look_again();
+    } while (!is_tls && send_now());
     is_writing_ = true;
     asio::co_spawn(core_->io.get_executor(), write_on(shared_from_this()), asio::detached);
   }

@@ -52,7 +52,7 @@ class Http2Stream final : public HttpExchange, public std::enable_shared_from_th
   asio::io_context& io() override;
   Task<bool> start_stream(HttpResponse head) override;
   Task<bool> write(std::string_view chunk) override;
-  void on_client_gone(std::function<void()> gone) override { gone_ = std::move(gone); }
+  void on_client_gone(std::function<void()> gone) override;
 
  private:
   friend class Http2Session;

@@ -194,6 +194,28 @@ TEST(Http2, TellsAHandlerThatItsClientIsGone) {
   ASSERT_TRUE(loopback.until([&] { return loopback.server->connection_count() == 0; }));
 }
 
+TEST(Http2, TellsAHandlerThatAsksLateThatItsClientHasGone) {
+  std::vector<HttpExchange*> came;
+  std::vector<std::function<void()>> waiting(2);
+  Loopback loopback([&](HttpExchange& exchange) {
+    came.push_back(&exchange);
+    return wait_for(exchange, waiting[came.size() - 1]);
+  });
+  Http2RawClient client(loopback);
+  const auto id = client.ask("GET", "/");
+  ASSERT_TRUE(client.until([&] { return came.size() == 1; }));
+  client.reset(id);
+  client.ask("GET", "/");  // Once this is there, so is the reset before it.
+  ASSERT_TRUE(client.until([&] { return came.size() == 2; }));
+  bool is_gone = false;
+  came.front()->on_client_gone([&] {
+    is_gone = true;
+    waiting.front()();
+  });
+  EXPECT_FALSE(is_gone) << "not before it has asked";
+  EXPECT_TRUE(loopback.until([&] { return is_gone; }));
+}
+
 TEST(Http2, RefusesABodyPastItsLimitAndTakesNoMoreOfIt) {
   Loopback loopback(echo, Loopback::default_options(), 10);
   Http2RawClient client(loopback);

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
 #include "base/units.h"
 #include "net/client_rate.h"
 #include "net/connection.h"
@@ -103,6 +105,15 @@ Task<void> Http2Stream::run() {
   is_streaming_ = false;
   trailers_ = std::move(response.trailers);
   session_->resume(*this);
+}
+
+// Who asks may hear of it only later: it may be asked for while all that runs is looked through.
+void Http2Stream::on_client_gone(std::function<void()> gone) {
+  gone_ = std::move(gone);
+  if (session_ != nullptr || !gone_) return;
+  asio::post(core_->io, [stream = shared_from_this()] {
+    if (const auto left = std::exchange(stream->gone_, nullptr)) left();
+  });
 }
 
 Task<bool> Http2Stream::start_stream(HttpResponse head) {

@@ -35,6 +35,11 @@ std::string find_text(std::string_view text, std::string_view key) {
   return value ? text_of(member(&*value, key)) : std::string();
 }
 
+std::string find_text(std::string_view text, std::string_view outer, std::string_view key) {
+  const auto value = parse_json(text, limits);
+  return value ? text_of(member(member(&*value, outer), key)) : std::string();
+}
+
 std::optional<std::int64_t> find_number(std::string_view text, std::string_view key) {
   const auto value = parse_json(text, limits);
   return value ? number_of(member(&*value, key)) : std::nullopt;

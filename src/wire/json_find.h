@@ -11,8 +11,9 @@
 
 namespace canopy::wire {
 
-// {"key": "…"}
+// {"key": "…"}, and {"outer": {"key": "…"}}
 std::string find_text(std::string_view json, std::string_view key);
+std::string find_text(std::string_view json, std::string_view outer, std::string_view key);
 // {"key": 7}, and {"outer": {"key": 7}}
 std::optional<std::int64_t> find_number(std::string_view json, std::string_view key);
 std::optional<std::int64_t> find_number(std::string_view json, std::string_view outer, std::string_view key);

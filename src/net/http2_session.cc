@@ -13,6 +13,8 @@
 #include "net/connection.h"
 #include "net/http2_fields.h"
 #include "net/http_write.h"
+#include "wire/grpc.h"
+#include "wire/json_find.h"
 
 namespace canopy::net {
 namespace {
@@ -28,6 +30,17 @@ constexpr std::size_t other_frames_max = 1000;
 constexpr Duration linger_time = std::chrono::seconds(2);
 constexpr int handlers_in_a_row_max = 32;  // Then it is the other connections' turn.
 constexpr std::int32_t window_bytes = static_cast<std::int32_t>(MiB);  // Of a stream, and of the connection.
+
+// The same refusal in the words of gRPC, whose clients read no others.
+HttpResponse in_grpc(const HttpResponse& refusal) {
+  const auto status = static_cast<unsigned>(wire::grpc_status_of_http(refusal.status));
+  HttpResponse response;
+  response.content_type = "application/grpc";
+  response.headers = {
+      {"grpc-status", std::to_string(status)},
+      {"grpc-message", wire::escape_grpc_message(wire::find_text(refusal.body, "error", "message"))}};
+  return response;
+}
 
 }  // namespace
 
@@ -296,6 +309,7 @@ void Http2Session::refuse(Http2Stream& stream, HttpResponse response) {
   stream.is_refused_ = true;
   stream.request_.body = std::string();
   stream.share_.give_back();
+  if (wire::is_grpc_type(stream.request_.header("Content-Type"))) response = in_grpc(response);
   answer(stream, std::move(response));
 }
 

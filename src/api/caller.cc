@@ -18,7 +18,6 @@ namespace {
 // default.
 constexpr std::size_t loaded_modules_max = 4096;
 constexpr Duration unwatched_time = std::chrono::milliseconds(5);
-constexpr std::size_t ended_count_max = 64;  // Then they are settled before the next begins.
 
 // Headers that belong to the connection and not to the call.
 bool is_hop_by_hop(std::string_view name) {
@@ -81,7 +80,7 @@ Caller::Caller(Platform& platform, exec::Core& core)
 Caller::~Caller() { settle(); }
 
 net::Task<net::HttpResponse> Caller::call(net::HttpExchange& exchange, wire::Route route) {
-  if (ended_.size() >= ended_count_max) settle();
+  settle_many();
   Duration retry_after = std::chrono::seconds(1);
   const auto admitted = admit(exchange, route, retry_after);
   if (!admitted) co_return error_response(admitted.error(), std::nullopt, retry_after);
@@ -106,12 +105,15 @@ net::Task<net::HttpResponse> Caller::call(net::HttpExchange& exchange, wire::Rou
   co_return finish(running, reply);
 }
 
+Result<Version*> Caller::find(const FunctionName& function) {
+  Version* const version = table_.find(function);
+  if (version != nullptr && version->refusal) return tl::unexpected(*version->refusal);
+  if (version != nullptr) return version;
+  return fail(Code::not_found, "there is no function " + to_text(function) + "; deploy it first");
+}
+
 Result<Running*> Caller::admit(net::HttpExchange& exchange, const wire::Route& route, Duration& retry_after) {
-  Version* const version = table_.find(route.function);
-  if (version == nullptr) {
-    return fail(Code::not_found, "there is no function " + to_text(route.function) + "; deploy it first");
-  }
-  if (version->refusal) return tl::unexpected(*version->refusal);
+  CANOPY_TRY(Version* const version, find(route.function));
   std::optional<Duration> asked;
   std::string_view trace;
   for (const auto& [name, value] : exchange.request().headers) {
@@ -121,7 +123,14 @@ Result<Running*> Caller::admit(net::HttpExchange& exchange, const wire::Route& r
       if (wire::parse_traceparent(value)) trace = value;
     }
   }
-  Entry& entry = version->entry;
+  CANOPY_TRY(Running* const running, enter(*version, asked, retry_after));
+  running->trace = trace;
+  fill(*running, exchange, route);
+  return running;
+}
+
+Result<Running*> Caller::enter(Version& version, std::optional<Duration> asked, Duration& retry_after) {
+  Entry& entry = version.entry;
   if (!entry.places->take(core_.index())) {
     const policy::Occupancy occupancy{.running = entry.places->count(),
                                       .running_max = entry.places->count(),
@@ -134,38 +143,42 @@ Result<Running*> Caller::admit(net::HttpExchange& exchange, const wire::Route& r
                 Stage::queue);
   }
   const Time now = core_.clock().now();
-  if (version->owner != nullptr) {
-    if (auto entered = version->owner->enter(core_.index(), now, retry_after); !entered) {
+  if (version.owner != nullptr) {
+    if (auto entered = version.owner->enter(core_.index(), now, retry_after); !entered) {
       entry.places->give(core_.index());
       ++entry.counters.failed_counts[static_cast<std::size_t>(Code::exhausted)];
       return tl::unexpected(std::move(entered).error());
     }
   }
   Running& running = running_.begin(ids_.next());
-  running.version = version;
-  running.trace = trace;
+  running.version = &version;
   running.call.queued = now;
   running.call.deadline =
-      policy::call_deadline(now, version->function->limits, asked, platform_.options.call_timeout_max);
-  table_.begin_call(*version, now);
-  fill(running, exchange, route);
+      policy::call_deadline(now, version.function->limits, asked, platform_.options.call_timeout_max);
+  table_.begin_call(version, now);
   return &running;
 }
 
 void Caller::fill(Running& running, net::HttpExchange& exchange, const wire::Route& route) {
   const auto& request = exchange.request();
   Call& call = running.call;
-  running.exchange = &exchange;
-  running.queued = core_.clock().wall_now();
-  call.function = running.version->function.get();
   call.method = request.method;
   call.path = route.rest;
   call.query = request.query;
   call.input = request.body;
-  call.log = &running.log;
   for (const auto& [name, value] : request.headers) {
     if (!is_hop_by_hop(name) && !is_our_key(name, value)) call.headers.push_back({name, value});
   }
+  begin(running, exchange);
+}
+
+// What it is called with is there: from now on it is seen to run, and its client is looked after.
+void Caller::begin(Running& running, net::HttpExchange& exchange) {
+  Call& call = running.call;
+  running.exchange = &exchange;
+  running.queued = core_.clock().wall_now();
+  call.function = running.version->function.get();
+  call.log = &running.log;
   trace(running);
   if (!watch_planned_) {
     watch_planned_ = true;
@@ -241,7 +254,17 @@ net::Task<void> Caller::make_ready(Running& running) {
 
 // What the client waits for; the rest is for settle().
 net::HttpResponse Caller::finish(Running& running, Reply& reply) {
+  conclude(running, reply);
   const CallId id = running.call.id;
+  net::HttpResponse response = reply.error ? failure_response(reply, id) : call_response(reply, id);
+  running.reply = std::move(reply);
+  running.reply.status = response.status;
+  settle_soon(running);
+  return response;
+}
+
+// It has ended: `reply` is what whoever asked gets, and its places are free.
+void Caller::conclude(Running& running, Reply& reply) {
   if (running.stopped && (!reply.error || reply.error->code == Code::canceled)) {
     reply.error = std::move(running.stopped);
   }
@@ -261,11 +284,6 @@ net::HttpResponse Caller::finish(Running& running, Reply& reply) {
   if (version.owner != nullptr) {
     version.owner->leave(core_.index(), core_.clock().now(), running.log.text().size(), running.output_bytes);
   }
-  net::HttpResponse response = reply.error ? failure_response(reply, id) : call_response(reply, id);
-  running.reply = std::move(reply);
-  running.reply.status = response.status;
-  settle_soon(running);
-  return response;
 }
 
 void Caller::settle_soon(Running& running) {

@@ -19,6 +19,7 @@
 
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "api/alarm.h"
@@ -35,6 +36,23 @@
 
 namespace canopy::api {
 
+// A call as another protocol has it. The views live until it has ended.
+struct ForeignCall {
+  FunctionName function;
+  std::string_view method = "POST";
+  std::string_view path = "/";
+  std::string_view query = {};
+  std::vector<HeaderView> headers = {};
+  std::string_view input = {};
+  std::optional<Duration> timeout = {};  // What its client asks for.
+};
+
+struct ForeignEnd {
+  std::optional<CallId> id;  // Nothing where it did not begin.
+  WallTime queued{};
+  Reply reply;  // Its error says why it failed, or did not begin.
+};
+
 class Caller {
  public:
   Caller(Platform& platform, exec::Core& core);
@@ -48,6 +66,9 @@ class Caller {
   //   exhausted  as many of its calls run as may, or a quota of its owner is used up
   //   and what Runtime::prepare() and Instance::run() say
   net::Task<net::HttpResponse> call(net::HttpExchange& exchange, wire::Route route);
+
+  // The same of a call that another protocol asks for, and prints in its own words. In caller_foreign.cc.
+  net::Task<ForeignEnd> call(net::HttpExchange& exchange, const ForeignCall& asked);
 
   // Runs a durable call for nobody who waits for it here; `work` lives until it ends. In caller_durable.cc.
   net::Task<calls::RunEnd> run(calls::Work work);
@@ -76,7 +97,11 @@ class Caller {
   }
 
  private:
+  Result<Version*> find(const FunctionName& function);
   Result<Running*> admit(net::HttpExchange& exchange, const wire::Route& route, Duration& retry_after);
+  Result<Running*> admit(net::HttpExchange& exchange, const ForeignCall& asked);
+  Result<Running*> enter(Version& version, std::optional<Duration> asked, Duration& retry_after);
+  void begin(Running& running, net::HttpExchange& exchange);
   void fill(Running& running, net::HttpExchange& exchange, const wire::Route& route);
   net::Task<bool> look_again();
   Running* begin(const calls::Work& work, calls::RunEnd& end);
@@ -85,14 +110,22 @@ class Caller {
   void tell(const Running& running, const Record& record, bool durable);
   void end(const calls::Work& work, Running& running, Reply& reply, calls::RunEnd& end);
   net::Task<void> make_ready(Running& running);
+  net::Task<Reply> execute(Running& running, WallTime queued);  // What call() does in its own frame.
   void stop(Running& running, std::string_view why);
   net::HttpResponse finish(Running& running, Reply& reply);
+  void conclude(Running& running, Reply& reply);
+  // Before a call begins: those that have ended are not to become many.
+  void settle_many() {
+    if (ended_.size() >= ended_count_max) settle();
+  }
   void settle_soon(Running& running);
   void settle(Running& running);
   static void count(const Running& running, const Reply& reply, std::size_t output_bytes);
   void measure(const Running& running, const Reply& reply, std::size_t output_bytes);
   Record make_record(Running& running, const Reply& reply, std::size_t output_bytes);
   void watch_clients();
+
+  static constexpr std::size_t ended_count_max = 64;
 
   Platform& platform_;
   exec::Core& core_;

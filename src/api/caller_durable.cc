@@ -28,22 +28,7 @@ net::Task<calls::RunEnd> Caller::run(calls::Work work) {
   }
   Running* const running = begin(work, ended);
   if (running == nullptr) co_return ended;
-  Reply reply;
-  if (!running->version->ready) {
-    co_await make_ready(*running);
-    reply.usage.cold = true;
-  }
-  if (!running->stopped) {
-    const bool made_now = reply.usage.cold;
-    const auto instance = running->version->ready->start(core_);
-    running->version->loaded = true;
-    running->instance = instance.get();
-    const Time now = made_now ? core_.clock().now() : running->call.queued;
-    tell_started(platform_.feed, *running, now, work.call->queued);
-    reply = co_await instance->run(running->call);
-    running->instance = nullptr;
-    reply.usage.cold = reply.usage.cold || made_now;
-  }
+  Reply reply = co_await execute(*running, work.call->queued);
   // Whoever was to run it was not there: that is no failure of the function's.
   ended.busy = reply.unbegun && !running->stopped;
   end(work, *running, reply, ended);

@@ -150,17 +150,17 @@ void announce(const Here& here, Happening::Kind kind, const FunctionName& name, 
                              [&json] { return json; });
 }
 
-// Stores and compiles it, and then has the catalog show it.
-net::Task<Result<store::PutResult>> deploy(const Here& here, const Upload& upload, Function& draft) {
+using Store = std::function<Result<std::shared_ptr<exec::Template>>(exec::Runtime& runtime)>;
+
+// Has `store` store it, compiles it where that was not done before, and then has the catalog show it.
+net::Task<Result<store::PutResult>> deploy(const Here& here, Store store, Function& draft) {
   Platform& platform = here.platform;
   const auto runtime = platform.templates.find_runtime(draft.runtime);
   if (!runtime) co_return tl::unexpected(runtime.error());
 
   using Made = std::shared_ptr<exec::Template>;
-  const std::function<Result<Made>()> store = [&] {
-    return store_code(platform.catalog, **runtime, upload, draft);
-  };
-  Result<Made> made = co_await net::run_blocking(platform.disk, store);
+  const std::function<Result<Made>()> keep = [&] { return store(**runtime); };
+  Result<Made> made = co_await net::run_blocking(platform.disk, keep);
   if (made && *made == nullptr) {
     const std::function<Result<Made>()> prepare = [&] { return platform.templates.make(**runtime, draft); };
     const CompileQueue::Line line = platform.compile.line(draft.name.space);
@@ -173,6 +173,13 @@ net::Task<Result<store::PutResult>> deploy(const Here& here, const Upload& uploa
     return platform.catalog.put(draft, change_of(here));
   };
   co_return co_await net::run_blocking(platform.disk, put);
+}
+
+net::Task<Result<store::PutResult>> deploy(const Here& here, const Upload& upload, Function& draft) {
+  const Store store = [&](exec::Runtime& runtime) {
+    return store_code(here.platform.catalog, runtime, upload, draft);
+  };
+  return deploy(here, store, draft);
 }
 
 }  // namespace
@@ -267,6 +274,36 @@ net::Task<Result<std::shared_ptr<const Function>>> deploy_made(const Here& here,
   announce(here, Happening::Kind::deployed, draft.name,
            function_json(*result->function, here, net::HttpRequest()));
   co_return result->function;
+}
+
+net::Task<Result<std::shared_ptr<const Function>>> deploy_stored(const Here& here, Function draft) {
+  if (const auto allowed = check_quotas(here.platform, draft); !allowed) {
+    co_return tl::unexpected(allowed.error());
+  }
+  const Store store = [&draft](exec::Runtime& runtime) {
+    return Result<std::shared_ptr<exec::Template>>(runtime.find(draft));
+  };
+  const Result<store::PutResult> result = co_await deploy(here, store, draft);
+  if (!result) co_return tl::unexpected(result.error());
+  if (!result->unchanged) {
+    announce(here, Happening::Kind::deployed, draft.name,
+             function_json(*result->function, here, net::HttpRequest()));
+  }
+  co_return result->function;
+}
+
+net::Task<Result<std::shared_ptr<const Function>>> deploy_unchecked(const Here& here, Function draft,
+                                                                    std::string code) {
+  using Deployed = std::shared_ptr<const Function>;
+  Platform& platform = here.platform;
+  const std::function<Result<Deployed>()> work = [&]() -> Result<Deployed> {
+    draft.code_bytes = code.size();
+    CANOPY_TRY(draft.digest, platform.catalog.put_code(code));
+    const std::lock_guard lock(platform.deploying);
+    CANOPY_TRY(auto done, platform.catalog.put(draft, change_of(here)));
+    return done.function;
+  };
+  co_return co_await net::run_blocking(platform.disk, work);
 }
 
 net::Task<Result<bool>> remove_functions(const Here& here, std::vector<FunctionName> names) {

@@ -41,6 +41,14 @@ net::Task<Result<std::shared_ptr<const Function>>> deploy_uncompiled(const Here&
 net::Task<Result<std::shared_ptr<const Function>>> deploy_made(const Here& here, Function draft,
                                                                std::string code);
 
+// The same with code that the catalog has already, named by its digest in `draft`.
+net::Task<Result<std::shared_ptr<const Function>>> deploy_stored(const Here& here, Function draft);
+
+// The same with code that is not to be looked at: nothing is made of it, before or after anybody sees it.
+//   exhausted, unavailable
+net::Task<Result<std::shared_ptr<const Function>>> deploy_unchecked(const Here& here, Function draft,
+                                                                    std::string code);
+
 // Removes those of `names` that are there.
 //   unavailable
 net::Task<Result<bool>> remove_functions(const Here& here, std::vector<FunctionName> names);

@@ -122,7 +122,7 @@ net::Task<net::HttpResponse> Gateway::handle(net::HttpExchange& exchange) {
 // Not a coroutine: on the hot path one more frame would be felt.
 net::Task<net::HttpResponse> Gateway::dispatch(net::HttpExchange& exchange) {
   const auto& request = exchange.request();
-  if (Protocol* const protocol = protocol_of(request.path)) return serve_protocol(exchange, *protocol);
+  if (Protocol* const protocol = protocol_of(request)) return serve_protocol(exchange, *protocol);
   auto route = wire::parse_route(request.method, request.path);
   const auto need = route ? need_of(route->target, request.method) : policy::Need{};
   auto who = doorman_.identify(request);
@@ -146,9 +146,9 @@ net::Task<net::HttpResponse> Gateway::dispatch(net::HttpExchange& exchange) {
   return serve(exchange, *std::move(route), *std::move(who));
 }
 
-Protocol* Gateway::protocol_of(std::string_view path) const {
+Protocol* Gateway::protocol_of(const net::HttpRequest& head) const {
   for (Protocol* const protocol : platform_.protocols) {
-    if (protocol->claims(path)) return protocol;
+    if (protocol->claims(head)) return protocol;
   }
   return nullptr;
 }
@@ -314,10 +314,7 @@ net::Task<net::HttpResponse> Gateway::across_origins(net::HttpExchange& exchange
 
 Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) {
   const bool small = is_small(head.header("Content-Length"));
-  if (const Protocol* const protocol = protocol_of(head.path)) {
-    if (!small && !protocol->is_open()) CANOPY_TRY_VOID(doorman_.identify(head));
-    return protocol->body_bytes_max(head);
-  }
+  if (const Protocol* const protocol = protocol_of(head)) return body_limit(head, *protocol);
   CANOPY_TRY(const auto route, wire::parse_route(head.method, head.path));
   const Options& options = platform_.options;
   if (!small) CANOPY_TRY_VOID(doorman_.identify(head));
@@ -329,6 +326,12 @@ Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head) {
   }
   if (route.target == Target::function && head.method == "PUT") return options.code_bytes_max;
   return small_body_bytes;
+}
+
+Result<std::uint64_t> Gateway::body_limit(const net::HttpRequest& head, const Protocol& protocol) {
+  const bool small = is_small(head.header("Content-Length"));
+  if (!small && !protocol.is_open()) CANOPY_TRY_VOID(doorman_.identify(head));
+  return protocol.body_bytes_max(head);
 }
 
 CoreReport Gateway::report() {

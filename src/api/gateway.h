@@ -30,6 +30,10 @@ class Gateway {
   //   unauthorized  a body of some size from whoever may not send it
   Result<std::uint64_t> body_limit(const net::HttpRequest& head);
 
+  // The same of what came where that protocol alone listens.
+  net::Task<net::HttpResponse> serve_protocol(net::HttpExchange& exchange, Protocol& protocol);
+  Result<std::uint64_t> body_limit(const net::HttpRequest& head, const Protocol& protocol);
+
   Caller& caller() { return caller_; }
   CoreReport report();
 
@@ -40,8 +44,7 @@ class Gateway {
   net::Task<net::HttpResponse> dispatch(net::HttpExchange& exchange);
   net::Task<net::HttpResponse> serve(net::HttpExchange& exchange, wire::Route route,
                                      std::shared_ptr<const Principal> who);
-  Protocol* protocol_of(std::string_view path) const;
-  net::Task<net::HttpResponse> serve_protocol(net::HttpExchange& exchange, Protocol& protocol);
+  Protocol* protocol_of(const net::HttpRequest& head) const;
   net::Task<net::HttpResponse> serve_access(const Here& here, net::HttpExchange& exchange, wire::Route route);
   net::Task<net::HttpResponse> across_origins(net::HttpExchange& exchange);
   net::HttpResponse answer(const Here& here, const net::HttpRequest& request, const wire::Route& route) const;

@@ -2,7 +2,7 @@
 // The API of another platform, served on the same port: its paths, its words, its bytes; our functions, calls
 // and users. A folder of its own implements it, above api, which knows none of them.
 //
-//   gateway ─ claims(path)? ─▶ serve(): read, ask the same core (deploy.h, durable_log.h, usage.h), print
+//   gateway ─ claims(head)? ─▶ serve(): read, ask the same core (deploy.h, durable_log.h, usage.h), print
 //
 // Who asks is known by then, and whether the server's own API would let them in. What such a protocol makes
 // of that is its own business: to ask for a key as well, or to be open to everybody where its operator said
@@ -13,7 +13,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/here.h"
 #include "model/record.h"
@@ -34,8 +36,11 @@ class Protocol {
 
   virtual Described describe() const { return {}; }
 
-  // Whether a request for that path is for it. Asked for each request that comes.
-  virtual bool claims(std::string_view path) const = 0;
+  // Whether a request with that head is for it. Asked for each one that comes.
+  virtual bool claims(const net::HttpRequest& head) const = 0;
+
+  // Where it listens besides: "host:port". All that comes there is for it.
+  virtual std::vector<std::string> addresses() const { return {}; }
 
   // Whether it may serve those without a key where the server's own API would not. A body from somebody it
   // will not serve is not read: it is answered 401 in the server's own words.

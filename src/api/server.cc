@@ -65,8 +65,20 @@ struct Lane {
   Gateway gateway;
   Alarm alarm;
   std::unique_ptr<net::HttpServer> server;
+  std::vector<std::unique_ptr<net::HttpServer>> others;  // Of protocols that listen elsewhere.
 
-  bool is_idle() { return server->connection_count() == 0 && gateway.caller().running_count() == 0; }
+  bool is_idle() {
+    const auto idle = [](const auto& one) { return one->connection_count() == 0; };
+    return idle(server) && std::ranges::all_of(others, idle) && gateway.caller().running_count() == 0;
+  }
+  void stop_listening() const {
+    server->stop();
+    for (const auto& other : others) other->stop();
+  }
+  void abort() const {
+    server->abort();
+    for (const auto& other : others) other->abort();
+  }
 
   // On the core: calls `idle` once when it is.
   void tell_when_idle(const std::function<void()>& idle) {
@@ -76,11 +88,16 @@ struct Lane {
 };
 
 Result<policy::Place> read_place(const Options& options) {
-  CANOPY_TRY(const ListenAddress address, parse_listen(options.listen));
-  policy::Place place{.loopback = address.loopback, .insecure = options.insecure};
+  CANOPY_TRY(const bool loopback, is_loopback_only(options));
+  policy::Place place{.loopback = loopback, .insecure = options.insecure};
   if (options.auth == "on") place.mode = policy::Mode::on;
   if (options.auth == "off") place.mode = policy::Mode::off;
   return place;
+}
+
+std::string url_text(const Options& options, std::string host, std::uint16_t port) {
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
+  return (options.tls_cert.empty() ? "http://" : "https://") + host + ":" + std::to_string(port);
 }
 
 // The C library keeps what was freed between pieces still in use, for ever: after ten thousand connections or
@@ -109,6 +126,7 @@ struct Server::Impl {
 
   Result<void> start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes);
   Result<void> listen();
+  Result<void> listen_for(Protocol& protocol, const std::string& address);
   void plan_sweep();
   void sweep_made();
   void plan_trim();
@@ -141,6 +159,7 @@ struct Server::Impl {
   PlacesByName places;
   std::optional<Owners> owners;
   std::string new_admin_key;
+  std::vector<std::string> other_urls;
   std::vector<std::unique_ptr<exec::Core>> cores;
   std::vector<exec::Core*> core_pointers;
   std::shared_ptr<scale::Fleet> fleet;
@@ -227,6 +246,9 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   platform->cluster = cluster.get();
   for (Protocol* const protocol : platform->protocols) protocol->start(*platform);
   CANOPY_TRY_VOID(listen());
+  for (Protocol* const protocol : platform->protocols) {
+    for (const std::string& own : protocol->addresses()) CANOPY_TRY_VOID(listen_for(*protocol, own));
+  }
   sweep_alarm = std::make_unique<Alarm>(*cores.front());
   plan_sweep();
   trim_alarm = std::make_unique<Alarm>(*cores.front());
@@ -262,6 +284,28 @@ Result<void> Server::Impl::listen() {
     settings.port = lane->server->port();
     settings.exclusive = false;
   }
+  return {};
+}
+
+Result<void> Server::Impl::listen_for(Protocol& protocol, const std::string& address) {
+  CANOPY_TRY(const ListenAddress parsed, parse_listen(address));
+  net::HttpServerOptions settings = server_options(options, parsed);
+  settings.connections_max = std::max<std::size_t>(options.connections_max / lanes.size(), 1);
+  settings.exclusive = true;
+  for (const auto& lane : lanes) {
+    Gateway& gateway = lane->gateway;
+    const auto limit = [&gateway, &protocol](const net::HttpRequest& head) {
+      return gateway.body_limit(head, protocol);
+    };
+    const auto serve = [&gateway, &protocol](net::HttpExchange& exchange) {
+      return gateway.serve_protocol(exchange, protocol);
+    };
+    CANOPY_TRY(auto server, net::make_http_server(lane->core.io(), settings, clock, limit, serve));
+    settings.port = server->port();
+    settings.exclusive = false;
+    lane->others.push_back(std::move(server));
+  }
+  other_urls.push_back(url_text(options, parsed.host, settings.port));
   return {};
 }
 
@@ -399,8 +443,8 @@ void Server::Impl::stop() {
   if (durable) durable->stop();
   if (!threads.empty()) {
     on_each_lane([](Lane& lane) {
-      lane.server->stop();
-      lane.server->abort();
+      lane.stop_listening();
+      lane.abort();
       lane.gateway.caller().cancel_all();
     });
     feed.wake_all();
@@ -435,12 +479,11 @@ Result<std::unique_ptr<Server>> Server::start(ServerParts parts, const Clock& cl
 std::uint16_t Server::port() const { return impl_->lanes.front()->server->port(); }
 
 std::string Server::url() const {
-  const std::string scheme = impl_->options.tls_cert.empty() ? "http://" : "https://";
   const auto address = parse_listen(impl_->options.listen);
-  std::string host = address ? address->host : "127.0.0.1";
-  if (host.find(':') != std::string::npos) host = "[" + host + "]";
-  return scheme + host + ":" + std::to_string(port());
+  return url_text(impl_->options, address ? address->host : "127.0.0.1", port());
 }
+
+const std::vector<std::string>& Server::other_urls() const { return impl_->other_urls; }
 
 std::string Server::node_address() const {
   return impl_->cluster ? impl_->cluster->address() : std::string();
@@ -451,7 +494,7 @@ std::size_t Server::function_count() const { return impl_->catalog->snapshot()->
 
 bool Server::drain(Duration timeout) {
   impl_->platform->draining = true;
-  impl_->on_each_lane([](Lane& lane) { lane.server->stop(); });
+  impl_->on_each_lane([](const Lane& lane) { lane.stop_listening(); });
   impl_->feed.wake_all();
   const Time until = impl_->clock.now() + timeout;
   impl_->durable->drain(timeout);

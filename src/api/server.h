@@ -64,7 +64,9 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const;
-  std::string url() const;           // "http://127.0.0.1:8080"
+  std::string url() const;  // "http://127.0.0.1:8080"
+  // Where other protocols listen besides, in their order.
+  const std::vector<std::string>& other_urls() const;
   std::string node_address() const;  // Where workers join, "127.0.0.1:9090"; "" where none can.
   std::size_t core_count() const;
   std::size_t function_count() const;

@@ -24,7 +24,7 @@ class BuildersServer final : public api::Protocol {
   BuildersServer(bool open, std::uint64_t body_bytes_max) : open_(open), body_bytes_max_(body_bytes_max) {}
 
   api::Described describe() const override;
-  bool claims(std::string_view path) const override { return is_ours(path); }
+  bool claims(const net::HttpRequest& head) const override { return is_ours(head.path); }
   bool is_open() const override { return open_; }
   std::uint64_t body_bytes_max(const net::HttpRequest& /*head*/) const override { return body_bytes_max_; }
   net::Task<net::HttpResponse> serve(const api::Here& here, net::HttpExchange& exchange,

@@ -19,7 +19,7 @@ class MucpdServer final : public api::Protocol {
   // `open`: to everybody, whether or not the server demands keys.
   explicit MucpdServer(bool open) : open_(open) {}
 
-  bool claims(std::string_view path) const override { return is_ours(path); }
+  bool claims(const net::HttpRequest& head) const override { return is_ours(head.path); }
   bool is_open() const override { return open_; }
   std::uint64_t body_bytes_max(const net::HttpRequest& head) const override;
   net::Task<net::HttpResponse> serve(const api::Here& here, net::HttpExchange& exchange,

@@ -81,6 +81,7 @@ Result<void> check_store(const Options& options) {
 
 Result<void> check_options(const Options& options) {
   CANOPY_TRY_VOID(parse_listen(options.listen));
+  CANOPY_TRY_VOID(check_protocols(options));
   CANOPY_TRY_VOID(check_store(options));
   CANOPY_TRY_VOID(parse_workers(options.workers));
   if (!options.node_listen.empty()) CANOPY_TRY_VOID(parse_listen(options.node_listen, "node-listen"));
@@ -148,10 +149,11 @@ Result<ListenAddress> parse_listen(std::string_view text, std::string_view flag)
 }
 
 Result<void> check_exposure(const Options& options) {
-  CANOPY_TRY(const ListenAddress address, parse_listen(options.listen));
-  if (address.loopback || options.auth != "off" || options.insecure) return {};
+  CANOPY_TRY(const bool loopback, is_loopback_only(options));
+  if (loopback || options.auth != "off" || options.insecure) return {};
   return refuse(
       "--listen=" + options.listen +
+      (options.hyperfaas == "off" ? "" : " or where --hyperfaas-listen and --hyperfaas-database say") +
       " can be reached from other machines and with --auth=off anybody could deploy: leave it out, listen on "
       "127.0.0.1, or say --insecure");
 }

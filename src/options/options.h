@@ -51,6 +51,9 @@ struct Options {
   std::uint64_t builders_keep_warm = 64;
   std::uint64_t builders_functions = 10'000;
   std::string builders_mirror = "on";
+  std::string hyperfaas = "off";
+  std::string hyperfaas_listen;    // Addresses, with commas between them; "": only `listen`.
+  std::string hyperfaas_database;  // "": nowhere.
 
   // Functions
   std::uint64_t memory_bytes = 64 * MiB;  // --memory-max: what a function has that does not say.
@@ -168,6 +171,13 @@ struct ListenAddress {
 // "host:port", "[::1]:port" or ":port"; port 0 lets the kernel choose. `flag` is for the message.
 //   invalid
 Result<ListenAddress> parse_listen(std::string_view text, std::string_view flag = "listen");
+
+// Those in a list with commas between them.
+std::vector<std::string> split_addresses(std::string_view text);
+
+// Whether only this machine reaches any of the addresses that HTTP is served at.
+//   invalid
+Result<bool> is_loopback_only(const Options& options);
 
 // How many worker processes there are to be, at least and at most; 0: calls run in the server's own process.
 struct WorkerRange {

@@ -10,6 +10,7 @@ namespace canopy {
 namespace {
 
 constexpr std::array<std::string_view, 3> protocol_choices = {"auto", "on", "off"};
+constexpr std::array<std::string_view, 3> hyperfaas_choices = {"off", "auto", "on"};
 constexpr std::array<std::string_view, 2> status_words = {"completed", "complete"};
 constexpr std::array<std::string_view, 2> failure_kinds = {"strings", "exceptions"};
 constexpr std::array<std::string_view, 2> mirror_choices = {"on", "off"};
@@ -20,8 +21,8 @@ std::size_t row_of(std::string_view name, Options& options) {
 }
 
 void warn_of_openness(std::string_view setting, ParsedOptions& parsed) {
-  const auto address = parse_listen(parsed.options.listen);
-  if (!address || address->loopback) return;
+  const auto loopback = is_loopback_only(parsed.options);
+  if (!loopback || *loopback) return;
   parsed.reading.warnings.push_back("whoever can reach --listen=" + parsed.options.listen +
                                     " may register and run functions without a key: --" +
                                     std::string(setting) + "=on says so");
@@ -112,12 +113,71 @@ void add_protocol_rows(Options& o, std::vector<OptionRow>& rows) {
                   "With --store, on: copies its functions and tasks to the hashes and the channel of that "
                   "Redis where FaaS Builders had them, for programs that look there.",
                   protocols});
+  rows.push_back(
+      {"hyperfaas", "WHEN", ChoiceSetting{&o.hyperfaas, hyperfaas_choices},
+       "Serves the gRPC of HyperFaaS: leaf.Leaf, lb.LB, controller.Controller, grpc.health.v1.Health, and "
+       "functions by :authority. off: to nobody. auto and on as for mucpd.",
+       protocols});
+  rows.push_back({"hyperfaas-listen", "HOST:PORT", &o.hyperfaas_listen,
+                  "Where to serve that besides --listen, such as `127.0.0.1:50050`; several with commas.",
+                  protocols});
+  rows.push_back(
+      {"hyperfaas-database", "HOST:PORT", &o.hyperfaas_database,
+       "Where to serve the HTTP of its key-value database, such as `127.0.0.1:8999`; or the URL of "
+       "one elsewhere, such as `http://127.0.0.1:8999`, that is asked about functions which were "
+       "not created here.",
+       protocols});
 }
 
 Result<void> take_protocol_variables(const OptionInput& input, ParsedOptions& parsed) {
   if (parsed.options.mucpd == "on") CANOPY_TRY_VOID(take_mucpd_variables(input, parsed));
   if (parsed.options.builders == "on") take_builders_variables(input, parsed);
+  if (parsed.options.hyperfaas == "on") warn_of_openness("hyperfaas", parsed);
   return {};
+}
+
+std::vector<std::string> split_addresses(std::string_view text) {
+  std::vector<std::string> addresses;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(','), text.size());
+    if (end > 0) addresses.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return addresses;
+}
+
+Result<void> check_protocols(const Options& options) {
+  for (const std::string& address : split_addresses(options.hyperfaas_listen)) {
+    CANOPY_TRY_VOID(parse_listen(address, "hyperfaas-listen"));
+  }
+  if (!options.hyperfaas_database.empty() && !is_database_url(options)) {
+    CANOPY_TRY_VOID(parse_listen(options.hyperfaas_database, "hyperfaas-database"));
+  }
+  const bool listens = !options.hyperfaas_listen.empty() || !options.hyperfaas_database.empty();
+  if (listens && options.hyperfaas == "off") {
+    return fail(Code::invalid,
+                "--hyperfaas-listen and --hyperfaas-database say where HyperFaaS's clients come, and it is "
+                "not served to anybody: say --hyperfaas=auto, or --hyperfaas=on for clients without a key");
+  }
+  return {};
+}
+
+bool is_database_url(const Options& options) {
+  return options.hyperfaas_database.starts_with("http://") ||
+         options.hyperfaas_database.starts_with("https://");
+}
+
+Result<bool> is_loopback_only(const Options& options) {
+  std::vector<std::string> addresses = split_addresses(options.hyperfaas_listen);
+  addresses.push_back(options.listen);
+  if (!options.hyperfaas_database.empty() && !is_database_url(options)) {
+    addresses.push_back(options.hyperfaas_database);
+  }
+  for (const std::string& address : addresses) {
+    CANOPY_TRY(const ListenAddress parsed, parse_listen(address));
+    if (!parsed.loopback) return false;
+  }
+  return true;
 }
 
 }  // namespace canopy

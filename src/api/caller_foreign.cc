@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "api/call_started.h"
 #include "api/caller.h"
 #include "wire/headers.h"
 

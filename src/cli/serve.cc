@@ -12,6 +12,7 @@
 #include "builders/builders.h"
 #include "cli/cluster.h"
 #include "container/runtime.h"
+#include "hyperfaas/hyperfaas.h"
 #include "js/language.h"
 #include "mucpd/mucpd.h"
 #include "python/runtime.h"
@@ -210,6 +211,7 @@ Result<std::unique_ptr<api::Server>> start_server(const Options& options, const 
   parts.make_runtimes = make_runtimes;
   if (auto protocol = mucpd::make_protocol(options)) parts.protocols.push_back(std::move(protocol));
   if (auto protocol = builders::make_protocol(options)) parts.protocols.push_back(std::move(protocol));
+  for (auto& protocol : hyperfaas::make_protocols(options)) parts.protocols.push_back(std::move(protocol));
   return api::Server::start(std::move(parts), clock);
 }
 

@@ -27,6 +27,7 @@ void print_start(const api::Server& server, const ParsedOptions& parsed, const C
       << '\n'
       << "cores      " << server.core_count() << '\n'
       << "functions  " << server.function_count() << '\n';
+  for (const std::string& url : server.other_urls()) out << "besides    " << url << '\n';
   if (!server.node_address().empty()) {
     const auto& file = parsed.options.node_token_file;
     const std::filesystem::path token = file.empty()

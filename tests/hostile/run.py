@@ -18,7 +18,7 @@ import traceback
 sys.dont_write_bytecode = True
 import harness
 
-GROUPS = ["uploads", "requests", "http2", "guests", "javascript", "python", "container", "builders", "fetching", "data_folder", "access",
+GROUPS = ["uploads", "requests", "http2", "guests", "javascript", "python", "container", "builders", "hyperfaas", "fetching", "data_folder", "access",
           "nodes", "canary"]
 
 

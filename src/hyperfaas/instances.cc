@@ -1,0 +1,142 @@
+#include "hyperfaas/instances.h"
+
+#include <utility>
+
+#include "base/hex.h"
+#include "base/id.h"
+
+namespace canopy::hyperfaas {
+namespace {
+
+std::string random_id() {
+  unsigned char bytes[6];
+  fill_random(bytes, sizeof bytes);
+  std::string id;
+  for (const unsigned char byte : bytes) append_hex(byte, id);
+  return id;
+}
+
+Error too_many() {
+  return {Code::exhausted, "there are as many instances as may be, " + std::to_string(Instances::count_max) +
+                               "; stop some, or wait until they are idle"};
+}
+
+}  // namespace
+
+void Instances::publish(Kind kind, bool is_failure, const FunctionName& function, const std::string& instance,
+                        WallTime at) {
+  events_.publish({.function = function,
+                   .event = {.kind = kind,
+                             .is_failure = is_failure,
+                             .instance_id = instance,
+                             .function_id = function.name,
+                             .at = at}});
+}
+
+std::string Instances::add(const FunctionName& function, Duration idle, Moment at, const Lock& /*lock*/) {
+  auto id = random_id();
+  while (instances_.contains(id)) id = random_id();
+  Instance& added = instances_[id];
+  added = {.function = function, .running = 0, .used = at.now, .idle = idle};
+  by_function_[function].members.emplace(id, &added);
+  publish(Kind::start, false, function, id, at.wall);
+  return id;
+}
+
+void Instances::remove(std::map<std::string, Instance>::iterator at, const Lock& /*lock*/) {
+  const auto turns = by_function_.find(at->second.function);
+  turns->second.members.erase(at->first);
+  if (turns->second.members.empty()) by_function_.erase(turns);
+  instances_.erase(at);
+}
+
+Result<std::string> Instances::start(const FunctionName& function, Duration idle, Moment at) {
+  const Lock lock(mutex_);
+  if (instances_.size() < count_max) return add(function, idle, at, lock);
+  publish(Kind::start, true, function, "", at.wall);
+  return tl::unexpected(too_many());
+}
+
+void Instances::fail_start(const FunctionName& function, Moment at) {
+  const Lock lock(mutex_);
+  publish(Kind::start, true, function, "", at.wall);
+}
+
+Result<std::string> Instances::begin_call(const FunctionName& function, Duration idle, Moment at) {
+  const Lock lock(mutex_);
+  if (!by_function_.contains(function)) {
+    if (instances_.size() >= count_max) return tl::unexpected(too_many());
+    add(function, idle, at, lock);
+  }
+  Turns& turns = by_function_.at(function);
+  auto next = turns.members.upper_bound(turns.last);
+  if (next == turns.members.end()) next = turns.members.begin();
+  ++next->second->running;
+  next->second->used = at.now;
+  turns.last = next->first;
+  return next->first;
+}
+
+void Instances::end_call(const FunctionName& function, const std::string& instance, bool crashed, Moment at) {
+  const Lock lock(mutex_);
+  const auto found = instances_.find(instance);
+  if (found == instances_.end()) return;  // Stopped under the call.
+  --found->second.running;
+  found->second.used = at.now;
+  if (!crashed) return;
+  publish(Kind::down, true, function, instance, at.wall);
+  remove(found, lock);
+}
+
+std::optional<FunctionName> Instances::find(const std::string& instance) const {
+  const Lock lock(mutex_);
+  const auto found = instances_.find(instance);
+  if (found == instances_.end()) return std::nullopt;
+  return found->second.function;
+}
+
+bool Instances::stop(const std::string& instance, Moment at) {
+  const Lock lock(mutex_);
+  const auto found = instances_.find(instance);
+  if (found == instances_.end()) return false;
+  publish(Kind::stop, false, found->second.function, instance, at.wall);
+  remove(found, lock);
+  return true;
+}
+
+void Instances::expire(Moment at) {
+  const Lock lock(mutex_);
+  for (auto next = instances_.begin(); next != instances_.end();) {
+    const auto one = next++;
+    const Instance& instance = one->second;
+    if (instance.running > 0 || at.now - instance.used < instance.idle) continue;
+    publish(Kind::timeout, false, instance.function, one->first, at.wall);
+    remove(one, lock);
+  }
+}
+
+std::unique_ptr<Instances::Events::Listener> Instances::listen(exec::Core& core, const std::string& node,
+                                                               Time now) {
+  const Lock lock(mutex_);
+  std::erase_if(left_, [now](const auto& left) { return now - left.second.at > remembered_time; });
+  const auto found = left_.find(node);
+  if (found == left_.end()) return events_.listen(core);
+  const std::uint64_t from = found->second.next;
+  auto listener = events_.listen(core, from);
+  if (listener != nullptr) left_.erase(found);
+  return listener;
+}
+
+void Instances::leave(const std::string& node, std::uint64_t next, Time now) {
+  const Lock lock(mutex_);
+  std::erase_if(left_, [now](const auto& left) { return now - left.second.at > remembered_time; });
+  if (node.empty() || left_.size() >= nodes_max) return;
+  left_[node] = {.next = next, .at = now};
+}
+
+std::size_t Instances::count() const {
+  const Lock lock(mutex_);
+  return instances_.size();
+}
+
+}  // namespace canopy::hyperfaas

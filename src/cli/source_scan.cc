@@ -148,6 +148,8 @@ Result<SourceHints> scan_c(std::string_view text, std::string_view file) {
 }
 
 bool is_go_reactor(std::string_view text) {
+  // The SDK has the directive, and its functions import it.
+  if (text.find("\t\"canopy/function\"\n") != std::string_view::npos) return true;
   constexpr std::string_view directive = "//go:wasmexport canopy_handle";
   for (std::size_t at = text.find(directive); at != std::string_view::npos;
        at = text.find(directive, at + 1)) {

@@ -27,7 +27,7 @@ struct SourceHints {
 //   invalid  a line `// canopy: ...` that says nothing known; the message has file and line
 Result<SourceHints> scan_c(std::string_view text, std::string_view file);
 
-// Whether Go source exports a handler.
+// Whether Go source exports a handler, or has the SDK export it.
 bool is_go_reactor(std::string_view text);
 
 }  // namespace canopy::cli

@@ -85,6 +85,8 @@ TEST(SourceScan, GoSaysItAtTheBeginningOfALine) {
   EXPECT_FALSE(is_go_reactor("//go:wasmexport canopy_handle_more\n"));
   EXPECT_FALSE(is_go_reactor("//go:wasmexport handle\n"));
   EXPECT_FALSE(is_go_reactor(""));
+  EXPECT_TRUE(is_go_reactor("package main\n\nimport (\n\t\"canopy/function\"\n)\n")) << "the SDK exports it";
+  EXPECT_FALSE(is_go_reactor("package main\n\nimport (\n\t\"canopy/functions\"\n)\n"));
 }
 
 }  // namespace

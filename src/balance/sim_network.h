@@ -101,6 +101,10 @@ class SimNetwork {
   std::function<void(NodeNumber node)> on_touch = {};
 
  private:
+  // A core's own timer runs on the machine's clock, so one that is to fire within less would fire at once,
+  // for nothing, again and again while the fake clock stands still.
+  static constexpr Duration time_grain = std::chrono::microseconds(100);
+
   struct Packet {
     Time due;
     std::string bytes;
@@ -174,8 +178,8 @@ class SimNetwork {
   };
 
   Duration time_on_its_way() {
-    const auto most = static_cast<std::uint64_t>(delay_max.count());
-    const Duration usual(static_cast<Duration::rep>(random_() % most));
+    const auto most = static_cast<std::uint64_t>(delay_max / time_grain);
+    const Duration usual = static_cast<Duration::rep>(random_() % most) * time_grain;
     return random_() % 1000 < lost_per_thousand ? usual + sent_again_after : usual;
   }
 

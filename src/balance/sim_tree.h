@@ -36,6 +36,7 @@ class SimTree {
  public:
   static constexpr std::size_t gateway = 0;
   static constexpr Duration look_period = std::chrono::milliseconds(50);
+  static constexpr int rounds_max = 100;
 
   SimTree(std::uint64_t seed, SimShape shape)
       : world(seed), core(0, world.clock), shape_(std::move(shape)), nodes_(shape_.parents.size()) {
@@ -172,7 +173,8 @@ class SimTree {
   }
   // Until nobody has anything to do now.
   void run_touched() {
-    while (std::exchange(is_touched_, false)) {
+    // There is an end to it where a core's timer fires for nothing: see SimNetwork::time_grain.
+    for (int round = 0; round < rounds_max && std::exchange(is_touched_, false); ++round) {
       for (std::size_t i = 0; i < nodes_.size(); ++i) {
         if (!touched_[i]) continue;
         touched_[i] = false;

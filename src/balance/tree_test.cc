@@ -214,7 +214,7 @@ TEST_F(TreeTest, WithoutTroubleEveryCallSucceeds) {
   EXPECT_EQ(trial.succeeded(), 300U);
 }
 
-TEST_F(TreeTest, WhateverHappensNoCallIsLostAndNoneRunsTwice) { run_seeds(1000, small, 40); }
+TEST_F(TreeTest, WhateverHappensNoCallIsLostAndNoneRunsTwice) { run_seeds(2000, small, 40); }
 TEST_F(TreeTest, WhateverHappensInALargeOneNoCallIsLostAndNoneRunsTwice) { run_seeds(30, large, 100); }
 
 TEST_F(TreeTest, OneSeedIsOneStory) {

@@ -29,13 +29,12 @@ class Node:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [self.world.canopy, "node", *self.joining(), f"--token-file={self.token}", f"--name={self.name}",
-                 f"--data={self.data}", "--slots=4",
-                 "--compile-timeout=15m", *self.flags],
+                 f"--data={self.data}", "--slots=4", "--compile-timeout=15m", *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.world.folder,
                 env=self.world.environment(**self.environment))
 
     def joining(self):
-        return "--role=worker", f"--join={node_address(self.server)}"
+        return "--role=worker", f"--join={self.join}"
 
     def text(self):
         return self.log.read_text(errors="replace")

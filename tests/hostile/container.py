@@ -166,6 +166,19 @@ def test_layers_that_lead_out(server):
         server.request("DELETE", f"/v1/functions/hostile/c-{name}")
 
 
+def test_folders_without_end(server):
+    """Paths that name thousands of folders, in an archive of some kilobytes."""
+    program()
+    deep = "/".join("n" * 1990)
+    layer = gzip.compress(tar([(f"{i}/{deep}", b"") for i in range(100)]))
+    reply = deploy(server, "folders", image(tar([("server", program())]), layer))
+    expect_error(reply, 422, "refused", "deep")
+    link = [("a/" * 100 + "b", tarfile.DIRTYPE, "", 0o755), ("l", tarfile.SYMTYPE, "a/" * 100 + "b", 0o777)]
+    further = [("l/" + "a/" * 200 + "b", tarfile.DIRTYPE, "", 0o755)]
+    reply = deploy(server, "folders", image(tar([("server", program())]), tar(link), tar(further)))
+    expect_error(reply, 422, "refused", "deep")
+
+
 def test_devices(server):
     program()
     reply = deploy(server, "device", image(tar([("sda", tarfile.BLKTYPE, "", 0o666)])))
@@ -250,6 +263,15 @@ def test_fork_bomb(server):
         expect(0 < count < 17, f"{count} processes")
 
 
+def test_more_processes_than_the_machine_has(server):
+    with function(server, "greedy", query=LIMITS + "&container=processes:%20100000") as one:
+        still_answers(one)
+        limits = [pathlib.Path(place) / "pids.max" for place in states(server) if place.startswith("/sys/")]
+        granted = [int(limit.read_text()) for limit in limits if limit.exists()]
+        most = int(pathlib.Path("/proc/sys/kernel/pid_max").read_text()) // 8
+        expect(granted and max(granted) <= most, f"it may have {granted} of {8 * most} processes")
+
+
 def test_hangs_and_loops(server):
     for name in ("hang", "loop"):
         for settings in ("", "&container=concurrency:%201"):
@@ -293,6 +315,43 @@ def test_tmp_is_bounded_and_private(server):
     with function(server, "tmp") as one, function(server, "tmp-other", alone=False) as other:
         expect(one.text("/write/tmp/secret") == "done", "it has no /tmp")
         expect("secret" not in other.text("/read/tmp"), "another function sees its /tmp")
+
+
+def test_what_a_function_left_is_gone_with_it(server):
+    with function(server, "left") as one:
+        expect(one.text("/write/tmp/secret") == "done", "it has no /tmp")
+        reply = server.request("DELETE", "/v1/functions/hostile/c-left")
+        expect(reply.status == 200, f"{reply}")
+        reply = deploy(server, "left", server_image())
+        expect(reply.status == 201, f"{reply}")
+        expect("secret" not in one.text("/read/tmp"), "the next function of the name sees what was left")
+
+
+def test_secrets_that_change(server):
+    with function(server, "secrets") as one:
+        place = "/v1/secrets/hostile/WORD?function=c-secrets"
+        for value in ("first", "second", None):
+            reply = server.request("PUT", place, value) if value else server.request("DELETE", place)
+            expect(reply.status in (200, 201), f"{reply}")
+            seen = {one.text("/env/WORD") for _ in range(12)}
+            expect(seen == {value or "(none)"}, f"after {value!r} its calls see {seen}")
+
+
+def test_answers_that_lie(server):
+    """However a function's own server answers, the next call has the next answer."""
+    good = b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok"
+    with function(server, "liar") as one:
+        for answer, status in [(good + good.replace(b"ok", b"no"), 200), (good + b"behind it", 200),
+                               (good.replace(b"h: 2", b"h: 2\r\nContent-Length: 3"), 502),
+                               (good.replace(b"h: 2", b"h: 2\r\nTransfer-Encoding: chunked"), 502),
+                               (good.replace(b"h: 2", b"h: -2"), 502), (good.replace(b"200", b"101"), 502),
+                               (good.replace(b"200", b"999"), 424), (b"HTTP/1.1 100 Go\r\n\r\n" * 20 + good, 502),
+                               (b"HTTP/1.1 200 Fine\r\n" + b"a: b\r\n" * 50_000 + b"Content-Length: 0\r\n\r\n", 502),
+                               (good.replace(b"Fine", b"Fine\r\nX: a\rSet-Cookie: b"), 502)]:
+            reply = one.call("/say", answer)
+            expect(reply.status == status, f"{answer[:60]!r}: {reply}")
+            expect("Set-Cookie" not in reply.headers, f"{answer[:60]!r}: {reply.headers}")
+            still_answers(one)
 
 
 def test_concurrency_is_kept(server):

@@ -1,12 +1,11 @@
 // canopy apply: what canopy.yaml says, made so; with a diff of what changes.
 
-#include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
 #include <boost/json/object.hpp>
 
-#include "base/sha256.h"
 #include "cli/client.h"
 #include "cli/deploy.h"
 #include "cli/upload.h"
@@ -29,25 +28,22 @@ Result<std::optional<Json>> find_deployed(const Client& client, const FunctionNa
   return tl::unexpected(std::move(found).error());
 }
 
+// What is different between what is deployed and what the server makes of the file.
 class Differ {
  public:
-  explicit Differ(const Json& deployed) : deployed_(deployed), limits_(object_field(deployed, "limits")) {}
+  Differ(const Json& before, const Json& after) : before_(before), after_(after) {}
 
-  std::vector<Change> compare(const Upload& upload) {
-    const wire::Manifest& said = upload.manifest;
-    text("code", text_field(deployed_, "digest").substr(0, 12), sha256_hex(upload.module).substr(0, 12));
-    if (said.runtime) text("runtime", text_field(deployed_, "runtime"), *said.runtime);
-    size("memory", "memory_bytes", said.memory_bytes);
-    size("output", "output_bytes", said.output_bytes);
-    size("log", "log_bytes", said.log_bytes);
-    size("tmp", "tmp_bytes", said.tmp_bytes);
-    if (said.timeout) {
-      text("timeout", short_seconds(number_field(limits_, "timeout_seconds")),
-           short_seconds(std::chrono::duration<double>(*said.timeout).count()));
-    }
-    count("concurrency", said.concurrency);
-    count("open_files", said.open_files);
-    compare_env(said);
+  std::vector<Change> compare() {
+    text("code", text_field(before_, "digest").substr(0, 12), text_field(after_, "digest").substr(0, 12));
+    text("runtime", text_field(before_, "runtime"), text_field(after_, "runtime"));
+    for (const char* const name : {"memory", "output", "log", "tmp"}) size(name);
+    const auto timeout = [](const Json& limits) {
+      return short_seconds(number_field(limits, "timeout_seconds"));
+    };
+    limit("timeout", timeout);
+    for (const char* const name : {"concurrency", "open_files"}) count(name);
+    compare_env();
+    compare_files();
     return std::move(changes_);
   }
 
@@ -55,31 +51,51 @@ class Differ {
   void text(std::string what, std::string before, std::string after) {
     if (before != after) changes_.push_back({std::move(what), std::move(before), std::move(after)});
   }
-  void size(std::string_view what, std::string_view key, const std::optional<std::uint64_t>& after) {
-    if (after) text(std::string(what), size_text(count_field(limits_, key)), size_text(*after));
+  template <class Show>
+  void limit(const std::string& what, const Show& show) {
+    text(what, show(object_field(before_, "limits")), show(object_field(after_, "limits")));
   }
-  void count(std::string_view what, const std::optional<std::uint32_t>& after) {
-    if (after) text(std::string(what), std::to_string(count_field(limits_, what)), std::to_string(*after));
+  void size(const std::string& what) {
+    limit(what, [&what](const Json& limits) { return size_text(count_field(limits, what + "_bytes")); });
+  }
+  void count(const std::string& what) {
+    limit(what, [&what](const Json& limits) { return std::to_string(count_field(limits, what)); });
   }
   // Values are not shown: they may be secrets.
-  void compare_env(const wire::Manifest& said) {
-    const Json before = object_field(deployed_, "env");
-    Function wanted;
-    wire::apply(said, wanted);  // What else a manifest says may be kept in variables.
-    const auto& after = wanted.env;
+  void compare_env() {
+    const auto& before = object_field(before_, "env");
+    const auto& after = object_field(after_, "env");
     for (const auto& [name, value] : after) {
-      const bool had = field(before, name) != nullptr;
-      if (!had) text("env " + name, "", "(set)");
-      if (had && text_field(before, name) != value) text("env " + name, "(old)", "(new)");
+      const Json* const old = before.if_contains(name);
+      if (old == nullptr) text("env " + std::string(name.data(), name.size()), "", "(set)");
+      if (old != nullptr && *old != value)
+        text("env " + std::string(name.data(), name.size()), "(old)", "(new)");
     }
-    for (const auto& [name, value] : *before.if_object()) {
-      const std::string key(name.data(), name.size());
-      if (!after.contains(key)) text("env " + key, "(set)", "");
+    for (const auto& [name, value] : before) {
+      if (!after.contains(name)) text("env " + std::string(name.data(), name.size()), "(set)", "");
     }
   }
+  void compare_files() {
+    const auto before = digests(before_);
+    const auto after = digests(after_);
+    for (const auto& [path, digest] : after) {
+      const auto at = before.find(path);
+      text("file " + path, at == before.end() ? "" : at->second, digest);
+    }
+    for (const auto& [path, digest] : before) {
+      if (!after.contains(path)) text("file " + path, digest, "");
+    }
+  }
+  static std::map<std::string, std::string> digests(const Json& function) {
+    std::map<std::string, std::string> found;
+    for (const Json& file : list_field(function, "files")) {
+      found[text_field(file, "path")] = text_field(file, "digest").substr(0, 12);
+    }
+    return found;
+  }
 
-  const Json& deployed_;
-  const Json limits_;
+  const Json& before_;
+  const Json& after_;
   std::vector<Change> changes_;
 };
 
@@ -137,19 +153,10 @@ void print_json(const std::vector<Outcome>& outcomes, Terminal& terminal) {
 
 Result<Outcome> apply_one(const Upload& upload, const Client& client, bool dry_run, Terminal& terminal) {
   CANOPY_TRY(const auto deployed, find_deployed(client, upload.name));
-  Outcome outcome{.name = upload.name, .what = "new", .changes = {}};
-  if (deployed) {
-    outcome.changes = Differ(*deployed).compare(upload);
-    outcome.what = outcome.changes.empty() ? "unchanged" : "changed";
-  }
-  if (dry_run) return outcome;
-  // Also where nothing seems to change: what the file does not say goes back to the server's default.
-  CANOPY_TRY(const Uploaded uploaded, send_upload(upload, client, terminal));
-  outcome.version = count_field(uploaded.function, "version");
-  if (deployed && outcome.changes.empty() && outcome.version != count_field(*deployed, "version")) {
-    outcome.what = "changed";
-    outcome.changes.push_back({"settings the file does not name", "", "(the server's defaults)"});
-  }
+  CANOPY_TRY(const Uploaded uploaded, send_upload(upload, client, terminal, dry_run));
+  Outcome outcome{.name = upload.name, .what = text_field(uploaded.function, "result"), .changes = {}};
+  if (deployed) outcome.changes = Differ(*deployed, uploaded.function).compare();
+  if (!dry_run) outcome.version = count_field(uploaded.function, "version");
   return outcome;
 }
 

@@ -34,6 +34,11 @@ std::string status_text(const Json& call) {
   return status == 0 ? "" : std::to_string(status);
 }
 
+// "" where it is not known yet.
+std::string seconds_text(const Json& from, std::string_view key) {
+  return field(from, key) == nullptr ? "" : short_seconds(number_field(from, key));
+}
+
 // What it waited and what it ran, one line as long as any other: "....######". "" where it did neither.
 std::string timeline(double waited, double ran) {
   constexpr double width = 40;
@@ -61,12 +66,12 @@ void print_call(const Json& call, Terminal& terminal) {
   }
   line("queued", text_field(call, "queued"));
   line("ended", text_field(call, "ended"));
-  line("waited", short_seconds(number_field(usage, "queue_seconds")));
-  line("ran", short_seconds(number_field(usage, "run_seconds")) + ", on a core " +
-                  short_seconds(number_field(usage, "cpu_seconds")));
+  line("waited", seconds_text(usage, "queue_seconds"));
+  const std::string on_core = seconds_text(usage, "cpu_seconds");
+  line("ran", seconds_text(usage, "run_seconds") + (on_core.empty() ? "" : ", on a core " + on_core));
   line("timeline", timeline(number_field(usage, "queue_seconds"), number_field(usage, "run_seconds")));
-  line("memory", short_size(count_field(usage, "memory_bytes")));
-  line("start", flag_field(usage, "cold") ? "cold" : "warm");
+  if (field(usage, "memory_bytes") != nullptr) line("memory", short_size(count_field(usage, "memory_bytes")));
+  if (field(usage, "cold") != nullptr) line("start", flag_field(usage, "cold") ? "cold" : "warm");
   line("input", short_size(count_field(call, "input_bytes")));
   line("output", short_size(count_field(call, "output_bytes")));
   const std::uint64_t dropped = count_field(call, "log_dropped_bytes");
@@ -140,9 +145,9 @@ Result<int> list_calls_of(Command& command, const std::string& parameters, Termi
   for (const Json& call : calls) {
     const Json usage = object_field(call, "usage");
     table.add({text_field(call, "id"), text_field(call, "function"), status_text(call),
-               short_seconds(number_field(usage, "run_seconds")),
-               short_seconds(number_field(usage, "queue_seconds")),
-               short_size(count_field(usage, "memory_bytes")), ago(text_field(call, "queued"), command.clock),
+               seconds_text(usage, "run_seconds"), seconds_text(usage, "queue_seconds"),
+               field(usage, "memory_bytes") == nullptr ? "" : short_size(count_field(usage, "memory_bytes")),
+               ago(text_field(call, "queued"), command.clock),
                state_text(text_field(call, "state"), terminal)});
   }
   table.print(terminal);

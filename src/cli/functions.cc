@@ -84,6 +84,10 @@ Result<int> list_functions(Command& command, Terminal& terminal) {
     for (const Json& function : functions) terminal.out() << text_field(function, "function") << '\n';
     return 0;
   }
+  if (functions.empty() && !command.arguments.empty()) {
+    terminal.out() << "no functions in " << command.arguments.front() << "; canopy list lists all\n";
+    return 0;
+  }
   if (functions.empty()) {
     terminal.out() << "no functions yet; canopy new cpp hello && canopy deploy hello makes the first\n";
     return 0;

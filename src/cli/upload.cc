@@ -70,14 +70,14 @@ std::string write_multipart(const Upload& upload, const std::string& boundary) {
   return body + "--" + boundary + "--\r\n";
 }
 
-Result<Uploaded> send_upload(const Upload& upload, const Client& client, Terminal& terminal) {
+Result<Uploaded> send_upload(const Upload& upload, const Client& client, Terminal& terminal, bool dry_run) {
   const std::string boundary = "canopy-" + to_text(IdSource().next());  // 128 random bits are in no part.
   ClientRequest request{.method = "PUT",
-                        .target = function_target(upload.name),
+                        .target = function_target(upload.name) + (dry_run ? "?dry_run=true" : ""),
                         .headers = {{"Content-Type", "multipart/form-data; boundary=" + boundary}},
                         .body = write_multipart(upload, boundary),
                         .timeout = upload_timeout};
-  const Progress progress(terminal, "deploying " + to_text(upload.name));
+  const Progress progress(terminal, (dry_run ? "looking at " : "deploying ") + to_text(upload.name));
   CANOPY_TRY(auto response, client.ask(std::move(request)));
   CANOPY_TRY(Json function, wire::parse_json(response.body));
   return Uploaded{

@@ -28,8 +28,10 @@ struct Uploaded {
 Result<Upload> make_upload(const Project& project, const Flags& flags, const Command& command,
                            Terminal& terminal);
 
-// Returns when the server has compiled it and would answer calls.
-Result<Uploaded> send_upload(const Upload& upload, const Client& client, Terminal& terminal);
+// Returns when the server has compiled it and would answer calls; with `dry_run`, when it has said what that
+// would change.
+Result<Uploaded> send_upload(const Upload& upload, const Client& client, Terminal& terminal,
+                             bool dry_run = false);
 
 // multipart/form-data; `boundary` is in none of the parts.
 std::string write_multipart(const Upload& upload, const std::string& boundary);

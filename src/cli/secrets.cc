@@ -37,7 +37,7 @@ Result<int> set_secret(Command& command, Terminal& terminal) {
     return fail(Code::invalid, "pipe the value in, or give it with -d @FILE");
   }
   CANOPY_TRY(request.body, read_input(command.flags, terminal));
-  if (!command.flags.has_data && request.body.ends_with('\n')) request.body.pop_back();  // echo's.
+  if (request.body.ends_with('\n')) request.body.pop_back();  // echo's, or an editor's.
   request.headers = {{"Content-Type", "text/plain"}};
   CANOPY_TRY(const auto response, Client(command).ask(std::move(request)));
   if (command.flags.json) {

@@ -342,7 +342,8 @@ constexpr std::string_view user_detail =
 
 constexpr std::string_view secret_detail =
     "ns/NAME is for all functions of a namespace, ns/fn/NAME for one of them. The value is what is piped in, "
-    "or -d.\n"
+    "or -d,\n"
+    "without one line end at its end where it has one.\n"
     "It is sealed on the server's disk, and never shown again.";
 
 constexpr std::string_view program_group = "This program";

@@ -264,9 +264,14 @@ def test_users_keys_and_secrets_by_command(world):
     world.must("deploy", module, "--name=bob/hello", url=server.url, **bob)
     foreign = world.run("deploy", module, "--name=alice/hello", url=server.url, **bob)
     check(foreign.returncode == 1 and "there is no function alice/hello" in foreign.err, foreign.err)
+    nameless = world.run("deploy", module, url=server.url, **bob)
+    check("; deploy it as bob/" in nameless.err and "with --name=bob/" in nameless.err, nameless.err)
     world.must("secret", "set", "bob/TOKEN", data=b"words\n", url=server.url, **bob)
+    from_file = world.folder / "token.txt"
+    from_file.write_text("words\n")
+    world.must("secret", "set", "bob/OTHER", "-d", f"@{from_file}", url=server.url, **bob)
     listed = world.must("secret", "list", url=server.url, **bob)
-    check("TOKEN" in listed.out and "5 B" in listed.out, listed.out)
+    check("TOKEN" in listed.out and "OTHER" in listed.out and listed.out.count("5 B") == 2, listed.out)
     ends = [world.run("invoke", "bob/hello", url=server.url, **bob).returncode for _ in range(5)]
     check(ends == [0, 0, 0, 1, 1], f"{ends}")
     usage = world.must("user", "usage", "bob", url=server.url, **admin)

@@ -39,7 +39,7 @@ constexpr std::array<Extension, 18> extensions = {{{".wasm", Language::wasm},
                                                    {".py", Language::python}}};
 
 constexpr std::string_view known_sources =
-    "C and C++ (.c, .cc, .cpp), Go (.go), Rust (.rs), JavaScript and TypeScript (.js, .ts), Python (.py) "
+    "C and C++ (.c, .cc, .cpp), Go (.go), Rust (.rs), JavaScript and TypeScript (.js, .ts), Python (.py), "
     "modules (.wasm) and images (.tar)";
 
 Result<Language> language_of_folder(const fs::path& folder) {
@@ -57,6 +57,21 @@ Result<Language> language_of_folder(const fs::path& folder) {
     return fail(Code::refused, folder.string() +
                                    " has Rust files but no Cargo.toml; name the .rs file itself, "
                                    "or run `cargo init` there");
+  }
+  CANOPY_TRY(const auto scripts, sources_in(folder, {".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx"}));
+  if (!scripts.empty()) {
+    return fail(Code::refused,
+                folder.string() +
+                    " has several files in JavaScript or TypeScript and none to begin with: "
+                    "looked for were what package.json has as \"module\" or \"main\", files called "
+                    "index, function or main, and one file alone; rename one, or name it itself");
+  }
+  CANOPY_TRY(const auto python, sources_in(folder, {".py"}));
+  if (!python.empty()) {
+    return fail(Code::refused, folder.string() +
+                                   " has several files in Python and none to begin with: looked for were "
+                                   "handler.py, main.py, function.py, one with the folder's name, and one "
+                                   "file alone; rename one, or name it itself");
   }
   return fail(Code::refused,
               "nothing in " + folder.string() + " can be built; known are " + std::string(known_sources));

@@ -37,7 +37,8 @@ std::string advice(std::string_view why, std::string_view url) {
   if (why.starts_with("cannot speak TLS")) {
     return "; where the server was started without a certificate, CANOPY_URL begins with http://";
   }
-  if (why.starts_with("no response from") && !url.starts_with("https:")) {
+  if ((why.starts_with("no response from") || why.find("ended without a response") != why.npos) &&
+      !url.starts_with("https:")) {
     return "; where the server was started with a certificate, CANOPY_URL begins with https://";
   }
   return "; start it with `canopy up`, or set CANOPY_URL to where it runs";

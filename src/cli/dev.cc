@@ -59,12 +59,15 @@ class DevServer {
 
 class DevSession {
  public:
-  DevSession(Command& command, Terminal& terminal) : command_(command), terminal_(terminal) {}
+  DevSession(Command& command, Terminal& terminal, const StopSignals& signals)
+      : command_(command), terminal_(terminal), signals_(signals) {}
 
-  // Builds and deploys. What goes wrong is shown, and is no end.
+  // Builds and deploys. What goes wrong is shown, and is no end; but not what goes wrong because it is to
+  // end: Ctrl-C ends compilers, too.
   void turn() {
     const Time began = command_.clock.now();
     const auto done = deploy();
+    if (!done && is_to_end()) return;
     if (!done) {
       say(terminal_.red("failed: ") + done.error().message);
       return;
@@ -98,10 +101,16 @@ class DevSession {
     }
   }
 
+  bool is_to_end() const {
+    pollfd wanted = {signals_.descriptor(), POLLIN, 0};
+    return poll(&wanted, 1, 0) > 0;
+  }
+
   void say(const std::string& text) { terminal_.out() << text << '\n' << std::flush; }
 
   Command& command_;
   Terminal& terminal_;
+  const StopSignals& signals_;
   FunctionName name_;
   std::optional<Companion> logs_;
 };
@@ -114,7 +123,7 @@ Result<int> dev(Command& command, Terminal& terminal) {
   StopSignals signals;
   CANOPY_TRY(Watcher watcher, Watcher::watch(path));
   CANOPY_TRY(const auto server, DevServer::find(command, terminal));
-  DevSession session(command, terminal);
+  DevSession session(command, terminal, signals);
   session.turn();
   terminal.out() << terminal.faint("watching " + path.string() + "; Ctrl-C ends it") << '\n' << std::flush;
   while (true) {

@@ -103,6 +103,14 @@ TEST(Environment, SaysWhereTheCacheIs) {
 
 TEST(LanguageOf, GoesByExtensionAndProject) {
   Shell shell;
+  shell.file("imp/imp.js", "");
+  const auto scripts = language_of(shell.file("imp/x.js", "").parent_path());
+  ASSERT_FALSE(scripts);
+  EXPECT_NE(scripts.error().message.find("index, function or main"), std::string::npos);
+  shell.file("two/one.py", "");
+  const auto python = language_of(shell.file("two/other.py", "").parent_path());
+  ASSERT_FALSE(python);
+  EXPECT_NE(python.error().message.find("handler.py, main.py"), std::string::npos);
   EXPECT_EQ(language_of(shell.file("a.c", "")), Language::c);
   EXPECT_EQ(language_of(shell.file("a.cpp", "")), Language::c);
   EXPECT_EQ(language_of(shell.file("a.go", "")), Language::go);

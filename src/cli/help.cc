@@ -38,11 +38,12 @@ std::string usage(const Verb& verb) {
 void print_overview(std::ostream& out) {
   out << "Canopy runs functions compiled to WebAssembly, each call in an instance of its own.\n";
   std::string_view group;
+  std::size_t widest = 0;
+  for (const Verb& verb : verbs()) widest = std::max(widest, verb.name.size());
   for (const Verb& verb : verbs()) {
     if (verb.group != group) out << '\n' << verb.group << ":\n";
     group = verb.group;
-    out << "  " << verb.name << std::string(14 - std::min<std::size_t>(verb.name.size(), 13), ' ')
-        << verb.help << '\n';
+    out << "  " << verb.name << std::string(widest - verb.name.size() + 2, ' ') << verb.help << '\n';
   }
   out << "\ncanopy help VERB says more about one.\n" << environment_help;
 }

@@ -62,7 +62,10 @@ std::string base64(std::string_view bytes) {
 Error failed(const FunctionName& name, const CallError& failure, std::string_view call) {
   std::string message = to_text(name) + ": " + failure.error.message;
   if (!call.empty() && failure.functions_fault) {
-    message += "; canopy logs " + std::string(call) + " shows what it wrote";
+    message.erase(message.find_last_not_of(" \n") + 1);
+    // Behind several lines it would look as if it were of the function's words.
+    message += message.find('\n') == std::string::npos ? "; " : "\n";
+    message += "canopy logs " + std::string(call) + " shows what it wrote";
   }
   return {failure.error.code, std::move(message), failure.error.stage};
 }

@@ -12,7 +12,9 @@ namespace {
 
 int complain(const Error& error, Terminal& terminal) {
   terminal.out() << std::flush;
-  terminal.err() << "canopy: " << terminal.safe_error(error.message) << '\n' << std::flush;
+  const std::string_view message(error.message);
+  const std::string_view shown = message.substr(0, message.find_last_not_of('\n') + 1);
+  terminal.err() << "canopy: " << terminal.safe_error(shown) << '\n' << std::flush;
   return status_failed;
 }
 

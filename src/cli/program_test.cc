@@ -145,6 +145,16 @@ TEST(Program, SaysItsVersion) {
   EXPECT_EQ(shell.run({"version", "--json"}).out, "{\"version\":\"1.2.3\"}\n");
 }
 
+TEST(Program, LinesUpItsVerbs) {
+  Shell shell;
+  std::istringstream help(shell.run({"help"}).out);
+  std::set<std::size_t> columns;
+  for (std::string line; std::getline(help, line);) {
+    if (line.starts_with("  ")) columns.insert(line.find_first_not_of(' ', line.find("  ", 2)));
+  }
+  EXPECT_EQ(columns.size(), 1U) << help.str();
+}
+
 TEST(Program, DocsAreWhatTheTableSays) {
   ASSERT_FALSE(source_tree().empty()) << "run the test below the source tree";
   const auto path = source_tree() / "docs/cli.md";

@@ -15,6 +15,7 @@
 #include "cli/build.h"
 #include "cli/files.h"
 #include "cli/progress.h"
+#include "cli/project.h"
 #include "cli/serve.h"
 #include "exec/core.h"
 #include "guest/host.h"
@@ -216,16 +217,20 @@ Result<int> run_guest(const Guest& guest, const Command& command, Terminal& term
   return status_of(*reply.error);
 }
 
+tl::unexpected<Error> on_a_server(const fs::path& source, std::string_view runtime) {
+  return fail(Code::refused, source.string() + ": " + (runtime == "python" ? "Python" : "container") +
+                                 " functions run on a server alone: canopy deploy, or canopy dev");
+}
+
 }  // namespace
 
 Result<int> run_once(Command& command, Terminal& terminal) {
   const fs::path source = command.arguments.front();
+  const auto project = find_project(source, "");  // What canopy.yaml says, where that is one function.
+  const std::string runtime = project ? project->manifest.runtime.value_or("") : "";
+  if (runtime == "container") return on_a_server(source, runtime);
   CANOPY_TRY(const Built built, build(source, {.environment = command.environment, .terminal = terminal}));
-  if (built.runtime == "python" || built.runtime == "container") {
-    const bool is_python = built.runtime == "python";
-    return fail(Code::refused, source.string() + ": " + (is_python ? "Python" : "container") +
-                                   " functions run on a server alone: canopy deploy, or canopy dev");
-  }
+  if (built.runtime == "python" || built.runtime == "container") return on_a_server(source, built.runtime);
   const std::string& module = built.code;
   std::optional<TempFolder> work;
   fs::path folder = cache_folder(command.environment) / "run";

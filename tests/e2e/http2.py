@@ -51,6 +51,8 @@ def test_http2_in_tls(world):
     for flag, version in (("--http2", "2"), ("--http1.1", "1.1")):
         answer = curl(flag, url)
         check(answer[1:] == (version, 200) and json.loads(answer[0]) == {"status": "ok"}, f"{flag}: {answer}")
+    plain = world.run("list", url=server.url.replace("https://", "http://"))
+    check(plain.returncode == 1 and "CANOPY_URL begins with https://" in plain.err, plain.err)
     # A connection for all of them: they rest at the same time, and each has its answer.
     world.must("deploy", world.built("tests/e2e/functions/rest.c"), "--name=t/h2", "--timeout=30s", url=server.url, SSL_CERT_FILE=str(folder / "cert.pem"))
     many = subprocess.run(["curl", "-sS", "-k", "-m", "30", "-Z", "--parallel-max", "50", "--http2", "-w", "%{http_code} %{num_connects}\n", "-o",

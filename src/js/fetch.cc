@@ -121,8 +121,8 @@ Result<FetchResponse> fetch(FetchRequest request, const std::string& hosts, cons
     CANOPY_TRY(const FetchUrl url, parse_fetch_url(request.url));
     if (!is_allowed(url, hosts)) {
       return fail(Code::forbidden, "the function may not fetch from " + url.host + ":" + url.port +
-                                       "; its manifest names the hosts it may, as in `fetch: [" + url.host +
-                                       "]`");
+                                       "; its manifest names the hosts it may, as in `fetch: [" +
+                                       (url.default_port ? url.host : url.host + ":" + url.port) + "]`");
     }
     const Time now = clock.now();
     if (now >= deadline) return fail(Code::deadline, "the time to fetch " + request.url + " is over");

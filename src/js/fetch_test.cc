@@ -120,6 +120,10 @@ TEST(Fetch, RefusesAHostThatIsNotNamed) {
   EXPECT_EQ(response.error().code, Code::forbidden);
   EXPECT_NE(response.error().message.find("fetch: [c.org]"), std::string::npos);
   EXPECT_TRUE(net.asked.empty());
+  // A port of its own has to be named, too.
+  const auto port = run(net, get("http://c.org:8080/x"));
+  ASSERT_FALSE(port);
+  EXPECT_NE(port.error().message.find("fetch: [c.org:8080]"), std::string::npos) << port.error().message;
 }
 
 TEST(Fetch, ChecksEachRedirectAnew) {

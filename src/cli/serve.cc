@@ -6,6 +6,7 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/sha256.h"
@@ -171,6 +172,10 @@ Result<exec::Runtimes> make_local_runtimes(const api::RuntimeParts& parts) {
   python_options.kept_calls = options.python_kept_calls;
   python_options.kept_idle = options.python_kept_idle;
   CANOPY_TRY(python_options.path, find_python_path(options.python_path, ground.data));
+  if (options.python.find('/') != std::string::npos && access(options.python.c_str(), X_OK) != 0) {
+    log::warn("--python names {}, which is no program: there are no functions in Python here",
+              options.python);
+  }
   auto python = python::make_runtime(std::move(python_options), parts.cores, parts.disk);
   container::RuntimeOptions container_settings = container_options(options, ground);
   container_settings.unpack.bytes_max = options.image_bytes_max;

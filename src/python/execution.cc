@@ -90,9 +90,12 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
 
  private:
   std::string late_text() const {
-    if (process_ != nullptr) return "the deadline passed while it ran";
-    if (!has_place_) return "the deadline passed while other calls had all the places for Python";
-    return "the deadline passed while the function was being imported";
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::milliseconds>(core_.clock().now() - call_->queued);
+    const std::string passed = "the deadline passed after " + duration_text(waited);
+    if (process_ != nullptr) return passed + ", while it ran; raise 'timeout' if it needs longer";
+    if (!has_place_) return passed + ", while other calls had all the places for Python";
+    return passed + ", while the function was being imported";
   }
 
   bool is_over() const { return kept_ || process_->ended() || process_->lost(); }

@@ -330,10 +330,15 @@ TEST_P(CallLogContract, AWaitingCallCanBeCancelled) {
 
 TEST_P(CallLogContract, ARunningCallCanBeCancelledAndItsEndIsRefused) {
   const CallId id = append_one();
+  clock_.advance(std::chrono::seconds(3));
   const auto leased = lease_one(log());
+  clock_.advance(std::chrono::milliseconds(500));
   const auto cancelled = cancel(log(), id);
   ASSERT_TRUE(cancelled);
   EXPECT_TRUE(cancelled->was_running);
+  const auto record = log().find(id)->record;
+  EXPECT_EQ(record.usage.queue_time, std::chrono::seconds(3));
+  EXPECT_EQ(record.usage.run_time, std::chrono::milliseconds(500));
   EXPECT_EQ(to_text(cancelled->function), "demo/hello");
   EXPECT_EQ(complete(log(), leased->lease(), good_outcome(clock_)).error().code, Code::conflict);
   EXPECT_EQ(state_of(id), State::canceled);

@@ -30,7 +30,6 @@ std::string_view advice(int error_number) {
     case EPERM:
       return "; give this user the right to it, or choose another data folder";
     case ELOOP:
-    case ENOTDIR:
       return "; it must be the thing itself: symbolic links are not followed inside a data folder";
     case EMFILE:
     case ENFILE:
@@ -40,6 +39,15 @@ std::string_view advice(int error_number) {
     default:
       return "";
   }
+}
+
+// What is in the way of a folder at `path`: a link, or a file, perhaps further up.
+std::string in_the_way(fs::path path) {
+  std::error_code error;
+  while (!fs::exists(fs::symlink_status(path, error)) && path.has_relative_path()) path = path.parent_path();
+  if (fs::is_symlink(path, error)) return std::string(advice(ELOOP));
+  if (fs::is_directory(path, error)) return "";
+  return "; " + path.string() + " is a file; move it away, or choose another data folder";
 }
 
 timespec to_timespec(WallTime time) {
@@ -87,7 +95,7 @@ Result<void> sync_file(const Descriptor& file, const fs::path& path) {
 Error disk_error(std::string_view attempt, const fs::path& path, int error_number) {
   std::string message = "cannot " + std::string(attempt) + " " + path.string() + ": " +
                         std::generic_category().message(error_number);
-  message += advice(error_number);
+  message += error_number == ENOTDIR ? in_the_way(path) : std::string(advice(error_number));
   return Error{.code = Code::unavailable, .message = std::move(message)};
 }
 

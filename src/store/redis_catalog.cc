@@ -237,6 +237,7 @@ Result<std::unique_ptr<Catalog>> open_redis_catalog(const std::filesystem::path&
   database.set_journal(replica.get());
   const bool own_key = options.secret_key_file.empty();
   SecretKeyFile secret_key(own_key ? data.folder().path() / "secret.key" : options.secret_key_file, false);
+  if (!own_key) CANOPY_TRY_VOID(secret_key.look());
   CANOPY_TRY(auto copy,
              make_table_catalog({.folder = std::move(data),
                                  .code = std::make_unique<CodeFiles>(std::move(code_folder), clock),

@@ -235,6 +235,11 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::open(const RedisAddres
 
 tl::unexpected<Error> RedisConnection::broken(const std::string& why) {
   socket_.reset();
+  if (!understood_ && address_.tls && first_words_.empty()) {
+    return fail(Code::unavailable, "cannot speak with " + to_text(address_) + " in TLS: " + why +
+                                       "; check --store, --store-ca, and, where it asks for a certificate, "
+                                       "--store-cert");
+  }
   if (!understood_) {
     const std::string words = first_words_.empty() ? why : "it says " + log_safe(first_words_);
     return fail(

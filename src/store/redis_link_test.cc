@@ -113,12 +113,12 @@ TEST_F(RedisInTls, IsSpokenWith) {
 TEST_F(RedisInTls, SaysWhatIsWrong) {
   EXPECT_TRUE(says(address, {"no Redis, or one that speaks TLS", "write rediss://"}));  // Without.
   trust("another.pem");
-  EXPECT_TRUE(says(address, {"rediss://", "certificate is not trusted", "--store-ca"}));
+  EXPECT_TRUE(says(address, {"cannot speak with rediss://", "certificate is not trusted", "--store-ca"}));
   trust("ca.pem");  // And shows none of our own.
-  EXPECT_TRUE(says(address, {"the other side ends TLS", "certificate required", "--store-cert"}));
+  EXPECT_TRUE(says(address, {"in TLS: the other side ends TLS", "certificate required", "--store-cert"}));
   trust("ca.pem", {.certificate = path("ours.pem"), .key = path("ours.key")});
   address.port = server.address().port;
-  EXPECT_TRUE(says(address, {"no Redis that speaks TLS"}));
+  EXPECT_TRUE(says(address, {"cannot speak with rediss://", " in TLS: "}));
 }
 
 TEST(RedisLink, SaysWhatAUserLacks) {

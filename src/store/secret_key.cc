@@ -3,6 +3,7 @@
 #include <string>
 #include <system_error>
 
+#include "base/log.h"
 #include "store/disk.h"
 
 namespace canopy::store {
@@ -46,10 +47,23 @@ Result<crypto::BoxKey> SecretKeyFile::get_existing() {
                                  "; restore it from a backup, or name its file with --secret-key-file");
 }
 
+std::string SecretKeyFile::missing() const {
+  return "there is no key to seal secrets with at " + path_.string() +
+         "; make one, (umask 077; openssl rand -hex 32 >" + path_.string() +
+         "), the same for all servers of a store, and name its file with --secret-key-file";
+}
+
+Result<void> SecretKeyFile::look() {
+  CANOPY_TRY(key_, read());
+  if (!key_) log::warn("{}; until then no secret can be set", missing());
+  return {};
+}
+
 Result<crypto::BoxKey> SecretKeyFile::get() {
   if (key_) return *key_;
   CANOPY_TRY(key_, read());
-  if (key_ || !may_make_) return get_existing();
+  if (key_) return *key_;
+  if (!may_make_) return fail(Code::refused, missing());
   const crypto::BoxKey fresh = crypto::make_box_key();
   CANOPY_TRY(const Folder folder, Folder::open_or_make(folder_of(path_)));
   // Under its name only when it is whole: a key that is lost takes what it sealed with it.

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "base/error.h"
 #include "crypto/box.h"
@@ -20,13 +21,17 @@ class SecretKeyFile {
   //   refused      it holds no key, others may read it, or it is missing and may not be made
   //   unavailable  missing rights, full disk
   Result<crypto::BoxKey> get();
-  // The same, and never makes it.
+  // The same, of the key that secrets are sealed with already: never makes it.
   Result<crypto::BoxKey> get_existing();
+  // Reads it now, so that what is wrong with it shows before it is wanted; that it is missing is only logged.
+  //   refused, unavailable  as get()
+  Result<void> look();
 
   const std::filesystem::path& path() const { return path_; }
 
  private:
   Result<std::optional<crypto::BoxKey>> read() const;
+  std::string missing() const;
 
   const std::filesystem::path path_;
   const bool may_make_;

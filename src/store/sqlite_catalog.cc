@@ -278,6 +278,7 @@ Result<std::unique_ptr<Catalog>> open_catalog(const std::filesystem::path& folde
   if (!database) return tl::unexpected(at_opening(std::move(database).error()));
   const bool own_key = options.secret_key_file.empty();
   SecretKeyFile secret_key(own_key ? data.folder().path() / "secret.key" : options.secret_key_file, own_key);
+  if (!own_key) CANOPY_TRY_VOID(secret_key.look());
   return make_table_catalog({.folder = std::move(data),
                              .code = std::move(code),
                              .database = *std::move(database),

@@ -422,7 +422,8 @@ TEST_F(UsersOnDisk, AKeyFileThatIsNamedIsUsedAndNeverMade) {
     const auto catalog = *open(elsewhere);
     const auto set = catalog->users().set_secret({"bob", "", "TOKEN"}, "x", root);
     ASSERT_FALSE(set);
-    EXPECT_NE(set.error().message.find("elsewhere.key"), std::string::npos);
+    EXPECT_NE(set.error().message.find("openssl rand -hex 32 >" + elsewhere.string()), std::string::npos);
+    EXPECT_EQ(set.error().message.find("restore"), std::string::npos) << set.error().message;
     EXPECT_TRUE(catalog->users().snapshot()->secrets.empty());
   }
   std::ofstream(elsewhere) << crypto::to_hex(crypto::make_box_key()) << '\n';
@@ -432,6 +433,13 @@ TEST_F(UsersOnDisk, AKeyFileThatIsNamedIsUsedAndNeverMade) {
   }
   EXPECT_FALSE(fs::exists(temp.path() / "secret.key"));
   EXPECT_TRUE(open(elsewhere));
+  const fs::path unused = temp.path() / "unused.key";
+  std::ofstream(unused) << crypto::to_hex(crypto::make_box_key()) << '\n';
+  fs::permissions(unused, fs::perms::all);
+  const TempFolder fresh = *TempFolder::make();
+  const auto bare = open_catalog(fresh.path(), clock, {.secret_key_file = unused});
+  ASSERT_FALSE(bare);
+  EXPECT_NE(bare.error().message.find("chmod 600"), std::string::npos) << bare.error().message;
   EXPECT_FALSE(open());
 }
 

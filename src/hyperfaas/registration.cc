@@ -34,11 +34,12 @@ std::string config_text(const wire::LeafConfig& config) {
 }
 
 wire::LeafConfig read_config(std::string_view text) {
-  return {.memory_bytes = wire::find_number(text, "memory"),
-          .cpu_period_us = wire::find_number(text, "cpu_period"),
-          .cpu_quota_us = wire::find_number(text, "cpu_quota"),
-          .idle_seconds = static_cast<std::int32_t>(wire::find_number(text, "timeout")),
-          .max_concurrency = static_cast<std::int32_t>(wire::find_number(text, "max_concurrency"))};
+  return {
+      .memory_bytes = wire::find_number(text, "memory"),
+      .cpu_period_us = wire::find_number(text, "cpu_period"),
+      .cpu_quota_us = wire::find_number(text, "cpu_quota"),
+      .idle_seconds = static_cast<std::int32_t>(wire::find_number(text, "timeout").value_or(0)),
+      .max_concurrency = static_cast<std::int32_t>(wire::find_number(text, "max_concurrency").value_or(0))};
 }
 
 std::string_view variable(const Function& function, std::string_view name) {

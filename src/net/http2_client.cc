@@ -36,6 +36,7 @@ std::string_view text(const std::uint8_t* bytes, std::size_t size) {
 bool may_be_sent(const HttpHeader& header) {
   if (!is_token(header.name) || !is_field_value(header.value)) return false;
   if (std::ranges::any_of(header.name, [](char c) { return c >= 'A' && c <= 'Z'; })) return false;
+  if (header.name == "te") return header.value == "trailers";
   return header.name != "host" && !is_framing_header(header.name, false);
 }
 
@@ -187,9 +188,11 @@ void Http2Client::fill(std::string& out) {
   for (;;) {
     const std::uint8_t* bytes = nullptr;
     const auto size = nghttp2_session_mem_send(session_, &bytes);
-    if (size <= 0) return;
+    if (size <= 0) break;
     out += text(bytes, static_cast<std::size_t>(size));
   }
+  // What this side was told, or found wrong, has been answered.
+  if (nghttp2_session_want_read(session_) == 0) close("the connection speaks no HTTP/2, or ended it");
 }
 
 void Http2Client::close(std::string_view why) {

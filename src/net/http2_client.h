@@ -51,8 +51,8 @@ class Http2Client {
   Http2Client(const Http2Client&) = delete;
   Http2Client& operator=(const Http2Client&) = delete;
 
-  // The number of its stream. `on_end` is called once, from within receive() or close(), or not at all where
-  // it is cancelled; it may ask again.
+  // The number of its stream. `on_end` is called once, from within receive(), fill() or close(), or not at
+  // all where it is cancelled; it may ask again.
   std::int32_t ask(Http2Request request, std::uint64_t reply_bytes_max, OnEnd on_end);
   void cancel(std::int32_t id);
 

@@ -24,13 +24,15 @@ GrpcError error_of(std::string_view body, std::uint64_t bytes_max = KiB) {
 
 TEST(GrpcMessage, IsReadAsItWasWritten) {
   EXPECT_EQ(body_of("abc"), std::string("\0\0\0\0\3abc", 8));
-  EXPECT_EQ(read_grpc_message(body_of("abc"), 3), "abc");
-  EXPECT_EQ(read_grpc_message(body_of(""), 0), "");
-  EXPECT_EQ(read_grpc_message(body_of(std::string(70'000, 'x')), KiB * KiB)->size(), 70'000U);
+  for (const std::string& message : {std::string("abc"), std::string(), std::string(70'000, 'x')}) {
+    const std::string body = body_of(message);
+    EXPECT_TRUE(read_grpc_message(body, message.size()) == message) << message.size();
+  }
 }
 
 TEST(GrpcMessage, SeveralAreReadInOrder) {
-  const auto read = read_grpc_messages(body_of("a") + body_of("") + body_of("bc"), 10);
+  const std::string body = body_of("a") + body_of("") + body_of("bc");
+  const auto read = read_grpc_messages(body, 10);
   ASSERT_TRUE(read);
   EXPECT_EQ(*read, (std::vector<std::string_view>{"a", "", "bc"}));
   EXPECT_TRUE(read_grpc_messages("", 10)->empty());
@@ -80,7 +82,7 @@ TEST(GrpcTimeout, IsWrittenNoLongerThanItIs) {
     const auto read = parse_grpc_timeout(grpc_timeout(time));
     ASSERT_TRUE(read) << grpc_timeout(time);
     EXPECT_LE(*read, time);
-    EXPECT_GT(*read, time - time / 50);
+    EXPECT_GE(*read, time - time / 50);
   }
   EXPECT_EQ(grpc_timeout(Duration(0)), "1n");
   EXPECT_EQ(grpc_timeout(Duration(-5)), "1n");

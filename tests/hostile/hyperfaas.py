@@ -53,7 +53,7 @@ def statuses(server, requests, timeout=60):
         return [found.get(2 * number + 1) for number in range(len(requests))]
 
 
-CODED_NAME = bytes.fromhex("9acacab21234da8f")  # "grpc-status", in Huffman's code.
+CODED_NAME = bytes.fromhex("9acac8b21234da8f")  # "grpc-status", in Huffman's code.
 
 
 def status_of(block):

@@ -245,6 +245,8 @@ def main():
         print(leaf.create("hyperfaas-echo:latest"))
     elif suite == "call":
         check(leaf.call(more[0], b"after")[0] == b"after", "it is not the same any more")
+    else:
+        raise SystemExit(f"client.py: there is no suite {suite}")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ net::Task<net::HttpResponse> HyperfaasServer::watch_health(const api::Here& here
   const bool started = co_await stream.start();
   if (!started) co_return net::HttpResponse();
   const bool is_known = is_service(*service);
-  co_await stream.send(wire::health_reply(is_known ? health_of(here) : wire::Health::service_unknown));
+  const wire::Health first = is_known ? health_of(here) : wire::Health::service_unknown;
+  co_await stream.send(wire::health_reply(first));
   while (stream.goes_on()) co_await stream.wait();
   if (is_known && here.platform.draining) co_await stream.send(wire::health_reply(wire::Health::not_serving));
   co_return stream.end();

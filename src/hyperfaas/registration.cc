@@ -35,9 +35,9 @@ std::string config_text(const wire::LeafConfig& config) {
 
 wire::LeafConfig read_config(std::string_view text) {
   return {
-      .memory_bytes = wire::find_number(text, "memory"),
-      .cpu_period_us = wire::find_number(text, "cpu_period"),
-      .cpu_quota_us = wire::find_number(text, "cpu_quota"),
+      .memory_bytes = wire::find_number(text, "memory").value_or(0),
+      .cpu_period_us = wire::find_number(text, "cpu_period").value_or(0),
+      .cpu_quota_us = wire::find_number(text, "cpu_quota").value_or(0),
       .idle_seconds = static_cast<std::int32_t>(wire::find_number(text, "timeout").value_or(0)),
       .max_concurrency = static_cast<std::int32_t>(wire::find_number(text, "max_concurrency").value_or(0))};
 }

@@ -15,7 +15,8 @@ from harness import Place, expect, expect_error, guest, poll
 
 KINDS = {name: 1 + at for at, name in enumerate(
     "setup hello define forget open data log cancel end refuse goaway ping pong challenge join line welcome ask want "
-    "piece".split())}
+    "piece offer warm tree".split())}
+VERSION = 2  # Of the frames.
 
 
 def make_place():
@@ -118,11 +119,11 @@ def prove(secret, what, gateway, worker, rest=b""):
 class Worker:
     """One that has joined by the rules, with a line to each core. What it does then is the test's."""
 
-    def __init__(self, server, name, slots=8, token=None, cores=True):
+    def __init__(self, server, name, slots=8, token=None, cores=True, balancer=False):
         token = token or (pathlib.Path(server.folder) / "node.token").read_bytes().strip()
         self.control = Line(server)
         own = os.urandom(32)
-        self.control.send("join", join_body(self.control.nonce, own, name, slots, token))
+        self.control.send("join", join_body(self.control.nonce, own, name, slots, token, balancer))
         welcome = fields(self.control.read("welcome")[1])
         expect(welcome[4] == prove(token, b"canopy welcome", self.control.nonce, own), "the server's proof is wrong")
         self.number = welcome[1]
@@ -133,7 +134,7 @@ class Worker:
             proof = prove(key, b"canopy line", line.nonce, bytes(32), str(core).encode())
             line.send("line", field(1, self.number) + field(2, core) + field(3, proof))
             line.read("welcome")
-            line.send("hello", field(1, 1) + field(2, slots) + field(3, 1))
+            line.send("hello", field(1, VERSION) + field(2, slots) + field(3, 1))
             if core == 0:
                 line.send("ask", call=slots)
             self.lines.append(line)
@@ -166,10 +167,14 @@ class Worker:
             line.socket.close()
 
 
-def join_body(gateway, own, name, slots, token):
+def join_body(gateway, own, name, slots, token, balancer=False):
     proof = prove(token, b"canopy join", gateway, own, name)
     return field(1, name) + field(2, os.urandom(32)) + field(3, slots) + field(4, b"wasm") + field(5, 1) + \
-        field(6, own) + field(7, proof) + field(8, b"hostile")
+        field(6, own) + field(7, proof) + field(8, b"hostile") + (field(9, 1) if balancer else b"")
+
+
+def everybody(server):
+    return {node["name"]: node["state"] for node in server.request("GET", "/v1/nodes").json()["nodes"]}
 
 
 def workers(server):
@@ -276,14 +281,40 @@ def test_members_that_babble(server):
         worker.leave()
     worker = Worker(server, b"babbler")
     for line in worker.lines:
-        for kind in ("end", "data", "log", "refuse", "hello", "pong", "open", "define"):
+        for kind in ("end", "data", "log", "refuse", "hello", "pong", "open", "define", "offer", "warm", "tree"):
             for call in (0, 1, 1 << 63):
                 line.send(kind, os.urandom(50), call, 255)
         line.send("ask", call=(1 << 64) - 1)
-        line.send("hello", field(1, 1) + field(2, 0xffffffff))
+        line.send("hello", field(1, VERSION) + field(2, 0xffffffff))
     time.sleep(0.2)
     expect(server.call("neighbour/echo", b"still here").body == b"still here", "the echo is wrong")
     worker.leave()
+
+
+def test_balancers_that_lie(server):
+    """Of what they offer and of who is below them: what cannot be is not believed, and what has no end is cut off."""
+    def below(name):
+        return field(1, field(1, name))
+
+    for body in (b"\xff", below(b"../x"), below(b"a\x1b[2J"), below(b"a//b"), below(b"/".join([b"a"] * 17)), below(b"a") * 4097):
+        worker = Worker(server, b"liar", slots=0, balancer=True)
+        worker.control.send("tree", body)
+        poll("it is cut off", lambda: None if everybody(server).get("liar", "gone") == "gone" else everybody(server))
+        worker.leave()
+    liar = Worker(server, b"liar", slots=0, balancer=True)
+    poll("it is ready", lambda: None if everybody(server).get("liar") == "ready" else everybody(server))
+    for line in liar.lines:
+        for number, slots, body in ((1, 1_000_001, field(1, b"wasm")), (2, 5, field(1, b"no name")), (3, 5, field(1, b"a") * 17),
+                                    (4, 5, b"\xff"), (0xffffffff, 7, b""), (5, 9, b"")):
+            line.send("offer", body, number << 32 | slots)
+        line.send("warm", b"\x0a" + varint(8 * 9000) + os.urandom(8 * 9000))
+        line.send("warm", b"\xff")
+    liar.control.send("tree", below(b"one") + below(b"one/two"))
+    poll("those below it are shown", lambda: None if "liar/one/two" in everybody(server) else everybody(server))
+    slots = [node["slots"] for node in server.request("GET", "/v1/nodes").json()["nodes"] if node["name"] == "liar"]
+    expect(slots == [7], f"of its offers {slots} was believed: what is older than the last is no news")
+    expect(server.call("neighbour/echo", b"still here").body == b"still here", "the echo is wrong")
+    liar.leave()
 
 
 def test_members_that_answer_wrongly(server):

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/hex.h"
 #include "wire/headers.h"
 
 namespace canopy::trace {
@@ -39,15 +40,6 @@ std::array<std::uint8_t, 16> trace_id(CallId id, const std::optional<wire::Trace
   put(id.high, bytes, 0);
   put(std::max<std::uint64_t>(id.low, 1), bytes, 8);
   return bytes;
-}
-
-template <std::size_t Size>
-void append_hex(const std::array<std::uint8_t, Size>& bytes, std::string& text) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  for (const std::uint8_t byte : bytes) {
-    text += digits[byte >> 4U];
-    text += digits[byte & 0xFU];
-  }
 }
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -107,9 +99,9 @@ bool is_sampled(CallId id, std::string_view parent, std::uint64_t every) {
 
 std::string run_context(CallId id, std::uint32_t attempt, std::string_view parent) {
   std::string text = "00-";
-  append_hex(trace_id(id, wire::parse_traceparent(parent)), text);
+  for (const std::uint8_t byte : trace_id(id, wire::parse_traceparent(parent))) append_hex(byte, text);
   text += '-';
-  append_hex(span_id(id, attempt, Piece::run), text);
+  for (const std::uint8_t byte : span_id(id, attempt, Piece::run)) append_hex(byte, text);
   return text + "-01";
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "base/hex.h"
 #include "wire/json_writer.h"
 
 namespace canopy::wire {
@@ -13,13 +14,8 @@ constexpr int status_error = 2;
 
 template <std::size_t Size>
 std::string hex(const std::array<std::uint8_t, Size>& bytes) {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::string text;
-  text.reserve(2 * Size);
-  for (const std::uint8_t byte : bytes) {
-    text += digits[byte >> 4U];
-    text += digits[byte & 0xFU];
-  }
+  for (const std::uint8_t byte : bytes) append_hex(byte, text);
   return text;
 }
 

@@ -5,6 +5,7 @@
 
 #include "frames.pb.h"
 #include "model/function.h"
+#include "wire/frame_message.h"
 
 namespace canopy::wire {
 namespace {
@@ -13,22 +14,8 @@ constexpr std::size_t body_bytes_max = 64 << 10;  // Of any of these; far more t
 constexpr std::size_t program_size_max = 100;
 
 template <class Message>
-void put(const Message& message, std::string& out) {
-  out.clear();
-  message.AppendToString(&out);
-}
-
-tl::unexpected<Error> wrong(std::string_view what) {
-  return fail(Code::invalid, "a frame's body is no " + std::string(what));
-}
-
-template <class Message>
 Result<Message> parse(std::string_view body, std::string_view what) {
-  Message message;
-  if (body.size() > body_bytes_max || !message.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
-    return wrong(what);
-  }
-  return message;
+  return parse_message<Message>(body, what, body_bytes_max);
 }
 
 template <class Bytes>
@@ -50,13 +37,13 @@ void write_challenge(const Challenge& challenge, std::string& out) {
   frames::Challenge message;
   message.set_version(challenge.version);
   message.set_nonce(text_of(challenge.nonce));
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<Challenge> read_challenge(std::string_view body) {
   CANOPY_TRY(const auto message, parse<frames::Challenge>(body, "challenge"));
   Challenge challenge{.version = message.version()};
-  if (!take_bytes(message.nonce(), challenge.nonce)) return wrong("challenge");
+  if (!take_bytes(message.nonce(), challenge.nonce)) return no_message("challenge");
   return challenge;
 }
 
@@ -71,7 +58,7 @@ void write_join(const Join& join, std::string& out) {
   message.set_nonce(text_of(join.nonce));
   message.set_proof(text_of(join.proof));
   message.set_balancer(join.balancer);
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<Join> read_join(std::string_view body) {
@@ -87,10 +74,10 @@ Result<Join> read_join(std::string_view body) {
   if (!whole || !is_name_part(join.name) || (join.slots == 0 && !join.balancer) ||
       join.slots > join_slots_max || join.program.size() > program_size_max ||
       static_cast<std::size_t>(message.runtimes_size()) > join_runtimes_max) {
-    return wrong("join");
+    return no_message("join");
   }
   for (std::string& runtime : *message.mutable_runtimes()) {
-    if (!is_name_part(runtime)) return wrong("join");
+    if (!is_name_part(runtime)) return no_message("join");
     join.runtimes.push_back(std::move(runtime));
   }
   return join;
@@ -101,13 +88,13 @@ void write_line(const Line& line, std::string& out) {
   message.set_worker(line.worker);
   message.set_core(line.core);
   message.set_proof(text_of(line.proof));
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<Line> read_line(std::string_view body) {
   CANOPY_TRY(const auto message, parse<frames::Line>(body, "line"));
   Line line{.worker = message.worker(), .core = message.core()};
-  if (!take_bytes(message.proof(), line.proof)) return wrong("line");
+  if (!take_bytes(message.proof(), line.proof)) return no_message("line");
   return line;
 }
 
@@ -117,7 +104,7 @@ void write_welcome(const Welcome& welcome, std::string& out) {
   message.set_lines(welcome.line_count);
   message.set_silence_ns(welcome.silence_max.count());
   message.set_proof(text_of(welcome.proof));
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<Welcome> read_welcome(std::string_view body) {
@@ -127,7 +114,7 @@ Result<Welcome> read_welcome(std::string_view body) {
                   .silence_max = Duration(message.silence_ns())};
   if (!take_bytes(message.proof(), welcome.proof) || welcome.line_count == 0 ||
       welcome.line_count > join_lines_max || welcome.silence_max <= Duration::zero()) {
-    return wrong("welcome");
+    return no_message("welcome");
   }
   return welcome;
 }
@@ -137,7 +124,7 @@ void write_want(const Want& want, std::string& out) {
   message.set_digest(want.digest);
   message.set_offset(want.offset);
   message.set_size_bytes(want.size_bytes);
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<Want> read_want(std::string_view body) {
@@ -145,7 +132,7 @@ Result<Want> read_want(std::string_view body) {
   Want want{.digest = std::move(*message.mutable_digest()),
             .offset = message.offset(),
             .size_bytes = message.size_bytes()};
-  if (!is_sha256_hex(want.digest)) return wrong("want");
+  if (!is_sha256_hex(want.digest)) return no_message("want");
   return want;
 }
 

@@ -6,17 +6,12 @@
 
 #include "frames.pb.h"
 #include "wire/frame.h"
+#include "wire/frame_message.h"
 
 namespace canopy::wire {
 namespace {
 
 constexpr int size_max = std::numeric_limits<int>::max();
-
-template <class Message>
-void put(const Message& message, std::string& out) {
-  out.clear();
-  message.AppendToString(&out);
-}
 
 // One message of each kind is kept for each thread: what it allocated serves the next one.
 template <class Message>
@@ -31,7 +26,7 @@ Result<Message*> parse(std::string_view body, std::string_view what) {
   Message& message = cleared<Message>();
   if (body.size() > static_cast<std::size_t>(size_max) ||
       !message.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
-    return fail(Code::invalid, "a frame's body is no " + std::string(what));
+    return no_message(what);
   }
   return &message;
 }
@@ -102,7 +97,7 @@ void write_setup(const WorkerSetup& setup, std::string& out) {
   message.set_templates_bytes(setup.templates_bytes_max);
   message.set_fetch_private(setup.fetch_private);
   message.set_log_level(setup.log_level);
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<WorkerSetup> read_setup(std::string_view body) {
@@ -129,7 +124,7 @@ void write_hello(const Hello& hello, std::string& out) {
   message.set_version(hello.version);
   message.set_credit(hello.credit);
   message.set_process(hello.process);
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<Hello> read_hello(std::string_view body) {
@@ -162,7 +157,7 @@ void write_function(const Function& function, std::string& out) {
   message.set_tmp_bytes(limits.tmp_bytes);
   message.set_open_files(limits.open_files);
   message.set_table_elements(limits.table_elements);
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<Function> read_function(std::string_view body) {
@@ -208,7 +203,7 @@ void write_open(const Call& call, std::uint32_t function, Time now, std::string&
   const std::string_view piece = call.input.substr(0, piece_bytes_max);
   message.set_input(piece.data(), piece.size());
   message.set_input_bytes(call.input.size());
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<OpenedCall> read_open(std::string_view body) {
@@ -251,7 +246,7 @@ void write_end(const Reply& reply, std::string_view piece, std::uint64_t log_dro
     message.mutable_error()->set_stage(static_cast<std::uint32_t>(reply.error->stage));
   }
   message.set_log_dropped_bytes(log_dropped_bytes);
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<std::uint64_t> read_end(std::string_view body, Reply& reply) {
@@ -284,7 +279,7 @@ void write_load(const WorkerLoad& load, std::string& out) {
   message.set_resident_bytes(load.resident_bytes);
   message.set_templates_bytes(load.templates_bytes);
   message.set_cpu_ns(load.cpu_time.count());
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<WorkerLoad> read_load(std::string_view body) {

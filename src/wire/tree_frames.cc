@@ -6,6 +6,7 @@
 
 #include "frames.pb.h"
 #include "model/function.h"
+#include "wire/frame_message.h"
 
 namespace canopy::wire {
 namespace {
@@ -14,23 +15,8 @@ constexpr std::size_t address_size_max = 100;
 constexpr std::uint32_t slots_bits = 32;
 
 template <class Message>
-void put(const Message& message, std::string& out) {
-  out.clear();
-  message.AppendToString(&out);
-}
-
-tl::unexpected<Error> wrong(std::string_view what) {
-  return fail(Code::invalid, "a frame's body is no " + std::string(what));
-}
-
-template <class Message>
 Result<Message> parse(std::string_view body, std::string_view what) {
-  Message message;
-  if (body.size() > frame_body_bytes_max ||
-      !message.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
-    return wrong(what);
-  }
-  return message;
+  return parse_message<Message>(body, what, frame_body_bytes_max);
 }
 
 // "mid-1/leaf-2/worker-3"
@@ -59,7 +45,7 @@ FrameHead offer_head(const Offer& offer) {
 void write_offer(const Offer& offer, std::string& out) {
   frames::Offer message;
   for (const std::string& runtime : offer.runtimes) message.add_runtimes(runtime);
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<Offer> read_offer(const Frame& frame) {
@@ -68,10 +54,10 @@ Result<Offer> read_offer(const Frame& frame) {
               .slots = static_cast<std::uint32_t>(frame.head.call),
               .runtimes = {}};
   if (offer.slots > join_slots_max || static_cast<std::size_t>(message.runtimes_size()) > join_runtimes_max) {
-    return wrong("offer");
+    return no_message("offer");
   }
   for (std::string& runtime : *message.mutable_runtimes()) {
-    if (!is_name_part(runtime)) return wrong("offer");
+    if (!is_name_part(runtime)) return no_message("offer");
     offer.runtimes.push_back(std::move(runtime));
   }
   return offer;
@@ -81,14 +67,14 @@ void write_warm(const WarmChange& change, std::string& out) {
   frames::Warm message;
   message.mutable_added()->Add(change.added.begin(), change.added.end());
   message.mutable_removed()->Add(change.removed.begin(), change.removed.end());
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<WarmChange> read_warm(std::string_view body) {
   CANOPY_TRY(const auto message, parse<frames::Warm>(body, "list of functions that are loaded"));
   if (static_cast<std::size_t>(message.added_size()) > warm_count_max ||
       static_cast<std::size_t>(message.removed_size()) > warm_count_max) {
-    return wrong("list of functions that are loaded");
+    return no_message("list of functions that are loaded");
   }
   return WarmChange{.added = {message.added().begin(), message.added().end()},
                     .removed = {message.removed().begin(), message.removed().end()}};
@@ -111,18 +97,18 @@ void write_tree(const std::vector<Node>& nodes, std::string& out) {
     below.set_address(node.address.substr(0, address_size_max));
     below.set_instance(node.instance);
   }
-  put(message, out);
+  put_message(message, out);
 }
 
 Result<std::vector<Node>> read_tree(std::string_view body) {
   CANOPY_TRY(auto message, parse<frames::Tree>(body, "tree"));
-  if (static_cast<std::size_t>(message.below_size()) > tree_nodes_max) return wrong("tree");
+  if (static_cast<std::size_t>(message.below_size()) > tree_nodes_max) return no_message("tree");
   std::vector<Node> nodes;
   for (frames::Below& below : *message.mutable_below()) {
     if (!is_path(below.name()) || !is_plain(below.address()) ||
         below.state() > static_cast<std::uint32_t>(NodeState::gone) ||
         below.process() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-      return wrong("tree");
+      return no_message("tree");
     }
     nodes.push_back({.name = std::move(*below.mutable_name()),
                      .process = static_cast<std::int64_t>(below.process()),

@@ -346,9 +346,10 @@ void bound(Usage& usage, Duration away) {
 }  // namespace
 
 void Crew::on_end(Peer& peer, const wire::Frame& frame) {
+  const Time now = core_.clock().now();
   const bool was_running = peer.calls.contains(frame.head.call);
   RemoteCall* const call = take_off(peer, frame.head.call);
-  if (was_running && (frame.head.flags & wire::end_asks) != 0) peer.colleague->ask(1, core_.clock().now());
+  if (was_running && (frame.head.flags & wire::end_asks) != 0) peer.colleague->ask(1, now);
   peer.refused.clear();
   if (call != nullptr) {
     add_warm(peer, call->definition_->key);
@@ -361,7 +362,7 @@ void Crew::on_end(Peer& peer, const wire::Frame& frame) {
     if (dropped && call->reply_.output.size() > call->definition_->function.limits.output_bytes) {
       fail(*call, too_much_output(*call->definition_));
     } else if (dropped) {
-      bound(call->reply_.usage, core_.clock().now() - call->call_->queued);
+      bound(call->reply_.usage, now - call->call_->queued);
       call->call_->log->add_dropped(std::min<std::uint64_t>(*dropped, std::uint64_t{1} << 44U));
       ended_count_.fetch_add(1, std::memory_order_relaxed);
       run_time_.fetch_add(call->reply_.usage.run_time.count(), std::memory_order_relaxed);

@@ -151,7 +151,7 @@ class Crew {
   Peer* choose(const RemoteCall& call);
   void look_at_some(const RemoteCall& call);
   void look_at_all(const RemoteCall& call);
-  void look_at(Peer& peer, const RemoteCall& call, Time now);
+  void look_at(Peer& peer, const RemoteCall& call);
   std::optional<std::size_t> choose_looked_at(const RemoteCall& call) const;
   void note_use(Peer& peer, std::size_t looked_at);
   std::uint64_t random();

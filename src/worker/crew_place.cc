@@ -47,11 +47,11 @@ bool Crew::has_room() const {
   });
 }
 
-void Crew::look_at(Peer& peer, const RemoteCall& call, Time now) {
+void Crew::look_at(Peer& peer, const RemoteCall& call) {
   const Definition& definition = *call.definition_;
   const Colleague& worker = *peer.colleague;
   const bool fits = peer.has_runtime(definition.function.runtime) &&
-                    (peer.refused.empty() || !peer.has_refused(definition.number, now));
+                    (peer.refused.empty() || !peer.has_refused(definition.number, core_.clock().now()));
   looked_at_.push_back(&peer);
   candidates_.push_back({.running_count = worker.running_count.load(std::memory_order_relaxed),
                          .credit = fits ? room_of(peer, call.way_) : 0,
@@ -64,17 +64,15 @@ void Crew::look_at(Peer& peer, const RemoteCall& call, Time now) {
 }
 
 void Crew::look_at_all(const RemoteCall& call) {
-  const Time now = core_.clock().now();
   looked_at_.clear();
   candidates_.clear();
-  for (const auto& peer : peers_) look_at(*peer, call, now);
+  for (const auto& peer : peers_) look_at(*peer, call);
 }
 
 // Of many: those that have the function, as far as that is known, and a sample of all.
 void Crew::look_at_some(const RemoteCall& call) {
-  const Time now = core_.clock().now();
   const auto look = [&](Peer& peer) {
-    if (std::ranges::find(looked_at_, &peer) == looked_at_.end()) look_at(peer, call, now);
+    if (std::ranges::find(looked_at_, &peer) == looked_at_.end()) look_at(peer, call);
   };
   looked_at_.clear();
   candidates_.clear();

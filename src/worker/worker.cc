@@ -293,7 +293,7 @@ net::Task<void> Worker::run(std::shared_ptr<Running> running) {
     reply.error = Error{Code::canceled, "the call was cancelled", Stage::start};
   }
   if (!reply.error) {
-    running->call.put_off_deadline(core_.clock().now());
+    if (found_now) running->call.put_off_deadline(core_.clock().now());
     const auto instance = running->served->ready->start(core_);
     running->instance = instance.get();
     reply = co_await instance->run(running->call);

@@ -78,7 +78,11 @@ check-deploy: build  ## every file of deploy/ by the strictest tool for it (DEPL
 	@tools/deps --deploy
 	@tools/check_deploy $(or $(DEPLOY),--all) build/release/canopy
 
+check-api: build  ## random requests after the API's own description, with and without keys (EXAMPLES=25 for each path, SEED=1)
+	@tools/deps --api
+	@tools/check_api --examples=$(or $(EXAMPLES),25) --seed=$(or $(SEED),1) build/release/canopy
+
 check:  ## format, lint, layers, house rules, tests
 	@tools/check
 
-.PHONY: help deps build run up install cluster simulate dev test asan tsan fuzz hostile bench weak-scaling check-deploy check
+.PHONY: help deps build run up install cluster simulate dev test asan tsan fuzz hostile bench weak-scaling check-deploy check-api check

@@ -111,7 +111,7 @@ const std::string_view openapi_user_paths = R"json("/v1/users":{
     "schema":{"$ref":"#/components/schemas/NamePart"}}],
 "put":{"tags":["access"],"operationId":"setSecret","summary":"Set a secret",
   "description":"The body is the value. The namespace's functions, or the one that is named, have it as a variable from their next call on. It is never shown again. Without a body it is empty.",
-  "requestBody":{"required":false,"content":{"text/plain":{"schema":{"type":"string","maxLength":65536}}}},
+  "requestBody":{"required":false,"content":{"text/plain":{"schema":{"type":"string","maxLength":65536,"pattern":"^[^\\u0000]*$"}}}},
   "responses":{"200":{"$ref":"#/components/responses/Secret"},"201":{"$ref":"#/components/responses/Secret"},
     "400":{"$ref":"#/components/responses/Invalid"},"404":{"$ref":"#/components/responses/NotFound"},
     "413":{"$ref":"#/components/responses/TooLarge"},"429":{"$ref":"#/components/responses/Exhausted"},

@@ -1,7 +1,10 @@
 #include "wire/frame.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 
+#include "frames.pb.h"
 #include "wire/node_frames.h"
 
 namespace canopy::wire {
@@ -120,6 +123,22 @@ TEST(NodeFrames, ACallCarriesWhatIsLeftOfItsTime) {
   call.deadline = now - Duration(5);
   write_open(call, 9, now, body);
   EXPECT_EQ(read_open(body)->left, Duration(1));
+}
+
+TEST(NodeFrames, SpansOfTimeAreOfALengthThatCanBeAddedToATime) {
+  constexpr Duration longest = std::chrono::hours(24 * 366);
+  for (const std::int64_t span :
+       {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
+    frames::Open message;
+    message.set_waited_ns(span);
+    message.set_left_ns(span);
+    message.set_latest_ns(span);
+    const auto read = read_open(message.SerializeAsString());
+    ASSERT_TRUE(read && read->left);
+    for (const Duration one : {read->waited, *read->left, read->latest}) {
+      EXPECT_EQ(one, span < 0 ? Duration::zero() : longest);
+    }
+  }
 }
 
 TEST(NodeFrames, ADurableCallSaysHowFarItsDeadlineMayBePutOff) {

@@ -212,10 +212,13 @@ Result<OpenedCall> read_open(std::string_view body) {
   call.id = {message->id_high(), message->id_low()};
   call.function = message->function();
   call.attempt = message->attempt();
-  call.waited = Duration(message->waited_ns());
-  if (message->left_ns() != 0) call.left = Duration(message->left_ns());
-  constexpr Duration latest_max = std::chrono::hours(24 * 366);  // A sum with it is still a time.
-  call.latest = std::clamp(Duration(message->latest_ns()), Duration::zero(), latest_max);
+  constexpr Duration longest = std::chrono::hours(24 * 366);  // A sum with it is still a time.
+  const auto span = [longest](std::int64_t count) {
+    return std::clamp(Duration(count), Duration::zero(), longest);
+  };
+  call.waited = span(message->waited_ns());
+  if (message->left_ns() != 0) call.left = span(message->left_ns());
+  call.latest = span(message->latest_ns());
   call.method = std::move(*message->mutable_method());
   call.path = std::move(*message->mutable_path());
   call.query = std::move(*message->mutable_query());

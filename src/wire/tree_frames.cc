@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t address_size_max = 100;
 constexpr std::uint32_t slots_bits = 32;
+constexpr std::size_t below_head_bytes_max = 6;  // Before each: which field it is, and how long.
 
 template <class Message>
 Result<Message> parse(std::string_view body, std::string_view what) {
@@ -33,6 +34,19 @@ bool is_path(std::string_view text) {
 bool is_plain(std::string_view text) {
   return text.size() <= address_size_max &&
          std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+}
+
+void write_below(const Node& node, frames::Below& below) {
+  below.set_name(node.name);
+  below.set_balancer(node.balancer);
+  below.set_state(static_cast<std::uint32_t>(node.state));
+  below.set_running(node.running_count);
+  below.set_slots(node.slot_count);
+  below.set_process(static_cast<std::uint64_t>(node.process));
+  below.set_resident_bytes(node.resident_bytes);
+  below.set_since_ns(node.since.time_since_epoch().count());
+  below.set_address(node.address.substr(0, address_size_max));
+  below.set_instance(node.instance);
 }
 
 }  // namespace
@@ -82,20 +96,16 @@ Result<WarmChange> read_warm(std::string_view body) {
 
 void write_tree(const std::vector<Node>& nodes, std::string& out) {
   frames::Tree message;
+  std::size_t bytes = 0;
   for (const Node& node : nodes) {
     if (static_cast<std::size_t>(message.below_size()) == tree_nodes_max) break;
     if (!is_path(node.name)) continue;  // Deeper than anybody is told.
-    frames::Below& below = *message.add_below();
-    below.set_name(node.name);
-    below.set_balancer(node.balancer);
-    below.set_state(static_cast<std::uint32_t>(node.state));
-    below.set_running(node.running_count);
-    below.set_slots(node.slot_count);
-    below.set_process(static_cast<std::uint64_t>(node.process));
-    below.set_resident_bytes(node.resident_bytes);
-    below.set_since_ns(node.since.time_since_epoch().count());
-    below.set_address(node.address.substr(0, address_size_max));
-    below.set_instance(node.instance);
+    frames::Below below;
+    write_below(node, below);
+    // Names that came from below have become longer here, so they may not fit any more.
+    bytes += below.ByteSizeLong() + below_head_bytes_max;
+    if (bytes > frame_body_bytes_max) break;
+    *message.add_below() = std::move(below);
   }
   put_message(message, out);
 }
@@ -107,7 +117,8 @@ Result<std::vector<Node>> read_tree(std::string_view body) {
   for (frames::Below& below : *message.mutable_below()) {
     if (!is_path(below.name()) || !is_plain(below.address()) ||
         below.state() > static_cast<std::uint32_t>(NodeState::gone) ||
-        below.process() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+        below.process() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
+        below.since_ns() < 0) {
       return no_message("tree");
     }
     nodes.push_back({.name = std::move(*below.mutable_name()),

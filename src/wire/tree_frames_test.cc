@@ -1,8 +1,11 @@
 #include "wire/tree_frames.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 
 #include "frames.pb.h"
+#include "model/function.h"
 
 namespace canopy::wire {
 namespace {
@@ -86,6 +89,20 @@ TEST(TreeFrames, WhatIsTooDeepOrTooMuchIsNotToldOf) {
   EXPECT_EQ(read_tree(body)->size(), tree_nodes_max);
 }
 
+TEST(TreeFrames, WhatIsToldOfFitsIntoAFrame) {
+  std::string longest(name_part_size_max, 'a');
+  for (std::size_t i = 1; i < tree_depth_max; ++i) longest += "/" + std::string(name_part_size_max, 'a');
+  Node node = a_node(longest);
+  node.address = std::string(100, '1');
+  std::string body;
+  write_tree(std::vector<Node>(tree_nodes_max, node), body);
+  EXPECT_LE(body.size(), frame_body_bytes_max);
+  EXPECT_GT(body.size(), frame_body_bytes_max - 20'000);
+  const auto nodes = read_tree(body);
+  ASSERT_TRUE(nodes);
+  EXPECT_EQ(nodes->back().name, longest);
+}
+
 TEST(TreeFrames, ATreeThatIsNoneIsInvalid) {
   const auto read = [](auto change) {
     frames::Tree message;
@@ -100,6 +117,8 @@ TEST(TreeFrames, ATreeThatIsNoneIsInvalid) {
   EXPECT_FALSE(read([](frames::Below& below) { below.set_state(99); }));
   EXPECT_FALSE(read([](frames::Below& below) { below.set_address("a\nb"); }));
   EXPECT_FALSE(read([](frames::Below& below) { below.set_process(~std::uint64_t{0}); }));
+  EXPECT_FALSE(
+      read([](frames::Below& below) { below.set_since_ns(std::numeric_limits<std::int64_t>::min()); }));
   EXPECT_EQ(read_tree("\xff").error().code, Code::invalid);
 }
 

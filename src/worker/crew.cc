@@ -193,6 +193,12 @@ void Crew::serve_waiting() {
   serving_ = false;
 }
 
+// Once: who goes on so is not to fill the log.
+void Crew::complain(Peer& peer, const std::string& what) {
+  if (std::exchange(peer.complained, true)) return;
+  log::warn("worker {} {}", peer.colleague->number, what);
+}
+
 void Crew::on_room() {
   std::atomic_thread_fence(std::memory_order_seq_cst);  // See wait().
   options_.on_room ? options_.on_room() : serve_waiting();
@@ -238,8 +244,7 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
     case FrameKind::hello: {
       const auto hello = wire::read_hello(frame.body);
       if (!hello || hello->version != wire::frame_version) {
-        return log::warn("worker {} speaks another version than this program; it gets no calls",
-                         peer.colleague->number);
+        return complain(peer, "speaks another version than this program; it gets no calls");
       }
       peer.ready = true;
       peer.credit = hello->credit;
@@ -270,7 +275,7 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
       peer.colleague->ask(frame.head.call, core_.clock().now());
       return on_room();
     default:
-      return log::warn("worker {} sent a frame that is not for us", peer.colleague->number);
+      return complain(peer, "sent a frame that is not for us");
   }
 }
 
@@ -280,7 +285,10 @@ void Crew::on_refusal(Peer& peer, std::uint64_t number) {
   const bool had_it = peer.calls.contains(number);
   RemoteCall* const call = take_off(peer, number);
   if (had_it && peer.colleague->joined && !peer.leaving) peer.colleague->ask(1, now);
-  if (call != nullptr) {
+  if (call != nullptr && !call->reply_.output.empty()) {
+    call->reply_.lost = true;  // It was begun, whatever is said of it now.
+    fail(*call, {Code::died, "its worker gave it back with a part of its output", Stage::run});
+  } else if (call != nullptr) {
     std::erase_if(peer.refused, [now](const auto& one) { return one.second <= now; });
     if (peer.colleague->balancer) peer.refused.emplace_back(call->definition_->number, now + refusal_kept);
     try_elsewhere(*call);
@@ -292,7 +300,7 @@ void Crew::on_refusal(Peer& peer, std::uint64_t number) {
 void Crew::on_offer(Peer& peer, const wire::Frame& frame) {
   auto offer = wire::read_offer(frame);
   if (!offer || !peer.colleague->balancer) {
-    return log::warn("worker {} sent an offer that is none", peer.colleague->number);
+    return complain(peer, "sent an offer that is none");
   }
   peer.runtimes = offer->runtimes;
   peer.refused.clear();

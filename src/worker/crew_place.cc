@@ -149,7 +149,7 @@ void Crew::drop_warm(Peer& peer, std::uint64_t key) {
 
 void Crew::on_warm(Peer& peer, const wire::Frame& frame) {
   const auto change = wire::read_warm(frame.body);
-  if (!change) return log::warn("worker {}: {}", peer.colleague->number, change.error().message);
+  if (!change) return complain(peer, "says what it has loaded: " + change.error().message);
   for (const std::uint64_t key : change->removed) drop_warm(peer, key);
   for (const std::uint64_t key : change->added) add_warm(peer, key);
 }

@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <sstream>
 
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
 
+#include "base/log.h"
 #include "net/frame_pair.h"
 #include "wire/node_frames.h"
 #include "worker/crew.h"
@@ -384,6 +387,47 @@ TEST_F(CrewOfManyTest, AmongManyAFunctionStaysWithOneByItsHash) {
   for (int i = 0; i < 25; ++i) join(8, false);
   for (int i = 0; i < 8; ++i) begin();
   EXPECT_EQ(std::ranges::count_if(children_, [](const auto& child) { return !child->opened.empty(); }), 1);
+}
+
+// -- what is wrong
+
+TEST_F(CrewOfManyTest, ACallThatIsGivenBackWithAPartOfItsOutputGoesToNobodyElse) {
+  open(waits);
+  Child& first = join(1, true);
+  first.offer(1);
+  settle();
+  OneCall& one = begin();
+  Child& second = join(1, true);
+  second.offer(1);
+  settle();
+  first.link->send({.kind = FrameKind::data, .call = first.opened.front()}, "half of it");
+  first.refuse();
+  settle();
+  ASSERT_TRUE(one.reply && one.reply->error);
+  EXPECT_EQ(one.reply->error->code, Code::died);
+  EXPECT_TRUE(one.reply->lost);
+  EXPECT_TRUE(second.opened.empty());
+}
+
+TEST_F(CrewOfManyTest, WhatMakesNoSenseIsLoggedOnceForEachConnection) {
+  std::ostringstream lines;
+  const auto before = log::default_logger();
+  log::set_default_logger(
+      std::make_shared<log::logger>("", std::make_shared<log::sinks::ostream_sink_mt>(lines)));
+  open(waits);
+  for (int i = 0; i < 2; ++i) {
+    Child& child = join(1, false);
+    for (int j = 0; j < 100; ++j) {
+      child.link->send({.kind = FrameKind::welcome}, "?");
+      child.link->send({.kind = FrameKind::warm}, "\xff");
+      child.link->send({.kind = FrameKind::offer, .call = 5}, "");  // It is no balancer.
+    }
+    settle();
+  }
+  log::set_default_logger(before);
+  const std::string text = lines.str();
+  EXPECT_EQ(std::ranges::count(text, '\n'), 2) << text;
+  EXPECT_NE(text.find("worker 1 sent a frame that is not for us"), std::string::npos) << text;
 }
 
 // Each of a call's hops knows what it waited on all of them; its time is put off once.

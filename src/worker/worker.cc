@@ -115,6 +115,7 @@ void Worker::serve(std::unique_ptr<net::FrameLink> link) {
     wire::write_warm({.added = warm_, .removed = {}}, body_);
     line.link->send({.kind = FrameKind::warm}, body_);
   }
+  if (draining_) line.link->send({.kind = FrameKind::goaway}, {});  // It was on its way when that began.
   line.link->listen(line);
 }
 

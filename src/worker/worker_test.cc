@@ -89,6 +89,22 @@ TEST_F(WorkerTest, OneThatDrainsRefuses) {
   EXPECT_EQ(heard_.kinds, (std::vector{FrameKind::hello, FrameKind::goaway, FrameKind::refuse}));
 }
 
+TEST_F(WorkerTest, AConnectionThatComesWhileItDrainsIsToldSo) {
+  bool drained = false;
+  worker_.drain([&drained] { drained = true; });
+  net::FramePair late;
+  Heard heard;
+  const auto parent = late.left();
+  parent->listen(heard);
+  worker_.serve(late.right());
+  late.pump();
+  EXPECT_EQ(heard.kinds, (std::vector{FrameKind::hello, FrameKind::goaway}));
+  line_.cut();
+  EXPECT_FALSE(drained);
+  late.cut();
+  EXPECT_TRUE(drained);
+}
+
 TEST_F(WorkerTest, FramesThatAreNotForItChangeNothing) {
   say(FrameKind::hello, 0, "");
   say(FrameKind::data, 5, "input of nothing");

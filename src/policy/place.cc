@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "base/mix.h"
 
 namespace canopy::policy {
 namespace {
@@ -35,13 +36,6 @@ std::optional<std::size_t> next_in_turn(std::span<const Candidate> candidates, s
     if (takes(candidates[at])) return at;
   }
   return std::nullopt;
-}
-
-// splitmix64's last step: each bit of what goes in turns about half of those that come out.
-std::uint64_t mix(std::uint64_t bits) {
-  bits = (bits ^ (bits >> 30U)) * 0xbf58476d1ce4e5b9U;
-  bits = (bits ^ (bits >> 27U)) * 0x94d049bb133111ebU;
-  return bits ^ (bits >> 31U);
 }
 
 }  // namespace
@@ -91,11 +85,11 @@ std::optional<std::size_t> choose_asking(std::span<const Candidate> candidates) 
 std::uint64_t hash_of(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (const char byte : text) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
-  return mix(hash);
+  return mixed(hash);
 }
 
 std::uint64_t affinity(std::uint64_t function, std::uint64_t child) {
-  return mix(function ^ (child + 0x9e3779b97f4a7c15U));
+  return mixed(function ^ (child + 0x9e3779b97f4a7c15U));
 }
 
 }  // namespace canopy::policy

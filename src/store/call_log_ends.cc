@@ -4,17 +4,12 @@
 #include <charconv>
 #include <utility>
 
+#include "base/mix.h"
+
 namespace canopy::store {
 namespace {
 
 constexpr int server_error = 500;  // A reply from here on is a failed attempt, while it may be tried again.
-
-// A bijection of 64 bits, for each key another.
-std::uint64_t scramble(std::uint64_t value) {
-  value = (value ^ (value >> 30U)) * 0xbf58476d1ce4e5b9U;
-  value = (value ^ (value >> 27U)) * 0x94d049bb133111ebU;
-  return value ^ (value >> 31U);
-}
 
 CallHead without_input(const CallHead& head) {
   const DurableCall& call = head.call;
@@ -183,15 +178,15 @@ Error late_end(const Lease& lease) {
 }
 
 CallId hide_number(std::uint64_t number, std::uint64_t token, std::uint64_t key) {
-  return {.high = number ^ scramble(token ^ key), .low = token};
+  return {.high = number ^ mixed(token ^ key), .low = token};
 }
 
-std::uint64_t bare_number(CallId id, std::uint64_t key) { return id.high ^ scramble(id.low ^ key); }
+std::uint64_t bare_number(CallId id, std::uint64_t key) { return id.high ^ mixed(id.low ^ key); }
 
 // The number has 64 bits, of which 32 are known.
 std::uint64_t bare_number(ShortId id, std::uint64_t key, std::uint64_t last) {
   constexpr std::uint64_t known = 0xffff'ffff;
-  std::uint64_t number = (last & ~known) | ((id.high ^ scramble(id.low ^ key)) & known);
+  std::uint64_t number = (last & ~known) | ((id.high ^ mixed(id.low ^ key)) & known);
   if (number > last) number -= known + 1;
   return number > last ? 0 : number;
 }

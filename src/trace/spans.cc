@@ -1,9 +1,11 @@
 #include "trace/spans.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "base/hex.h"
+#include "base/mix.h"
 #include "wire/headers.h"
 
 namespace canopy::trace {
@@ -12,14 +14,6 @@ namespace {
 constexpr std::size_t message_bytes_max = 512;
 
 enum class Piece : std::uint64_t { call = 1, queue, run };
-
-// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): each bit of `value` changes half of the
-// result's.
-std::uint64_t mixed(std::uint64_t value) {
-  value = (value ^ (value >> 30U)) * 0xBF58476D1CE4E5B9U;
-  value = (value ^ (value >> 27U)) * 0x94D049BB133111EBU;
-  return value ^ (value >> 31U);
-}
 
 template <std::size_t Size>
 void put(std::uint64_t value, std::array<std::uint8_t, Size>& bytes, std::size_t at) {

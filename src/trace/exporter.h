@@ -35,7 +35,7 @@ struct ExporterOptions {
   std::size_t batch_max = 512;
   std::uint32_t attempts_max = 5;  // Of one batch.
   Duration period = std::chrono::seconds(1);
-  Duration timeout = std::chrono::seconds(10);
+  Duration timeout = std::chrono::seconds(5);       // Of one attempt; stop() waits for the one under way.
   Duration first_pause = std::chrono::seconds(1);   // After an attempt that failed; twice as long each time.
   Duration last_timeout = std::chrono::seconds(2);  // For all that is left when it stops.
 };

@@ -1,6 +1,7 @@
 #include "builders/mirror.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -98,10 +99,11 @@ Mirror::Notes Mirror::take() {
 // What fails is tried again, as a whole, until the server ends: all of it may be written twice.
 void Mirror::run() {
   for (Notes notes = take(); !notes.empty(); notes = take()) {
-    Result<void> written = write(notes);
+    auto written = write(notes);
     while (!written && written.error().code == Code::unavailable && may_try_again()) written = write(notes);
     const std::lock_guard lock(mutex_);
     if (!written) drop(notes.size(), written.error().message);
+    if (written && written->lost_count > 0) drop(written->lost_count, written->why_lost);
     if (!stopping_ || clock_.now() < stop_until_) continue;
     if (!waiting_.empty()) drop(waiting_.size(), "the server ends");
     return;
@@ -124,23 +126,34 @@ void Mirror::drop(std::size_t count, std::string_view why) {
             dropped_count_ - std::exchange(told_count_, dropped_count_), why);
 }
 
+void Mirror::Commands::lose_one(std::string why) {
+  if (lost_count++ == 0) why_lost = std::move(why);
+}
+
+// Redis refuses what is for a key that something else has, and all of it where it is full.
 //   unavailable  Redis is away
-//   internal     it refuses: it is full, or something else has the key
-Result<void> Mirror::write(const Notes& notes) {
-  std::vector<store::RedisCommand> commands;
+Result<Mirror::Commands> Mirror::write(const Notes& notes) {
+  Commands commands;
   std::set<CallId> ended;
   for (const Note& note : notes) {
     if (note.kind == Note::Kind::ended) ended.insert(note.call);
   }
   for (const Note& note : notes) {
     const bool is_over = note.kind == Note::Kind::begun && ended.contains(note.call);
-    if (!is_over) add(note, commands);
+    if (!is_over) add(note, commands.list);
+    commands.end_note();
   }
   CANOPY_TRY_VOID(add_ends(notes, commands));
-  if (commands.empty()) return {};
-  CANOPY_TRY(const auto replies, link_.run(commands));
-  const auto refused = std::ranges::find_if(replies, &store::RedisReply::is_error);
-  return refused == replies.end() ? Result<void>() : fail(Code::internal, "Redis says: " + refused->text);
+  if (commands.list.empty()) return commands;
+  CANOPY_TRY(const auto replies, link_.run(commands.list));
+  auto from = replies.begin();
+  for (const std::size_t end : commands.ends) {
+    const auto to = replies.begin() + static_cast<std::ptrdiff_t>(end);
+    const auto refused = std::find_if(from, to, std::mem_fn(&store::RedisReply::is_error));
+    if (refused != to) commands.lose_one("Redis says: " + refused->text);
+    from = to;
+  }
+  return commands;
 }
 
 void Mirror::expire(const std::string& key, std::vector<store::RedisCommand>& commands) const {
@@ -174,7 +187,7 @@ void Mirror::add(const Note& note, std::vector<store::RedisCommand>& commands) c
   }
 }
 
-Result<void> Mirror::add_ends(const Notes& notes, std::vector<store::RedisCommand>& commands) {
+Result<void> Mirror::add_ends(const Notes& notes, Commands& commands) {
   std::vector<const Note*> ended;
   std::vector<store::RedisCommand> asking;
   for (const Note& note : notes) {
@@ -187,11 +200,15 @@ Result<void> Mirror::add_ends(const Notes& notes, std::vector<store::RedisComman
   for (std::size_t i = 0; i < ended.size(); ++i) {
     const std::string& status = known.at(i).text;
     if (!status.empty() && status != "QUEUED" && status != "RUNNING" && !known.at(i).is_error()) continue;
-    CANOPY_TRY(auto end, find_end_(ended[i]->call));
-    if (!end) continue;
+    auto end = find_end_(ended[i]->call);
+    if (!end && end.error().code == Code::unavailable) return tl::unexpected(std::move(end).error());
+    if (!end) commands.lose_one(std::move(end).error().message);
+    if (!end || !*end) continue;
     const std::string key = task_key(ended[i]->id);
-    commands.push_back({"HSET", key, "status", std::move(end->status), "result", std::move(end->result)});
-    expire(key, commands);
+    commands.list.push_back(
+        {"HSET", key, "status", std::move((*end)->status), "result", std::move((*end)->result)});
+    expire(key, commands.list);
+    commands.end_note();
   }
   return {};
 }

@@ -74,13 +74,24 @@ class Mirror {
     std::size_t bytes() const { return sizeof(Note) + first.size() + second.size(); }
   };
   using Notes = std::vector<Note>;
+  // What notes come to, and how many of them will never be written, with the reason of the first.
+  struct Commands {
+    std::vector<store::RedisCommand> list;
+    std::vector<std::size_t> ends;  // Of each note in `list`: where the next one's begin.
+    std::size_t lost_count = 0;
+    std::string why_lost;
+
+    void end_note() { ends.push_back(list.size()); }
+    void lose_one(std::string why);
+  };
 
   void put(Note note);
   void run();
   Notes take();
-  Result<void> write(const Notes& notes);
+  // What it could not write for good is counted in the result.
+  Result<Commands> write(const Notes& notes);
   // Where the hash does not say so already: another server may have been faster.
-  Result<void> add_ends(const Notes& notes, std::vector<store::RedisCommand>& commands);
+  Result<void> add_ends(const Notes& notes, Commands& commands);
   void add(const Note& note, std::vector<store::RedisCommand>& commands) const;
   void expire(const std::string& key, std::vector<store::RedisCommand>& commands) const;
   bool may_try_again();                                // After a rest; false where the server ends.

@@ -1,5 +1,6 @@
 #include "builders/mirror.h"
 
+#include <future>
 #include <map>
 
 #include <gtest/gtest.h>
@@ -91,6 +92,32 @@ TEST(Mirror, WhatRedisRefusesIsDroppedAndTheRestGoesOn) {
   mirror.add_function({.high = 1, .low = 2}, "double", "code");
   mirror.stop();
   EXPECT_EQ(hash(redis, "function:00000000-0000-0001-0000-000000000002")["name"], "double");
+}
+
+TEST(Mirror, OfWhatIsWrittenTogetherOnlyWhatIsRefusedIsDropped) {
+  RedisServer& redis = store::shared_redis();
+  constexpr CallId first{1, 2};
+  constexpr CallId unreadable{1, 3};
+  std::promise<void> rest_waits;
+  const Mirror::FindEnd find_end = [&](CallId call) -> Result<std::optional<Mirror::End>> {
+    if (call == first) rest_waits.get_future().wait();
+    if (call == unreadable) return fail(Code::internal, "its record cannot be read");
+    return Mirror::End{.status = "COMPLETED", .result = "r"};
+  };
+  Mirror mirror(redis.fresh(), hours(1), find_end, system_clock(), {});
+  redis.run({"SET", task_key, "somebody's own"});
+  mirror.ended(first);  // By itself, as the thread stands there until the others wait.
+  mirror.add_function({.high = 1, .low = 1}, "one", "code");
+  mirror.ended(task);
+  mirror.ended(unreadable);
+  mirror.add_function({.high = 1, .low = 2}, "two", "code");
+  rest_waits.set_value();
+  mirror.stop();
+  EXPECT_EQ(mirror.dropped_count(), 2U);
+  EXPECT_EQ(hash(redis, "function:00000000-0000-0001-0000-000000000001")["name"], "one");
+  EXPECT_EQ(hash(redis, "function:00000000-0000-0001-0000-000000000002")["name"], "two");
+  EXPECT_EQ(hash(redis, "task:" + to_text(task_uuid(first)))["status"], "COMPLETED");
+  EXPECT_EQ(redis.run({"GET", task_key}).text, "somebody's own");
 }
 
 TEST(Mirror, WhatWaitsHasAnEndAndIsWrittenWhenRedisIsBack) {

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t core_index = 1'000'000;  // None of those that calls run on.
 constexpr std::size_t thread_count = 8;        // They wait for the engine most of the time.
-constexpr std::size_t queue_max = 10'000;
 constexpr Duration close_timeout = std::chrono::seconds(20);
 constexpr std::chrono::milliseconds look_again{2};
 
@@ -55,7 +54,7 @@ Result<Engine*> Household::engine() {
   CANOPY_TRY(const std::size_t orphans, engine->remove_orphans());
   if (orphans > 0) log::warn("removed {} containers that an earlier server left behind", orphans);
   engine_ = std::move(engine);
-  blocking_pool_ = std::make_unique<net::BlockingPool>(thread_count, queue_max);
+  blocking_pool_ = std::make_unique<net::BlockingPool>(thread_count, options_.containers_max);
   keeper_ = std::make_unique<Keeper>(
       *engine_, core_,
       [pool = blocking_pool_.get()](std::function<void()> work) { return pool->post(std::move(work)); },

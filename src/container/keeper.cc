@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <utility>
 
-#include <sys/random.h>
-#include <unistd.h>
+#include "base/check.h"
+#include "base/hex.h"
+#include "base/id.h"
 
 namespace canopy::container {
 namespace {
@@ -18,13 +18,9 @@ bool is_same(const std::weak_ptr<Tenant>& a, const std::shared_ptr<Tenant>& b) {
 // Different for each process that ever ran here.
 std::string make_prefix() {
   std::array<unsigned char, 6> bytes{};
-  static_cast<void>(getrandom(bytes.data(), bytes.size(), 0));
+  fill_random(bytes.data(), bytes.size());
   std::string text;
-  for (const unsigned char byte : bytes) {
-    std::array<char, 3> digits{};
-    std::snprintf(digits.data(), digits.size(), "%02x", static_cast<unsigned>(byte));
-    text += digits.data();
-  }
+  for (const unsigned char byte : bytes) append_hex(byte, text);
   return text;
 }
 
@@ -97,10 +93,7 @@ void Keeper::start(Plan plan, OnStarted done) {
     }
     core_.post([result, done] { done(std::move(*result)); });
   };
-  if (post_blocking_(std::move(work))) return;
-  core_.post([done] {
-    done(fail(Code::unavailable, "too many containers wait to be started; try again shortly", Stage::start));
-  });
+  CANOPY_CHECK(post_blocking_(std::move(work)));
 }
 
 void Keeper::bury(std::shared_ptr<Started> started, std::function<void()> done) {
@@ -108,9 +101,7 @@ void Keeper::bury(std::shared_ptr<Started> started, std::function<void()> done) 
     started->remove();
     core_.post(done);
   };
-  if (post_blocking_(work)) return;
-  // Rather the keeper waits than that a container is left.
-  work();
+  CANOPY_CHECK(post_blocking_(work));
 }
 
 void Keeper::close() {

@@ -32,7 +32,8 @@ class Tenant {
   virtual void end() = 0;
 };
 
-// Runs blocking work elsewhere; false where too much waits already.
+// Runs blocking work elsewhere. There is always room for it: each container that may be has one piece of it
+// at a time, its start or its end. False would be a mistake of ours.
 using PostBlocking = std::function<bool(std::function<void()>)>;
 
 class Keeper {

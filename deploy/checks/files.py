@@ -3,6 +3,8 @@ import json
 import pathlib
 import re
 import shlex
+import subprocess
+import tempfile
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent
 
@@ -59,6 +61,25 @@ def check_json(report):
     with report.trying("json"):
         for path in sorted(DEPLOY.rglob("*.json")):
             json.loads(path.read_text())
+
+
+def check_secrets(report):
+    """Made once, kept, closed to others; and never in a folder that is open."""
+    with report.trying("secrets"), tempfile.TemporaryDirectory(prefix="canopy-secrets-") as name:
+        folder = pathlib.Path(name, "secrets")
+        made = []
+        for _ in range(2):
+            subprocess.run([DEPLOY / "secrets", folder], check=True, stdout=subprocess.DEVNULL)
+            made.append({path.name: path.read_text() for path in folder.iterdir()})
+        if made[0] != made[1] or len(made[0]) != 4:
+            raise RuntimeError(f"a second time has not kept the four files: {sorted(made[0])}, {sorted(made[1])}")
+        if folder.stat().st_mode & 0o077:
+            raise RuntimeError("others can look into the folder")
+        (open_folder := pathlib.Path(name, "open")).mkdir(mode=0o755)
+        open_folder.chmod(0o755)
+        done = subprocess.run([DEPLOY / "secrets", open_folder], capture_output=True, text=True)
+        if done.returncode == 0 or "chmod 700" not in done.stderr or list(open_folder.iterdir()):
+            raise RuntimeError(f"a folder that is open to others is not refused: {done.stderr}")
 
 
 def is_canopy(words):

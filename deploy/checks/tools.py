@@ -103,6 +103,7 @@ def check_kubernetes(report):
                 ("an image without a version", "names no version", "image: canopy:1.0", "image: canopy:latest"),
                 ("a probe at a port that is not there", "no port of it", "port: http\n", "port: htp\n"),
                 ("a secret that is not there", "is not there", "secretName: canopy-join", "secretName: canopy-jion"),
+                ("a namespace that is not there", "Namespace/canopi is not there", "namespace: canopy\n", "namespace: canopi\n"),
                 ("a number that is a word", "cannot unmarshal string", "minReplicas: 2", "minReplicas: two")):
             assert old in made, f"there is no {old!r} to break"
             must_refuse(what, says, program, text=made.replace(old, new))

@@ -25,7 +25,8 @@ type cluster struct {
 	problems   []string
 	count      int
 	namespaces map[string]bool
-	configs    map[string]bool // "ConfigMap/name" and "Secret/name"
+	placed     map[string]string // One thing of each namespace that is named.
+	configs    map[string]bool   // "ConfigMap/name" and "Secret/name"
 	pods       []pods
 	services   []core.Service
 	budgets    []policy.PodDisruptionBudget
@@ -123,7 +124,9 @@ func (c *cluster) read(text []byte) {
 	default:
 		c.problem("%s %s is a kind that this program does not know", head.APIVersion, head.Kind)
 	}
-	if head.Metadata.Namespace == "" && head.Kind != "Namespace" {
+	if head.Metadata.Namespace != "" {
+		c.placed[head.Metadata.Namespace] = head.Kind + "/" + name
+	} else if head.Kind != "Namespace" {
 		c.problem("it is in no namespace")
 	}
 	for i := before; i < len(c.problems); i++ {
@@ -152,7 +155,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	c := &cluster{namespaces: map[string]bool{}, configs: map[string]bool{}}
+	c := &cluster{namespaces: map[string]bool{}, placed: map[string]string{}, configs: map[string]bool{}}
 	for _, one := range bytes.Split(append([]byte("\n"), text...), []byte("\n---\n")) {
 		if len(bytes.TrimSpace(one)) > 0 {
 			c.read(one)

@@ -11,6 +11,11 @@ import (
 
 // What each thing asks of others.
 func (c *cluster) relate() {
+	for namespace, one := range c.placed {
+		if !c.namespaces[namespace] {
+			c.problem("%s: Namespace/%s is not there", one, namespace)
+		}
+	}
 	for _, one := range c.pods {
 		before := len(c.problems)
 		c.relatePods(one)

@@ -122,7 +122,10 @@ struct Server::Impl {
                  .bytes_max = static_cast<std::size_t>(options.records_bytes_max)}),
         places(count_cores(options)) {}
 
-  ~Impl() { stop(); }
+  ~Impl() {
+    stop();
+    if (cluster) cluster->stop();  // Of a start that failed, too.
+  }
 
   Result<void> start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes);
   Result<void> listen();
@@ -452,6 +455,7 @@ void Server::Impl::stop() {
   }
   for (exec::Core* const core : core_pointers) core->stop();
   threads.clear();
+  if (cluster) cluster->stop();  // Workers that ask for code are answered on the disk pool.
   if (traces) traces->stop();
   for (Protocol* const protocol : platform->protocols) protocol->stop();
   for (const auto& lane : lanes) ledger.put(lane->gateway.caller().meter().take(clock.wall_now()));

@@ -2,7 +2,9 @@
 
 #include "api/server.h"
 
+#include <atomic>
 #include <future>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -189,6 +191,51 @@ TEST(Server, SaysWhatItsRuntimesSay) {
   const auto started = Server::start(std::move(parts), system_clock());
   ASSERT_FALSE(started.has_value());
   EXPECT_EQ(started.error().message, "no engine");
+}
+
+// Workers that joined, which ask for code to the last moment.
+class AskingCluster final : public scale::Cluster {
+ public:
+  AskingCluster(net::BlockingPool& disk, std::atomic<int>& answered) : disk_(disk), answered_(answered) {}
+  ~AskingCluster() override { stop(); }
+  AskingCluster(const AskingCluster&) = delete;
+  AskingCluster& operator=(const AskingCluster&) = delete;
+
+  std::vector<Node> nodes() const override { return {}; }
+  std::size_t ready_count() const override { return 0; }
+  void listen(Listener /*listener*/) override {}
+  policy::DispatchRules rules() const override { return {}; }
+  void set_rules(policy::DispatchRules /*rules*/) override {}
+  std::string address() const override { return "127.0.0.1:1"; }
+  void stop() override {
+    if (std::exchange(stopped_, true)) return;
+    disk_.post([&answered = answered_] { ++answered; });
+  }
+
+ private:
+  net::BlockingPool& disk_;
+  std::atomic<int>& answered_;
+  bool stopped_ = false;
+};
+
+TEST(Server, AnswersItsWorkersUntilTheyAreHeardNoMore) {
+  const LiveServer other;
+  const std::string taken = "127.0.0.1:" + std::to_string(other.server->port());
+  for (const std::string& listen : {std::string("127.0.0.1:0"), taken}) {
+    std::atomic<int> answered = 0;
+    ServerParts parts;
+    parts.options.listen = listen;
+    parts.catalog = store::make_memory_catalog(system_clock());
+    parts.make_runtimes = [&answered](const RuntimeParts& given) -> Result<Runtimes> {
+      given.cluster = std::make_shared<AskingCluster>(given.disk, answered);
+      return Runtimes();
+    };
+    auto started = Server::start(std::move(parts), system_clock());
+    EXPECT_EQ(started.has_value(), listen != taken);
+    if (started) (*started)->stop();
+    started = fail(Code::unavailable, "it is gone");
+    EXPECT_EQ(answered, 1) << listen;
+  }
 }
 
 // As another server with the same store would.

@@ -299,11 +299,14 @@ Members::Members(MembersOptions options, std::vector<exec::Core*> cores, ReadCod
     : impl_(std::make_unique<Impl>(std::move(options), std::move(cores), std::move(read_code), clock)) {}
 
 Members::~Members() {
-  if (impl_->thread.joinable()) {
-    impl_->loop.stop();
-    impl_->thread.join();
-  }
+  stop();
   impl_->loop.leave(*impl_);
+}
+
+void Members::stop() {
+  if (!impl_->thread.joinable()) return;
+  impl_->loop.stop();
+  impl_->thread.join();
 }
 
 Result<void> Members::start() {

@@ -86,6 +86,7 @@ class Members final : public scale::Cluster {
   policy::DispatchRules rules() const override;
   void set_rules(policy::DispatchRules rules) override;
   std::string address() const override;
+  void stop() override;
 
  private:
   struct Impl;

@@ -169,8 +169,6 @@ struct Node::Impl {
   const wire::Nonce instance = make_nonce();
   CodeCache code;
   std::vector<std::unique_ptr<exec::Core>> cores;
-  std::mutex reading;
-  bool stopped = false;  // Guarded by reading: the pools are about to go, before those who ask for code.
   std::optional<CodeRelay> code_relay;
   std::optional<Members> below;  // Of a balancer.
   std::vector<std::unique_ptr<exec::Runtime>> relays;
@@ -235,8 +233,6 @@ Result<void> Node::Impl::start_balancer(const std::vector<exec::Core*>& all) {
   made.on_offer = [this](const wire::Offer& sum) { offer(sum); };
   made.on_warm = [this](std::size_t core) { members[core]->worker.note_warm(); };
   const ReadCode read = [this](const wire::Want& want, const CodeRead& done) {
-    const std::lock_guard held(reading);
-    if (stopped) return done(fail(Code::unavailable, "this balancer is stopping"));
     code_relay->read(want, done);
   };
   below.emplace(std::move(made), all, read, clock);
@@ -323,8 +319,7 @@ void Node::Impl::stop() {
   }
   for (const auto& core : cores) core->stop();
   threads.clear();
-  const std::lock_guard held(reading);
-  stopped = true;
+  if (below) below->stop();  // The pools go before it, and it asks for code.
 }
 
 Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

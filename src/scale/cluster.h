@@ -32,6 +32,9 @@ class Cluster {
 
   // Where workers join, "127.0.0.1:9090".
   virtual std::string address() const = 0;
+
+  // Hears nobody any more, and asks for nothing: what it was made of may go. A second time does nothing.
+  virtual void stop() = 0;
 };
 
 }  // namespace canopy::scale

@@ -28,22 +28,23 @@ void CodeRelay::ask(const wire::Want& want, const CodeRead& done) {
                                       " is not kept by this balancer, of " + size_text(cache_.bytes_max()) +
                                       "; raise its --code-cache"));
   }
-  std::vector<Waiting>& waiting = waiting_[want.digest];
+  const Wanted wanted(want.digest, want.size_bytes);
+  std::vector<Waiting>& waiting = waiting_[wanted];
   waiting.emplace_back(want, done);
   if (waiting.size() > 1) return;
-  net::asio::co_spawn(core_.io(), fetch(want.digest, want.size_bytes), net::asio::detached);
+  net::asio::co_spawn(core_.io(), fetch(wanted), net::asio::detached);
 }
 
-net::Task<void> CodeRelay::fetch(std::string digest, std::uint64_t size_bytes) {
-  const auto code = co_await source_.fetch(digest, size_bytes);
-  const std::vector<Waiting> waiting = std::move(waiting_.at(digest));
-  waiting_.erase(digest);
+net::Task<void> CodeRelay::fetch(Wanted wanted) {
+  const auto code = co_await source_.fetch(wanted.first, wanted.second);
+  const std::vector<Waiting> waiting = std::move(waiting_.at(wanted));
+  waiting_.erase(wanted);
   if (!code) {
     for (const auto& [want, done] : waiting) done(tl::unexpected(code.error()));
     co_return;
   }
   const std::function<Result<bool>()> keep = [&]() -> Result<bool> {
-    CANOPY_TRY_VOID(cache_.put(digest, *code));
+    CANOPY_TRY_VOID(cache_.put(wanted.first, *code));
     for (const auto& [want, done] : waiting) done(look(want));
     return true;
   };

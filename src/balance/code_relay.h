@@ -30,16 +30,18 @@ class CodeRelay {
 
  private:
   using Waiting = std::pair<wire::Want, CodeRead>;
+  // Its digest and its size: who says another size than the rest gets an error of its own.
+  using Wanted = std::pair<std::string, std::uint64_t>;
 
   Result<std::string> look(const wire::Want& want);
   void ask(const wire::Want& want, const CodeRead& done);
-  net::Task<void> fetch(std::string digest, std::uint64_t size_bytes);
+  net::Task<void> fetch(Wanted wanted);
 
   exec::Core& core_;
   Membership& source_;
   CodeCache& cache_;
   net::BlockingPool& disk_;
-  std::map<std::string, std::vector<Waiting>> waiting_;  // By digest: what is being fetched. The core's.
+  std::map<Wanted, std::vector<Waiting>> waiting_;  // For what is being fetched. The core's.
 };
 
 }  // namespace canopy::balance

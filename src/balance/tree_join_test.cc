@@ -247,6 +247,13 @@ TEST_F(CodeRelayTest, CodeThatIsNotWhatItsDigestSaysIsNotPassedOn) {
   EXPECT_FALSE(cache_->has(digest_));
 }
 
+TEST_F(CodeRelayTest, WhoSaysAWrongSizeHoldsUpNobodyElse) {
+  Read& wrong = read(0, digest_, 10);
+  Read& right = read(0, digest_, code_.size());
+  EXPECT_TRUE(finished(right)) << finished(right).error().message;
+  EXPECT_FALSE(finished(wrong));
+}
+
 TEST_F(CodeRelayTest, MoreThanIsKeptIsRefusedBeforeItIsFetched) {
   const auto& piece = finished(read(0, digest_, 2 * MiB));
   ASSERT_FALSE(piece);

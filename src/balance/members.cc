@@ -56,7 +56,7 @@ Members::Impl::Impl(MembersOptions the_options, std::vector<exec::Core*> the_cor
     worker::CrewOptions crew = options.crew;
     if (!crew.refuses) crew.on_room = [this, i] { share_room(i, cores.size()); };
     crew.on_offer = [this](worker::WorkerNumber worker, const wire::Offer& offer) {
-      loop.post([this, worker, offer] { take_offer(worker, offer); });
+      tell_offer(worker, offer);
     };
     crew.on_warm = [this, i] {
       if (options.on_warm) options.on_warm(i);
@@ -88,7 +88,8 @@ void Members::Impl::attend(Session& session, bool ping, Time now) {
   if (session.over) return;
   if (session.is_stranger()) {
     if (now - session.since <= options.greeting_max) return;
-    complain("a connection from " + session.address + " is no worker's: it does not say who it is");
+    if (!session.refused)
+      complain("a connection from " + session.address + " is no worker's: it does not say who it is");
     return forget(session);
   }
   if (session.closed_at) {
@@ -152,6 +153,11 @@ void Members::Impl::take_tree(Session& session, const wire::Frame& frame) {
                        return node.instance == options.instance;
                      });
   if (!round) {
+    std::size_t others = 0;
+    for (const auto& one : sessions) others += one.get() == &session ? 0 : one->below.size();
+    if (nodes->size() + others > wire::tree_nodes_max) {
+      nodes->resize(wire::tree_nodes_max - std::min(others, wire::tree_nodes_max));
+    }
     session.below = *std::move(nodes);
     return;
   }
@@ -162,11 +168,30 @@ void Members::Impl::take_tree(Session& session, const wire::Frame& frame) {
   }
 }
 
-void Members::Impl::take_offer(worker::WorkerNumber worker, const wire::Offer& offer) {
-  Session* const session = find(worker);
-  if (session == nullptr) return;
-  session->runtimes = offer.runtimes;
-  changed(session->describe());
+// However many a balancer sends, the loop is told of one.
+void Members::Impl::tell_offer(worker::WorkerNumber worker, const wire::Offer& offer) {
+  const std::lock_guard lock(mutex);
+  if (news.empty()) loop.post([this] { take_offers(); });
+  wire::Offer& last = news[worker];
+  if (offer.number >= last.number) last = offer;
+}
+
+void Members::Impl::take_offers() {
+  std::map<worker::WorkerNumber, wire::Offer> offers;
+  {
+    const std::lock_guard lock(mutex);
+    offers.swap(news);
+  }
+  std::vector<Node> nodes;
+  for (auto& [worker, offer] : offers) {
+    Session* const session = find(worker);
+    if (session == nullptr || offer.number < session->offer_number) continue;
+    session->offer_number = offer.number;
+    session->runtimes = std::move(offer.runtimes);
+    nodes.push_back(session->describe());
+  }
+  show();
+  for (const Node& node : nodes) announce(node);
 }
 
 wire::Offer Members::Impl::sum_of_offers() const {
@@ -214,6 +239,7 @@ void Members::Impl::end(Session& session, const std::string& why) {
   session.how = leaves ? "it has left" : why;
   session.closed_at = clock.now();
   session.link.reset();
+  session.below.clear();
   session.state = NodeState::gone;
   const std::string how = "is gone: " + session.join.name + ", " + session.how;
   on_each_core([worker = session.colleague->number, how](worker::Crew& crew) {
@@ -259,6 +285,10 @@ void Members::Impl::share_room(std::size_t from, std::size_t hops) {
 
 void Members::Impl::changed(const Node& node) {
   show();
+  announce(node);
+}
+
+void Members::Impl::announce(const Node& node) {
   Listener told;
   {
     const std::lock_guard lock(mutex);

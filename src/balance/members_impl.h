@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -39,7 +40,9 @@ struct Members::Impl final : exec::Turn {
   void take_line(Session& session, const wire::Frame& frame);
   void supply(Session& session, const wire::Frame& frame);
   void take_tree(Session& session, const wire::Frame& frame);
-  void take_offer(worker::WorkerNumber worker, const wire::Offer& offer);
+  // Any thread.
+  void tell_offer(worker::WorkerNumber worker, const wire::Offer& offer);
+  void take_offers();
   wire::Offer sum_of_offers() const;
   void send_piece(worker::WorkerNumber worker, std::uint64_t number, const Result<std::string>& piece);
   void broken(worker::WorkerNumber worker, const std::string& why);
@@ -49,6 +52,7 @@ struct Members::Impl final : exec::Turn {
   Session* find(worker::WorkerNumber worker);
   void share_room(std::size_t from, std::size_t hops);
   void changed(const Node& node);
+  void announce(const Node& node);
   void show();
   void wake() { loop.suspend(*this, clock.now(), never); }
 
@@ -83,6 +87,7 @@ struct Members::Impl final : exec::Turn {
   std::vector<Node> shown;  // This and what follows: guarded by mutex.
   Listener listener;
   policy::DispatchRules rules;
+  std::map<worker::WorkerNumber, wire::Offer> news;  // Offers that the loop has not seen: the last of each.
   std::atomic<std::size_t> ready_count = 0;
   std::atomic<policy::Dispatch> mode;  // Of the rules; so that a call without exceptions takes no lock.
   std::atomic<bool> has_exceptions;

@@ -77,6 +77,7 @@ struct Peer {
     options.reconnect = {.first_delay = milliseconds(100), .delay_max = milliseconds(400)};
     options.load = [] { return wire::WorkerLoad{.resident_bytes = 4096}; };
     options.on_joined = [this] { ++joined_count; };
+    options.on_failed = [this] { ++failed_count; };
     options.on_refused = [this](const Error& why) { refused = why; };
     membership.emplace(core, *worker, dialer, std::move(options));
   }
@@ -89,6 +90,7 @@ struct Peer {
   std::optional<worker::Worker> worker;
   std::optional<Membership> membership;
   std::size_t joined_count = 0;
+  std::size_t failed_count = 0;
   std::optional<Error> refused;
 };
 
@@ -324,6 +326,39 @@ TEST_F(MembersTest, AGatewayThatDoesNotKnowTheTokenGetsNoWorker) {
   peer.dialer.reachable = false;
 }
 
+TEST_F(MembersTest, AGatewayWhoseCoresCannotBeReachedIsOneToTryAnotherFor) {
+  Peer& peer = hire("a");
+  peer.dialer.cut();
+  struct Half final : net::FrameListener {  // It lets in, and takes up no further connection.
+    void on_frame(const wire::Frame& frame) override {
+      if (frame.head.kind != FrameKind::join) return;
+      const auto join = wire::read_join(frame.body);
+      std::string body;
+      wire::write_welcome({.worker = 1,
+                           .line_count = 2,
+                           .silence_max = seconds(60),
+                           .proof = welcome_proof(good_token, {.gateway = {}, .worker = join->nonce})},
+                          body);
+      links.front()->send({.kind = FrameKind::welcome}, body);
+    }
+    void on_closed(const std::string& /*why*/) override {}
+    std::vector<std::unique_ptr<net::FrameLink>> links;
+  } half;
+  peer.dialer.greet = [&half](std::unique_ptr<net::FrameLink> link) {
+    if (!half.links.empty()) return;
+    half.links.push_back(std::move(link));
+    half.links.front()->listen(half);
+    std::string body;
+    wire::write_challenge({.version = wire::frame_version, .nonce = {}}, body);
+    half.links.front()->send({.kind = FrameKind::challenge}, body);
+  };
+  const std::size_t failed = peer.failed_count;
+  pass(milliseconds(500), milliseconds(50));
+  EXPECT_GT(peer.failed_count, failed);
+  EXPECT_EQ(peer.joined_count, 1U);
+  peer.dialer.reachable = false;
+}
+
 TEST_F(MembersTest, AGatewayOfAnotherVersionGetsNoWorker) {
   Peer& peer = hire("a");
   peer.dialer.cut();
@@ -375,15 +410,34 @@ class StrangersTest : public MembersTest {
     return stranger;
   }
   // Joins as a worker of that name would, but does not go on.
-  Stranger& join(const std::string& name) {
+  Stranger& join(const std::string& name, bool balancer = false) {
     Stranger& stranger = come();
-    wire::Join join{.name = name, .slots = 1, .runtimes = {}, .program = {}};
+    wire::Join join{.name = name, .slots = 1, .runtimes = {}, .program = {}, .balancer = balancer};
     join.proof = joining_proof(good_token, {.gateway = stranger.nonce, .worker = join.nonce}, name);
     std::string body;
     wire::write_join(join, body);
     stranger.link->send({.kind = FrameKind::join}, body);
     settle();
     return stranger;
+  }
+  // Its connection to that core; `number` is who it is, in the order of joining.
+  Stranger& connect(const Stranger& member, std::uint64_t number, std::uint32_t core) {
+    Stranger& line = come();
+    const Sha256Digest key = line_key(good_token, {.gateway = member.nonce, .worker = {}});
+    std::string body;
+    wire::write_line({.worker = number, .core = core, .proof = line_proof(key, line.nonce, core)}, body);
+    line.link->send({.kind = FrameKind::line}, body);
+    settle();
+    EXPECT_EQ(line.kinds.back(), FrameKind::welcome);
+    return line;
+  }
+  // That so many are below it.
+  static void tell_tree(const Stranger& member, const std::string& name, std::size_t count) {
+    std::vector<Node> nodes(count);
+    for (std::size_t i = 0; i < count; ++i) nodes[i].name = name + std::to_string(i);
+    std::string body;
+    wire::write_tree(nodes, body);
+    member.link->send({.kind = FrameKind::tree}, body);
   }
   std::vector<std::unique_ptr<Stranger>> strangers_;
 };
@@ -477,6 +531,38 @@ TEST_F(StrangersTest, AMemberThatWantsTooMuchIsCutOff) {
   for (std::uint64_t i = 0; i < 20; ++i) stranger.link->send({.kind = FrameKind::want, .call = i}, body);
   settle();
   EXPECT_TRUE(stranger.closed);
+}
+
+TEST_F(StrangersTest, OffersWithoutEndAreHeardAsOne) {
+  Stranger& leaf = join("leaf", true);
+  const Stranger& line = connect(leaf, 1, 0);
+  connect(leaf, 1, 1);
+  EXPECT_EQ(shown(), "leaf ready\n");
+  states_.clear();
+  for (std::uint32_t i = 1; i <= 1000; ++i) {
+    const wire::Offer offer{.number = i, .slots = i, .runtimes = {"wasm"}};
+    std::string body;
+    wire::write_offer(offer, body);
+    line.link->send(wire::offer_head(offer), body);
+  }
+  settle();
+  EXPECT_EQ(states_, "leaf ready\n");
+  EXPECT_EQ(members_->nodes().at(0).slot_count, 1000U);
+}
+
+TEST_F(StrangersTest, NoMoreNodesAreShownThanATreeMayHave) {
+  const Stranger& east = join("east", true);
+  const Stranger& west = join("west", true);
+  tell_tree(east, "e", 3000);
+  tell_tree(west, "w", 3000);
+  settle();
+  pass(milliseconds(500));
+  EXPECT_EQ(members_->nodes().size(), 2 + wire::tree_nodes_max);
+  tell_tree(east, "e", 1);
+  tell_tree(west, "w", 3000);
+  settle();
+  pass(milliseconds(500));
+  EXPECT_EQ(members_->nodes().size(), 2U + 1 + 3000);
 }
 
 // -- calls

@@ -139,7 +139,7 @@ void Membership::on_closed(Connection& from, const std::string& why) {
   const auto says = [&why](std::string_view words) { return why.find(words) != std::string::npos; };
   std::string_view next =
       "see what it has as --node-listen, or a balancer as --listen, and set CANOPY_JOIN_CA where it has "
-      "--tls-cert";
+      "--tls-cert, CANOPY_JOIN_CERT and CANOPY_JOIN_KEY where it has --node-ca";
   if (says("HTTP/")) next = "--join has to name its --node-listen, and not its --listen";
   if (says("certificate") || says("unknown ca")) {
     next =
@@ -261,7 +261,7 @@ void Membership::on_piece(const wire::Frame& frame) {
 void Membership::lose(const std::string& why) {
   if (phase_ == Phase::over || phase_ == Phase::waiting) return;
   ++attempt_;
-  const bool was_joined = phase_ == Phase::joined;
+  const bool was_joined = phase_ == Phase::joined && lines_open_ == line_count_;
   phase_ = Phase::waiting;
   drop_connections();
   worker_.cut();

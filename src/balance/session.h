@@ -49,7 +49,8 @@ struct Session final : net::FrameListener {
   std::uint32_t unanswered_count = 0;
   std::uint32_t want_count = 0;  // Pieces of code that are being read for it.
   wire::WorkerLoad load;
-  std::vector<std::string> runtimes;  // Those it has; of a balancer, those below it.
+  std::vector<std::string> runtimes;  // Those it has; of a balancer, those below it,
+  std::uint32_t offer_number = 0;     // as of that offer.
   std::vector<Node> below;            // Of a balancer: who is there.
   std::optional<Time> closed_at;      // Its connection ended then; what it sent to cores may still be read.
   std::string how;                    // How it ended.

@@ -20,6 +20,14 @@ constexpr std::string_view container_runtime = "container";
 constexpr Duration usual_idle_time = std::chrono::seconds(90);
 constexpr std::int64_t cpu_percent_max = 25'600;
 constexpr std::int64_t concurrency_max = 10'000;
+constexpr std::int64_t minute_us = 60'000'000;
+constexpr std::int64_t memory_max = std::int64_t{1} << 46U;
+
+bool is_sane(const wire::LeafConfig& config) {
+  return config.memory_bytes >= 0 && config.memory_bytes <= memory_max && config.cpu_period_us >= 0 &&
+         config.cpu_period_us <= minute_us && config.cpu_quota_us <= 1024 * minute_us &&
+         config.idle_seconds >= 0 && config.max_concurrency >= 0;
+}
 
 std::string config_text(const wire::LeafConfig& config) {
   wire::JsonWriter json;
@@ -33,13 +41,15 @@ std::string config_text(const wire::LeafConfig& config) {
   return json.take_text();
 }
 
+// Whoever deploys a function may have written this variable by hand; what cannot be was not said.
 wire::LeafConfig read_config(std::string_view text) {
-  return {
+  const wire::LeafConfig config = {
       .memory_bytes = wire::find_number(text, "memory").value_or(0),
       .cpu_period_us = wire::find_number(text, "cpu_period").value_or(0),
       .cpu_quota_us = wire::find_number(text, "cpu_quota").value_or(0),
       .idle_seconds = static_cast<std::int32_t>(wire::find_number(text, "timeout").value_or(0)),
       .max_concurrency = static_cast<std::int32_t>(wire::find_number(text, "max_concurrency").value_or(0))};
+  return is_sane(config) ? config : wire::LeafConfig();
 }
 
 std::string_view variable(const Function& function, std::string_view name) {
@@ -90,20 +100,13 @@ std::shared_ptr<const Function> find_in(const store::Snapshot& snapshot, std::st
 }  // namespace
 
 Result<void> check(const Registration& registration) {
-  const wire::LeafConfig& config = registration.config;
   const std::string& tag = registration.image_tag;
   if (tag.empty())
     return fail(Code::invalid, "there is no tag of an image; name one, such as hyperfaas-echo:latest");
   if (functions_of_image(tag).empty()) {
     return fail(Code::invalid, "'" + log_safe(tag, 200) + "' is no tag of an image");
   }
-  constexpr std::int64_t minute_us = 60'000'000;
-  constexpr std::int64_t memory_max = std::int64_t{1} << 46U;
-  const bool sane = config.memory_bytes >= 0 && config.memory_bytes <= memory_max &&
-                    config.cpu_period_us >= 0 && config.cpu_period_us <= minute_us &&
-                    config.cpu_quota_us <= 1024 * minute_us && config.idle_seconds >= 0 &&
-                    config.max_concurrency >= 0;
-  if (sane) return {};
+  if (is_sane(registration.config)) return {};
   return fail(
       Code::invalid,
       "the config asks for what cannot be: memory is 0 (not said) to 64 TiB, cpu.period up to a minute in "

@@ -73,12 +73,7 @@ net::Task<net::HttpResponse> HyperfaasServer::call_instance(const api::Here& her
   const FunctionName name = (*function)->name;
   const auto instance = instances_.begin_call(name, idle_of(**function), moment(here));
   if (!instance) co_return refusal(instance.error());
-  api::ForeignCall asked;
-  asked.headers = metadata_of(request);
-  asked.headers.push_back({"Content-Type", "application/octet-stream"});
-  asked.input = call->data;
-  asked.timeout = *timeout;
-  const api::ForeignEnd end = co_await run(here, exchange, **function, asked);
+  const api::ForeignEnd end = co_await run(here, exchange, **function, call->data, *timeout);
   const bool crashed = end.reply.error && end.reply.error->code == Code::died;
   instances_.end_call(name, *instance, crashed, moment(here));
   Trailers trailers = worker_trailers(times_of(end, got));
@@ -110,8 +105,9 @@ net::Task<net::HttpResponse> HyperfaasServer::follow_status(const api::Here& her
     co_return refusal(wire::GrpcStatus::invalid_argument,
                       "the node's id is longer than " + std::to_string(node_bytes_max) + " bytes");
   }
-  // Of several users each has his own nodes.
-  const std::string own = std::to_string(here.who->user) + "/" + *node;
+  // Of several users each has nodes of its own; and nobody comes back who does not say who it is.
+  std::string own = std::to_string(here.who->user) + "/" + *node;
+  if (node->empty()) own.clear();
   const auto listener = instances_.listen(here.core, own, here.core.clock().now());
   if (listener == nullptr) {
     co_return refusal(wire::GrpcStatus::resource_exhausted,

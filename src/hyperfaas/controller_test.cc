@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/descriptor.h"
+#include "base/uuid.h"
 #include "hyperfaas/live_hyperfaas.h"
 
 namespace canopy::hyperfaas {
@@ -127,6 +129,18 @@ TEST(Controller, Case6AListenerThatComesBackHearsWhatItMissed) {
   EXPECT_FALSE(again.has_heard(Kind::start, seen));
 }
 
+TEST(Controller, AListenerWithoutANodesIdComesBackForNobody) {
+  const Worker worker;
+  worker.deploy("hyperfaas/echo", "echo");
+  const std::string function = worker.create("hyperfaas-echo");
+  std::make_unique<Follower>(worker, "").reset();
+  const std::string missed = worker.started(function);
+  Follower other(worker, "");
+  const std::string next = worker.started(function);
+  EXPECT_TRUE(other.hears(Kind::start, next));
+  EXPECT_FALSE(other.has_heard(Kind::start, missed));
+}
+
 TEST(Controller, Case5ACallAfterARestartNeedsNoStart) {
   const Worker worker;
   worker.deploy("hyperfaas/echo", "echo");
@@ -166,6 +180,33 @@ TEST(Controller, Case7AsksADatabaseElsewhere) {
   const GrpcAnswer unreachable = alone.start(function);
   EXPECT_EQ(unreachable.status, GrpcStatus::unavailable);
   EXPECT_NE(unreachable.words.find("http://127.0.0.1:1"), std::string::npos) << unreachable.words;
+}
+
+// Whatever a database is slow with, the disk is not.
+TEST(Controller, ASlowDatabaseHoldsUpNobodyElse) {
+  Descriptor listening(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));  // It answers nothing.
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listening.get(), 100), 0);
+  ASSERT_EQ(getsockname(listening.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  const Worker worker([&url](Options& options) { options.hyperfaas_database = url; });
+  GrpcClient client = worker.client();
+  for (int i = 0; i < 8; ++i) client.begin(controller + "Start", wire::id_message(to_text(random_uuid())));
+  pollfd one{.fd = listening.get(), .events = POLLIN, .revents = 0};
+  std::vector<Descriptor> asked;
+  while (asked.size() < 2) {
+    ASSERT_EQ(poll(&one, 1, 60'000), 1);
+    asked.emplace_back(accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
+  EXPECT_EQ(worker.deploy("hyperfaas/echo", "echo").status, 201);
+  EXPECT_EQ(poll(&one, 1, 0), 0) << "a third question while two have no answer";
+  asked.clear();
+  EXPECT_EQ(poll(&one, 1, 60'000), 1);
+  listening.reset();  // The rest is told at once that nobody is there.
 }
 
 }  // namespace

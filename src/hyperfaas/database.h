@@ -44,7 +44,7 @@ class DatabaseServer final : public api::Protocol {
 Result<Registration> read_registration(std::string_view json);
 std::string to_json(const Registration& registration);
 
-// What such a database elsewhere, at `url`, has of that id. Blocks.
+// What such a database elsewhere, at `url`, has of that id. Blocks, for seconds where it does not answer.
 //   not_found    nothing
 //   unavailable  it does not answer, or not as it should
 Result<Registration> ask_database(const std::string& url, const std::string& id);

@@ -58,7 +58,7 @@ class Instances {
   void expire(Moment at);
 
   // What happens from now on; or, where a listener with that node's id has left a moment ago, from there on.
-  // Null where as many listen as may.
+  // Null where as many listen as may. "" is the id of none.
   std::unique_ptr<Events::Listener> listen(exec::Core& core, const std::string& node, Time now);
   // The listener of that node has heard all before `next`, and goes.
   void leave(const std::string& node, std::uint64_t next, Time now);

@@ -25,12 +25,7 @@ net::Task<net::HttpResponse> HyperfaasServer::schedule_call(const api::Here& her
   if (!timeout) co_return refusal(timeout.error());
   const auto function = co_await find(here, call->function_id);
   if (!function) co_return refusal(function.error());
-  api::ForeignCall asked;
-  asked.headers = metadata_of(request);
-  asked.headers.push_back({"Content-Type", "application/octet-stream"});
-  asked.input = call->data;
-  asked.timeout = *timeout;
-  const api::ForeignEnd end = co_await run(here, exchange, **function, asked);
+  const api::ForeignEnd end = co_await run(here, exchange, **function, call->data, *timeout);
   Trailers trailers = leaf_trailers(times_of(end, got));
   if (const auto failed = failure_of(end.reply)) co_return refusal(*failed, std::move(trailers));
   co_return answer(wire::schedule_call_reply(end.reply.output), std::move(trailers));

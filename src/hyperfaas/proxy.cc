@@ -63,13 +63,7 @@ net::Task<net::HttpResponse> HyperfaasServer::call_by_authority(const api::Here&
   if (!timeout) co_return refusal(timeout.error());
   const auto function = co_await find(here, id);
   if (!function) co_return refusal(function.error());
-  api::ForeignCall asked;
-  asked.path = request.path;
-  asked.headers = metadata_of(request);
-  asked.headers.push_back({"Content-Type", "application/octet-stream"});
-  asked.input = *message;
-  asked.timeout = *timeout;
-  api::ForeignEnd end = co_await run(here, exchange, **function, asked);
+  api::ForeignEnd end = co_await run(here, exchange, **function, *message, *timeout, request.path);
   if (end.reply.error) co_return refusal(*end.reply.error);
   co_return response_of(end.reply);
 }

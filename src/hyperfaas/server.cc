@@ -13,6 +13,8 @@ namespace canopy::hyperfaas {
 namespace {
 
 constexpr Duration expiry_period = std::chrono::milliseconds(250);
+constexpr std::size_t asking_threads = 2;
+constexpr std::size_t asking_queue_max = 256;
 
 // Whether it can be called as it is.
 bool is_current(const store::Snapshot& snapshot, const Function& function) {
@@ -84,9 +86,16 @@ net::Task<net::HttpResponse> HyperfaasServer::serve(const api::Here& here, net::
 }
 
 void HyperfaasServer::start(const api::Platform& platform) {
+  if (!database_url_.empty()) asking_.emplace(asking_threads, asking_queue_max);
   clockwork_ = platform.cores.front();
   alarm_ = std::make_unique<api::Alarm>(*clockwork_);
   plan_expiry();
+}
+
+void HyperfaasServer::stop() {
+  stopping_ = true;
+  asking_.reset();
+  alarm_.reset();
 }
 
 void HyperfaasServer::plan_expiry() {
@@ -116,8 +125,11 @@ net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::find(const api::Here&
 }
 
 net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::adopt(const api::Here& here, std::string id) {
-  const std::function<Result<Registration>()> ask = [this, &id] { return ask_database(database_url_, id); };
-  auto registration = co_await net::run_blocking(here.platform.disk, ask);
+  const std::function<Result<Registration>()> ask = [this, &id]() -> Result<Registration> {
+    if (stopping_) return fail(Code::unavailable, "the server stops; ask another one");
+    return ask_database(database_url_, id);
+  };
+  auto registration = co_await net::run_blocking(*asking_, ask);
   if (!registration) co_return tl::unexpected(registration.error());
   const auto created = co_await create(here, subject(here), id, *std::move(registration));
   if (!created) co_return tl::unexpected(created.error());
@@ -137,9 +149,16 @@ net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::bind(const api::Here&
 }
 
 net::Task<api::ForeignEnd> HyperfaasServer::run(const api::Here& here, net::HttpExchange& exchange,
-                                                const Function& function, api::ForeignCall& asked) {
+                                                const Function& function, std::string_view input,
+                                                std::optional<Duration> timeout, std::string_view path) {
   const Clock& clock = here.core.clock();
+  api::ForeignCall asked;
   asked.function = function.name;
+  asked.path = path;
+  asked.headers = metadata_of(exchange.request());
+  asked.headers.push_back({"Content-Type", "application/octet-stream"});
+  asked.input = input;
+  asked.timeout = timeout;
   const auto idle = [&function] { return idle_time(registration_of(function)->config); };
   presence_.begin(function.name, clock.now(), idle);
   api::ForeignEnd end = co_await here.caller.call(exchange, asked);

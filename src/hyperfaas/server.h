@@ -3,6 +3,7 @@
 //
 // Threads: as api::Protocol.
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "hyperfaas/presence.h"
 #include "hyperfaas/registration.h"
 #include "hyperfaas/request.h"
+#include "net/blocking_pool.h"
 #include "options/options.h"
 #include "policy/access.h"
 
@@ -30,7 +32,7 @@ class HyperfaasServer final : public api::Protocol {
   net::Task<net::HttpResponse> serve(const api::Here& here, net::HttpExchange& exchange,
                                      const std::optional<Error>& refusal) override;
   void start(const api::Platform& platform) override;
-  void stop() override { alarm_.reset(); }
+  void stop() override;
   void on_ended(CallId /*id*/, const FunctionName& /*function*/, State /*state*/) override {}
 
  private:
@@ -48,8 +50,10 @@ class HyperfaasServer final : public api::Protocol {
   net::Task<Result<Found>> bind(const api::Here& here, Found function);
   // What another database of HyperFaaS knows of it.
   net::Task<Result<Found>> adopt(const api::Here& here, std::string id);
+  // Calls it for the request, with its metadata; `input` and `path` live until the task ends.
   net::Task<api::ForeignEnd> run(const api::Here& here, net::HttpExchange& exchange, const Function& function,
-                                 api::ForeignCall& asked);
+                                 std::string_view input, std::optional<Duration> timeout,
+                                 std::string_view path = "/");
 
   // -- leaf.cc
   Answer schedule_call(const api::Here& here, net::HttpExchange& exchange);
@@ -71,6 +75,9 @@ class HyperfaasServer final : public api::Protocol {
   const std::uint64_t message_bytes_max_;
   const std::vector<std::string> addresses_;
   const std::string database_url_;  // Of a database of HyperFaaS elsewhere; "" for none.
+  // Who waits for that: it may be slow, and anybody may name functions that nobody knows.
+  std::optional<net::BlockingPool> asking_;
+  std::atomic<bool> stopping_ = false;
   const policy::Subject everybody_{};
   Presence presence_;
   Instances instances_;

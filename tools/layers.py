@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that #include lines follow the arrows in src/CMakeLists.txt, and no others.
 
-  tools/layers.py          fails on an include without an arrow, or an arrow without an include
+  tools/layers.py          fails on an include without an arrow, an arrow without an include, or a map that shows others
   tools/layers.py --graph  prints the map for docs/architecture.md (Mermaid)
 """
 import pathlib
@@ -9,6 +9,7 @@ import re
 import sys
 
 SRC = pathlib.Path(__file__).resolve().parent.parent / "src"
+MAP = SRC.parent / "docs/architecture.md"
 # Libraries that only some folders may see, by the header they are known by.
 # The longest prefix that fits an include decides.
 FENCED = {
@@ -55,15 +56,21 @@ def check(arrows):
     for module, deps in arrows.items():
         for dep in sorted(deps - used[module]):
             yield f"src/CMakeLists.txt: {module} -> {dep} is an arrow that no include needs"
+    if graph(arrows) not in MAP.read_text():
+        yield "docs/architecture.md: its map is not what `tools/layers.py --graph` prints"
+
+
+def graph(arrows):
+    lines = ["```mermaid", "flowchart BT"]
+    for module, deps in arrows.items():
+        lines += [f"  {module} --> {dep}" for dep in sorted(deps)] or [f"  {module}"]
+    return "\n".join([*lines, "```"])
 
 
 def main():
     arrows = declared()
     if sys.argv[1:] == ["--graph"]:
-        print("```mermaid\nflowchart BT")
-        for module, deps in arrows.items():
-            print(f"  {module}" if not deps else "\n".join(f"  {module} --> {dep}" for dep in sorted(deps)))
-        print("```")
+        print(graph(arrows))
         return 0
     errors = list(check(arrows))
     print("\n".join(errors) if errors else f"{len(arrows)} modules, every include follows an arrow")

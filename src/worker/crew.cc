@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "base/units.h"
 #include "wire/node_frames.h"
 #include "worker/peer.h"
@@ -23,15 +22,7 @@ constexpr Duration start_grace = std::chrono::minutes(2);
 constexpr Duration cancel_grace = std::chrono::seconds(2);
 // So long a call waits where no worker is there at all: one that ended is back by then, or cannot be had.
 constexpr Duration patience = std::chrono::seconds(5);
-constexpr Duration refusal_kept = std::chrono::milliseconds(100);
 constexpr std::size_t skipped_max = 64;  // Calls in line that nobody has room for, before one that has it.
-
-Error too_much_output(const Definition& definition) {
-  return {Code::internal,
-          "its worker sent more output than the " + size_text(definition.function.limits.output_bytes) +
-              " that the function may have",
-          Stage::reply};
-}
 
 void drop_one(std::atomic<std::size_t>& count) { count.fetch_sub(1, std::memory_order_relaxed); }
 void add_one(std::atomic<std::size_t>& count) { count.fetch_add(1, std::memory_order_relaxed); }
@@ -193,12 +184,6 @@ void Crew::serve_waiting() {
   serving_ = false;
 }
 
-// Once: who goes on so is not to fill the log.
-void Crew::complain(Peer& peer, const std::string& what) {
-  if (std::exchange(peer.complained, true)) return;
-  log::warn("worker {} {}", peer.colleague->number, what);
-}
-
 void Crew::on_room() {
   std::atomic_thread_fence(std::memory_order_seq_cst);  // See wait().
   options_.on_room ? options_.on_room() : serve_waiting();
@@ -239,89 +224,6 @@ void Crew::send(Peer& peer, RemoteCall& call) {
   core_.suspend(call, never, late == never ? never : late + deadline_grace);
 }
 
-void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
-  switch (frame.head.kind) {
-    case FrameKind::hello: {
-      const auto hello = wire::read_hello(frame.body);
-      if (!hello || hello->version != wire::frame_version) {
-        return complain(peer, "speaks another version than this program; it gets no calls");
-      }
-      peer.ready = true;
-      peer.credit = hello->credit;
-      return on_room();
-    }
-    case FrameKind::log:
-      if (const auto at = peer.calls.find(frame.head.call); at != peer.calls.end() && at->second != nullptr) {
-        at->second->call_->log->write(CallLog::Stream::err, frame.body);
-      }
-      return;
-    case FrameKind::data:
-      if (const auto at = peer.calls.find(frame.head.call); at != peer.calls.end() && at->second != nullptr) {
-        add_output(*at->second, frame.body);
-      }
-      return;
-    case FrameKind::end:
-      return on_end(peer, frame);
-    case FrameKind::refuse:
-      return on_refusal(peer, frame.head.call);
-    case FrameKind::offer:
-      return on_offer(peer, frame);
-    case FrameKind::warm:
-      return on_warm(peer, frame);
-    case FrameKind::goaway:
-      peer.leaving = true;
-      return close_if_done(peer);
-    case FrameKind::ask:
-      peer.colleague->ask(frame.head.call, core_.clock().now());
-      return on_room();
-    default:
-      return complain(peer, "sent a frame that is not for us");
-  }
-}
-
-// It has no place for it, or is leaving. Where it stays, it still wants the call that it asked for.
-void Crew::on_refusal(Peer& peer, std::uint64_t number) {
-  const Time now = core_.clock().now();
-  const bool had_it = peer.calls.contains(number);
-  RemoteCall* const call = take_off(peer, number);
-  if (had_it && peer.colleague->joined && !peer.leaving) peer.colleague->ask(1, now);
-  if (call != nullptr && !call->reply_.output.empty()) {
-    call->reply_.lost = true;  // It was begun, whatever is said of it now.
-    fail(*call, {Code::died, "its worker gave it back with a part of its output", Stage::run});
-  } else if (call != nullptr) {
-    std::erase_if(peer.refused, [now](const auto& one) { return one.second <= now; });
-    if (peer.colleague->balancer) peer.refused.emplace_back(call->definition_->number, now + refusal_kept);
-    try_elsewhere(*call);
-  }
-  close_if_done(peer);
-  on_room();
-}
-
-void Crew::on_offer(Peer& peer, const wire::Frame& frame) {
-  auto offer = wire::read_offer(frame);
-  if (!offer || !peer.colleague->balancer) {
-    return complain(peer, "sent an offer that is none");
-  }
-  peer.runtimes = offer->runtimes;
-  peer.refused.clear();
-  if (peer.colleague->set_slots(offer->slots, offer->number) && options_.on_offer) {
-    options_.on_offer(peer.colleague->number, *offer);
-  }
-  on_room();
-}
-
-// A worker that keeps to the limits sends no more than that; one that does not is not to use up our memory.
-void Crew::add_output(RemoteCall& call, std::string_view piece) {
-  std::string& output = call.reply_.output;
-  const std::uint64_t limit = call.definition_->function.limits.output_bytes;
-  output += piece;
-  if (output.size() <= limit) return;
-  output.clear();
-  call.peer_->link->send({.kind = FrameKind::cancel, .call = call.number_}, {});
-  give_up(call);
-  fail(call, too_much_output(*call.definition_));
-}
-
 RemoteCall* Crew::take_off(Peer& peer, std::uint64_t number) {
   const auto at = peer.calls.find(number);
   if (at == peer.calls.end()) return nullptr;
@@ -334,53 +236,6 @@ RemoteCall* Crew::take_off(Peer& peer, std::uint64_t number) {
     core_.leave(*call);
   }
   return call;
-}
-
-namespace {
-
-// What a worker on another machine says of itself is believed as far as it can be: not what takes longer than
-// the call was away, nor what would not fit the sums.
-void bound(Usage& usage, Duration away) {
-  constexpr Duration slack = std::chrono::seconds(1);  // Of its clock.
-  constexpr Duration longest = std::chrono::hours(24 * 366);
-  constexpr std::int64_t processors_max = 1024;
-  const Duration most = std::clamp(away, Duration::zero(), longest) + slack;
-  usage.queue_time = std::min(usage.queue_time, most);
-  usage.run_time = std::min(usage.run_time, most);
-  usage.cpu_time = std::min(usage.cpu_time, most * processors_max);
-  usage.memory_bytes = std::min<std::uint64_t>(usage.memory_bytes, std::uint64_t{1} << 44U);
-}
-
-}  // namespace
-
-void Crew::on_end(Peer& peer, const wire::Frame& frame) {
-  const Time now = core_.clock().now();
-  const bool was_running = peer.calls.contains(frame.head.call);
-  RemoteCall* const call = take_off(peer, frame.head.call);
-  if (was_running && (frame.head.flags & wire::end_asks) != 0) peer.colleague->ask(1, now);
-  peer.refused.clear();
-  if (call != nullptr) {
-    add_warm(peer, call->definition_->key);
-    const auto dropped = wire::read_end(frame.body, call->reply_);
-    if (auto& error = call->reply_.error; error && error->code == Code::canceled && !call->canceled_) {
-      *error = {Code::internal, "its worker says that it was cancelled, and nobody asked for that",
-                Stage::run};
-    }
-    call->reply_.lost = (frame.head.flags & wire::end_lost) != 0 && call->reply_.error.has_value();
-    if (dropped && call->reply_.output.size() > call->definition_->function.limits.output_bytes) {
-      fail(*call, too_much_output(*call->definition_));
-    } else if (dropped) {
-      bound(call->reply_.usage, now - call->call_->queued);
-      call->call_->log->add_dropped(std::min<std::uint64_t>(*dropped, std::uint64_t{1} << 44U));
-      ended_count_.fetch_add(1, std::memory_order_relaxed);
-      run_time_.fetch_add(call->reply_.usage.run_time.count(), std::memory_order_relaxed);
-      finish(*call);
-    } else {
-      fail(*call, {Code::internal, "a worker's reply: " + dropped.error().message, Stage::reply});
-    }
-  }
-  close_if_done(peer);
-  on_room();
 }
 
 void Crew::finish(RemoteCall& call) {

@@ -1,6 +1,7 @@
 #pragma once
-// One worker as one core sees it: the inside of its crew, for the two files that share it. crew.cc has calls,
-// from their beginning to their end, and crew_place.cc chooses who gets one.
+// One worker as one core sees it: the inside of its crew, for the three files that share it. crew.cc has
+// calls, from their beginning to their end, crew_frames.cc hears what workers say, and crew_place.cc chooses
+// who gets a call.
 //
 // Threads: its core's.
 
@@ -18,6 +19,9 @@
 #include "worker/crew.h"
 
 namespace canopy::worker {
+
+// So long a balancer that sent a call back gets no other of its function.
+inline constexpr Duration refusal_kept = std::chrono::milliseconds(100);
 
 // The connection of this core to one worker.
 struct Peer final : net::FrameListener {

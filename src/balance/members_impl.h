@@ -1,6 +1,7 @@
 #pragma once
-// The inside of Members, for the two files that share it: members.cc has members, from their welcome to their
-// end, and members_meet.cc strangers, from their connection to their welcome.
+// The inside of Members, for the three files that share it: members.cc has members, from their welcome to
+// their end, members_meet.cc strangers, from their connection to their welcome, and members_tree.cc those who
+// are below members, and what all of them come to.
 //
 // Threads: the loop's, where nothing else is said.
 

@@ -135,7 +135,10 @@ TEST(NodeFrames, SpansOfTimeAreOfALengthThatCanBeAddedToATime) {
     message.set_latest_ns(span);
     const auto read = read_open(message.SerializeAsString());
     ASSERT_TRUE(read && read->left);
-    for (const Duration one : {read->waited, *read->left, read->latest}) {
+    frames::Load load;
+    load.set_cpu_ns(span);
+    const Duration cpu_time = read_load(load.SerializeAsString())->cpu_time;
+    for (const Duration one : {read->waited, *read->left, read->latest, cpu_time}) {
       EXPECT_EQ(one, span < 0 ? Duration::zero() : longest);
     }
   }

@@ -13,6 +13,12 @@ namespace {
 
 constexpr int size_max = std::numeric_limits<int>::max();
 
+// A span that came from elsewhere, as one that can be added to a time, and to others of its kind.
+Duration span_of(std::int64_t count) {
+  constexpr Duration longest = std::chrono::hours(24 * 366);
+  return std::clamp(Duration(count), Duration::zero(), longest);
+}
+
 // One message of each kind is kept for each thread: what it allocated serves the next one.
 template <class Message>
 Message& cleared() {
@@ -212,13 +218,9 @@ Result<OpenedCall> read_open(std::string_view body) {
   call.id = {message->id_high(), message->id_low()};
   call.function = message->function();
   call.attempt = message->attempt();
-  constexpr Duration longest = std::chrono::hours(24 * 366);  // A sum with it is still a time.
-  const auto span = [longest](std::int64_t count) {
-    return std::clamp(Duration(count), Duration::zero(), longest);
-  };
-  call.waited = span(message->waited_ns());
-  if (message->left_ns() != 0) call.left = span(message->left_ns());
-  call.latest = span(message->latest_ns());
+  call.waited = span_of(message->waited_ns());
+  if (message->left_ns() != 0) call.left = span_of(message->left_ns());
+  call.latest = span_of(message->latest_ns());
   call.method = std::move(*message->mutable_method());
   call.path = std::move(*message->mutable_path());
   call.query = std::move(*message->mutable_query());
@@ -290,7 +292,7 @@ Result<WorkerLoad> read_load(std::string_view body) {
   return WorkerLoad{.running_count = message->running(),
                     .resident_bytes = message->resident_bytes(),
                     .templates_bytes = message->templates_bytes(),
-                    .cpu_time = Duration(message->cpu_ns())};
+                    .cpu_time = span_of(message->cpu_ns())};
 }
 
 }  // namespace canopy::wire

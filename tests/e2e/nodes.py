@@ -26,10 +26,11 @@ class Node:
         self.start()
 
     def start(self):
+        patient = [] if any(flag.startswith("--compile-timeout") for flag in self.flags) else ["--compile-timeout=15m"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [self.world.canopy, "node", *self.joining(), f"--token-file={self.token}", f"--name={self.name}",
-                 f"--data={self.data}", "--slots=4", "--compile-timeout=15m", *self.flags],
+                 f"--data={self.data}", "--slots=4", *patient, *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.world.folder,
                 env=self.world.environment(**self.environment))
 
@@ -114,6 +115,16 @@ def nodes_of_a_call(server, name):
         found.update(running_on(server))
         call.join(0.05)
     return sorted(found)
+
+
+def test_a_node_that_was_too_busy_to_warm_up_joins_all_the_same(world):
+    server = world.own_server("--node-listen=127.0.0.1:0", "--dispatch=push")
+    node = Node(world, server, "busy", "--compile-timeout=1ms")
+    try:
+        wait_for(server, {"busy": "ready"})
+        check("not ready for functions in JavaScript" in node.text(), f"nothing is said of it:\n{node.text()}")
+    finally:
+        node.end()
 
 
 def test_nodes_run_calls_pushed_and_pulled(world):

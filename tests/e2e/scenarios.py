@@ -12,6 +12,7 @@ import threading
 import time
 
 from world import START_TIME, Skip, check, wait_until
+from containers.left import Containers  # (Beside the folders of the tests, which world has made known.)
 
 
 def start(world, *arguments, url=None, **how):
@@ -331,27 +332,6 @@ def test_worker_processes_run_calls(world):
     check(not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids), "a worker outlived its server")
 
 
-class Containers:
-    """Those of one server, whatever else runs on this machine: the process beside each names the server's folder."""
-
-    def __init__(self, server):
-        self.folder = str(server.data.resolve()).encode()
-        self.ids = set()
-
-    def left(self):
-        """What there is of them now: processes, and control groups of all that were seen."""
-        left = []
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
-            except OSError:
-                continue
-            if b"run-container" in words and any(word.startswith(self.folder) for word in words):
-                self.ids.add(words[5].decode())
-                left.append(f"process {entry.name}")
-        return left + [str(path) for id in self.ids for path in pathlib.Path("/sys/fs/cgroup").glob(f"*/canopy-{id}")]
-
-
 def container_server(world):
     world.need_containers()
     if not shutil.which("cc"):
@@ -366,7 +346,7 @@ def test_containers_serve_scale_and_end(world):
     manifest.write_text(f"name: t/box\nruntime: container\ncode: {source}\nmemory: 32MiB\nenv: {{GREETING: hello}}\n"
                         "container: {concurrency: 1, instances: 2, idle: 300ms}\n")
     world.must("deploy", manifest, url=server.url)
-    containers = Containers(server)
+    containers = Containers(server.data)
     check(containers.left() == [], "there is a container before the first call")
     status, headers, body = server.request("POST", "/function/t/box/env/GREETING")
     check((status, body) == (200, b"hello"), f"{status} {body}")
@@ -386,7 +366,7 @@ def test_a_killed_server_leaves_no_container(world):
     server = world.own_server()
     world.must("deploy", source, "--name=t/box", "--runtime=container", url=server.url)
     check(server.request("POST", "/function/t/box/echo", body=b"hi")[2] == b"hi", "it does not answer")
-    containers = Containers(server)
+    containers = Containers(server.data)
     check(containers.left() != [], "there is no container")
     server.kill()
     wait_until(lambda: containers.left() == [], "its containers to end")
@@ -406,5 +386,5 @@ def test_commands_run_in_a_container_each(world):
         check((status, body) == (200, b"command: " + words), f"{status} {body[:200]}")
     status, _, body = server.request("POST", "/function/t/command", body=b"exit")
     check(status == 424 and b"status 3" in body, f"{status} {body}")
-    containers = Containers(server)
+    containers = Containers(server.data)
     wait_until(lambda: containers.left() == [], "the containers to end")

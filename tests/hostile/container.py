@@ -12,11 +12,12 @@ import tempfile
 import threading
 
 from harness import Place, Server, Skip, expect, expect_error, new_folder, poll, run_tool
+from containers.left import Containers  # (Beside the folders of the tests, which harness has made known.)
 
 SOURCE = pathlib.Path(__file__).resolve().parents[1] / "containers" / "server.c"
 LIMITS = "?runtime=container&timeout=5s&memory=32MiB&output=1MiB&log=64KiB&tmp=4MiB"
 _server = None
-_prefixes = {}  # Of the names of containers, by their server's folder.
+_containers = {}  # By the folder of their server.
 
 
 def make_place():
@@ -71,23 +72,9 @@ def deploy(server, name, content, query=LIMITS):
 
 
 def states(server):
-    """What is left of the containers of that server, whatever else runs on this machine: the process beside each names the
-    server's folder, and its control groups have a name that begins as those of all others of that server."""
-    folder = str(pathlib.Path(server.folder).resolve())
-    left = []
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            words = (entry / "cmdline").read_bytes().decode().split("\0") if entry.name.isdigit() else []
-        except OSError:
-            continue
-        if "run-container" in words and any(word.startswith(folder) for word in words):
-            _prefixes.setdefault(folder, set()).add(words[5].rsplit("-", 1)[0])
-            left.append(f"process {entry.name}")
-    for prefix in _prefixes.get(folder, ()):
-        left += [str(path) for path in pathlib.Path("/sys/fs/cgroup").glob(f"*/canopy-{prefix}-*")]
-    with open("/proc/mounts") as mounts:
-        left += [line.split()[1] for line in mounts if "/containers/" in line and folder in line]
-    return left
+    """What there is of the containers of that server."""
+    folder = str(server.folder)
+    return _containers.setdefault(folder, Containers(folder)).left()
 
 
 def no_container_is_left(server):

@@ -9,9 +9,18 @@ flipped at its end: never a wrong record), disk (full: 507, and recovery by itse
 crowd (100 users, one of whom asks for ten times its quota), workers (the storm, with workers killed instead of the server),
 worker-poison, worker-stop (SIGSTOP of a worker; none outlives its server), resize (more and fewer workers under
 load, no call fails), redis (two servers and the Redis they share, each killed and stopped under load), nodes (the storm,
-with workers that joined killed and stopped, and calls pushed and pulled in turn). All of them, if none is named;
-`--seconds=600 storm`, `--seconds=600 redis`, `--seconds=600 --worker-seconds=600 workers` and `--seconds=600 --node-seconds=600 nodes` are the
-long ones.
+with workers that joined killed and stopped, and calls pushed and pulled in turn), partition (the levels of a tree, with 200 ms and
+5 % loss between them, are cut from each other), tree (balancers and workers killed and stopped), upgrade (each of them restarted in
+turn, no call fails), scale (a container function from one container to many and back, no call fails), ends (SIGTERM of every kind of
+process while calls run). All of them, if none is named.
+
+The long ones are
+
+  --seconds=600 storm                                 --seconds=600 redis
+  --seconds=600 --worker-seconds=600 workers          --seconds=600 --node-seconds=600 nodes
+  --seconds=600 --partition-seconds=600 --partition-silence=5 --partition-cut=8 partition
+  --seconds=600 --tree-seconds=600 tree               --upgrade-rounds=20 upgrade
+  --scale-instances=64 --scale-rounds=3 scale
 
 Ends with 0 where every promise held, and prints the ledger's sums."""
 import argparse
@@ -24,9 +33,13 @@ import time
 
 import crowd
 import disks
+import ends
 import kills
 import nodes
+import partition
 import redis
+import scale
+import tree
 import workers
 
 
@@ -38,6 +51,14 @@ def main():
     parser.add_argument("--tails", type=int, default=12)
     parser.add_argument("--worker-seconds", type=float, default=6, help="at most so long of the storm over workers")
     parser.add_argument("--node-seconds", type=float, default=8, help="at most so long of the storm over nodes")
+    parser.add_argument("--tree-seconds", type=float, default=4, help="at most so long of the storm over a tree")
+    parser.add_argument("--detection", type=float, default=1, help="seconds after which who is gone gets no more calls")
+    parser.add_argument("--partition-seconds", type=float, default=3, help="at most so long is the network cut and healed")
+    parser.add_argument("--partition-silence", type=float, default=2, help="seconds for which a node may be silent then")
+    parser.add_argument("--partition-cut", type=float, default=3, help="seconds that a cut lasts at most")
+    parser.add_argument("--upgrade-rounds", type=int, default=1, help="how often each node is restarted")
+    parser.add_argument("--scale-instances", type=int, default=8, help="containers at once, at most")
+    parser.add_argument("--scale-rounds", type=int, default=1, help="how often there become so many")
     parser.add_argument("--redis-sync", choices=("always", "everysec"), default="always",
                         help="when Redis syncs its file; with everysec calls that are lost are counted, and no fault")
     parser.add_argument("--waves", type=int, default=1, help="of load, for the scaler")
@@ -48,7 +69,8 @@ def main():
     arguments.canopy = str(pathlib.Path(arguments.canopy).resolve())
     known = {"storm": kills.storm, "poison": kills.poison, "drain": kills.drain, "tail": disks.tail, "disk": disks.disk,
              "sync": disks.sync, "crowd": crowd.crowd, "workers": workers.workers_storm, "worker-poison": workers.worker_poison,
-             "worker-stop": workers.worker_stop, "resize": workers.resize, "redis": redis.redis, "nodes": nodes.nodes_storm}
+             "worker-stop": workers.worker_stop, "resize": workers.resize, "redis": redis.redis, "nodes": nodes.nodes_storm, "partition": partition.partition, "tree": tree.tree_storm,
+             "upgrade": tree.upgrade, "scale": scale.scale, "ends": ends.ends}
     print(f"seed {arguments.seed}", flush=True)
     for name in arguments.scenarios or known:
         if name not in known:

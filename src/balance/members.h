@@ -44,7 +44,7 @@ struct MembersOptions {
   std::string token;
   std::shared_ptr<const net::TlsContext> tls;        // Null: what is said can be read on the way.
   Duration silence_max = std::chrono::seconds(5);    // Without an answer to a ping.
-  Duration greeting_max = std::chrono::seconds(10);  // From its connection to its proof; then to its lines.
+  Duration greeting_max = std::chrono::seconds(10);  // From its connection to its proof; then for each line.
   std::size_t strangers_max = 64;                    // The one that came first makes room for the next.
   std::size_t members_max = 256;
   worker::CrewOptions crew;

@@ -24,6 +24,24 @@ TEST_F(MembersTest, AWorkerJoinsAndConnectsToEachCore) {
   EXPECT_EQ(members_->nodes().at(0).resident_bytes, 4096U);
 }
 
+// Over a long way each connection takes its time, and a gateway of many cores wants many.
+TEST_F(MembersTest, EachConnectionHasItsTime) {
+  Peer& peer = hire("a");
+  std::unique_ptr<net::FrameLink> on_its_way;
+  peer.dialer.greet = [&on_its_way](std::unique_ptr<net::FrameLink> link) { on_its_way = std::move(link); };
+  peer.dialer.cut();
+  pass(milliseconds(500));
+  for (std::size_t connection = 0; connection < 1 + cores_.size(); ++connection) {
+    ASSERT_TRUE(on_its_way) << connection;
+    EXPECT_EQ(peer.joined_count, 1U);
+    pass(seconds(4));
+    members_->greet(std::move(on_its_way), "10.0.0.7:1");
+    settle();
+  }
+  EXPECT_EQ(peer.joined_count, 2U);
+  EXPECT_EQ(shown(), "a ready\n");
+}
+
 TEST_F(MembersTest, AnotherTokenIsRefusedForGood) {
   Peer& peer = hire("a", 4, "a token that is another one");
   ASSERT_TRUE(peer.refused);

@@ -145,6 +145,7 @@ void Members::Impl::take_line(Session& session, const wire::Frame& frame) {
   forget(session);
   if (!maker) return cut(*member, maker.error().message);
   member->lines[line->core] = true;
+  member->since = clock.now();  // Over a long way each takes its time, and there may be many.
   cores[line->core]->post([crew = crews[line->core].get(), core = cores[line->core],
                            colleague = member->colleague, make = *std::move(maker)] {
     auto link = make(core->io());

@@ -182,6 +182,7 @@ void Membership::on_line_frame(Connection& from, const wire::Frame& frame) {
     return lose("the server sent a frame that is not for a worker");
   }
   worker_.serve(std::move(from.link));
+  since_ = core_.clock().now();
   if (++lines_open_ < line_count_) return spawn(connect(attempt_, lines_open_));
   failures_ = 0;
   log::info("{} has joined, with {} slots", options_.name,

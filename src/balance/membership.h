@@ -49,7 +49,7 @@ struct MembershipOptions {
   std::string program;                                 // Its version.
   wire::Nonce instance{};                              // Of this run of it.
   bool balancer = false;                               // Its worker says how many slots it has.
-  Duration greeting_max = std::chrono::seconds(10);    // From a connection to its welcome.
+  Duration greeting_max = std::chrono::seconds(10);    // To its welcome; then for each line.
   Duration piece_time_max = std::chrono::seconds(30);  // For a piece of code to come.
   policy::ReconnectRule reconnect;
   std::function<double()> random = {};                    // From 0 to 1; empty: the machine's.

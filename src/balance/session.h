@@ -34,7 +34,7 @@ struct Session final : net::FrameListener {
   std::function<void(const std::string& why)> closed;
   std::unique_ptr<net::FrameLink> link;
   std::string address;
-  Time since{};          // As what it is now.
+  Time since{};          // As what it is now, or its last line.
   wire::Nonce nonce{};   // It was challenged with that.
   bool refused = false;  // It has been told why it is not wanted.
   bool over = false;     // To be forgotten.

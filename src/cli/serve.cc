@@ -270,7 +270,13 @@ Result<exec::Runtimes> make_node_runtimes(const NodeSettings& settings, const st
   first.code_bytes = source.size();
   first.runtime = js::runtime_name;
   CANOPY_TRY_VOID(code.put(first.digest, source));
-  CANOPY_TRY_VOID(runtimes.find(js::runtime_name)->second->prepare(first));
+  if (const auto made = runtimes.find(js::runtime_name)->second->prepare(first); !made) {
+    // A machine that is too busy for it now is none that cannot do it: the first call of such a function
+    // tries again.
+    if (made.error().code != Code::limit) return tl::unexpected(made.error());
+    log::warn("this node is not ready for functions in JavaScript before the first call of one: {}",
+              made.error().message);
+  }
   return runtimes;
 }
 

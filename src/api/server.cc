@@ -3,36 +3,18 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
-#include <optional>
-#include <set>
-#include <thread>
 #include <utility>
 
-#include <malloc.h>
-
-#include "api/alarm.h"
-#include "api/compile_queue.h"
-#include "api/durable_engine.h"
-#include "api/gateway.h"
-#include "api/interpreter.h"
 #include "api/keys.h"
-#include "api/nodes.h"
+#include "api/server_impl.h"
 #include "api/stores.h"
-#include "api/usage.h"
 #include "base/log.h"
-#include "net/http_server.h"
-#include "scale/autoscaler.h"
 
 namespace canopy::api {
 namespace {
 
 constexpr std::size_t disk_thread_count = 4;
 constexpr std::size_t password_queue_max = 16;
-constexpr Duration sweep_period = std::chrono::hours(1);
-constexpr Duration purge_period = std::chrono::seconds(15);
-constexpr Duration trim_period = std::chrono::seconds(1);
-constexpr std::size_t trim_above_bytes = 16 * MiB;
-constexpr Duration idle_check_period = std::chrono::milliseconds(2);
 constexpr Duration stop_timeout = std::chrono::seconds(10);
 
 std::size_t count_cores(const Options& options) {
@@ -57,36 +39,6 @@ net::HttpServerOptions server_options(const Options& options, const ListenAddres
   return made;
 }
 
-// What one core does, and how the server's own thread learns that it has nothing left to do.
-struct Lane {
-  Lane(Platform& platform, exec::Core& own) : core(own), gateway(platform, own), alarm(own) {}
-
-  exec::Core& core;
-  Gateway gateway;
-  Alarm alarm;
-  std::unique_ptr<net::HttpServer> server;
-  std::vector<std::unique_ptr<net::HttpServer>> others;  // Of protocols that listen elsewhere.
-
-  bool is_idle() {
-    const auto idle = [](const auto& one) { return one->connection_count() == 0; };
-    return idle(server) && std::ranges::all_of(others, idle) && gateway.caller().running_count() == 0;
-  }
-  void stop_listening() const {
-    server->stop();
-    for (const auto& other : others) other->stop();
-  }
-  void abort() const {
-    server->abort();
-    for (const auto& other : others) other->abort();
-  }
-
-  // On the core: calls `idle` once when it is.
-  void tell_when_idle(const std::function<void()>& idle) {
-    if (is_idle()) return idle();
-    alarm.set(core.clock().now() + idle_check_period, [this, idle] { tell_when_idle(idle); });
-  }
-};
-
 Result<policy::Place> read_place(const Options& options) {
   CANOPY_TRY(const bool loopback, is_loopback_only(options));
   policy::Place place{.loopback = loopback, .insecure = options.insecure};
@@ -100,91 +52,19 @@ std::string url_text(const Options& options, std::string host, std::uint16_t por
   return (options.tls_cert.empty() ? "http://" : "https://") + host + ":" + std::to_string(port);
 }
 
-// The C library keeps what was freed between pieces still in use, for ever: after ten thousand connections or
-// a large upload that would be all they had.
-void give_back_memory() {
-  const struct mallinfo2 info = mallinfo2();
-  if (info.fordblks > trim_above_bytes) malloc_trim(0);
-}
-
 }  // namespace
 
-struct Server::Impl {
-  Impl(ServerParts parts, const Clock& clock_in)
-      : clock(clock_in),
-        options(std::move(parts.options)),
-        program_version(std::move(parts.program_version)),
-        catalog(std::move(parts.catalog)),
-        call_log(std::move(parts.call_log)),
-        protocols(std::move(parts.protocols)),
-        records({.shard_count = count_cores(options),
-                 .count_max = static_cast<std::size_t>(options.records_max),
-                 .bytes_max = static_cast<std::size_t>(options.records_bytes_max)}),
-        places(count_cores(options)) {}
-
-  ~Impl() {
-    stop();
-    if (cluster) cluster->stop();  // Of a start that failed, too.
-  }
-
-  Result<void> start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes);
-  Result<void> listen();
-  Result<void> listen_for(Protocol& protocol, const std::string& address);
-  void plan_sweep();
-  void sweep_made();
-  void plan_trim();
-  void plan_flush();
-  Result<void> make_admin();
-  void plan_purge();
-  Result<void> begin_scaling();
-  void plan_scaling(Duration after);
-  bool wait_until_idle(Duration timeout);
-  void stop();
-
-  template <class Work>
-  void on_each_lane(const Work& work) {
-    for (const auto& lane : lanes) {
-      lane->core.post([lane = lane.get(), work] { work(*lane); });
-    }
-  }
-
-  const Clock& clock;
-  const Options options;
-  const std::string program_version;
-  policy::Place place;
-  std::unique_ptr<store::Catalog> catalog;
-  std::unique_ptr<store::CallLog> call_log;
-  const std::vector<std::unique_ptr<Protocol>> protocols;
-  store::Records records;
-  std::unique_ptr<trace::Exporter> traces;
-  Feed feed;
-  Ledger ledger;
-  PlacesByName places;
-  std::optional<Owners> owners;
-  std::string new_admin_key;
-  std::vector<std::string> other_urls;
-  std::vector<std::unique_ptr<exec::Core>> cores;
-  std::vector<exec::Core*> core_pointers;
-  std::shared_ptr<scale::Fleet> fleet;
-  std::shared_ptr<scale::Cluster> cluster;
-  Runtimes runtimes;
-  std::optional<Templates> templates;
-  std::optional<CompileQueue> compile;
-  std::optional<net::BlockingPool> disk;
-  std::optional<net::BlockingPool> passwords;
-  std::unique_ptr<Platform> platform;
-  std::vector<std::unique_ptr<Lane>> lanes;
-  std::unique_ptr<DurableEngine> durable;
-  std::unique_ptr<Alarm> sweep_alarm;
-  std::unique_ptr<Alarm> purge_alarm;
-  std::unique_ptr<Alarm> trim_alarm;
-  std::unique_ptr<Alarm> flush_alarm;
-  std::unique_ptr<Alarm> scale_alarm;
-  std::unique_ptr<InterpreterMaker> interpreter;
-  std::optional<scale::Autoscaler> scaler;
-  std::vector<std::jthread> threads;
-  bool stopped = false;
-};
+Server::Impl::Impl(ServerParts parts, const Clock& clock_in)
+    : clock(clock_in),
+      options(std::move(parts.options)),
+      program_version(std::move(parts.program_version)),
+      catalog(std::move(parts.catalog)),
+      call_log(std::move(parts.call_log)),
+      protocols(std::move(parts.protocols)),
+      records({.shard_count = count_cores(options),
+               .count_max = static_cast<std::size_t>(options.records_max),
+               .bytes_max = static_cast<std::size_t>(options.records_bytes_max)}),
+      places(count_cores(options)) {}
 
 // Null where nobody is to be told.
 Result<std::unique_ptr<trace::Exporter>> make_exporter(const Options& options, const std::string& version) {
@@ -312,47 +192,6 @@ Result<void> Server::Impl::listen_for(Protocol& protocol, const std::string& add
   return {};
 }
 
-void Server::Impl::plan_sweep() {
-  sweep_alarm->set(clock.now() + sweep_period, [this] {
-    const auto sweep = [this] {
-      const auto freed = catalog->sweep();
-      if (!freed) log::warn("cannot sweep unused code: {}", freed.error().message);
-      if (freed && *freed > 0) log::info("swept {} of code that no version names", size_text(*freed));
-      sweep_made();
-    };
-    disk->post(sweep);  // If the queue is full there is another time.
-    plan_sweep();
-  });
-}
-
-// What was made of earlier versions can be made again, should one of them come back.
-void Server::Impl::sweep_made() {
-  std::set<std::string> names;
-  for (const auto& [name, function] : catalog->snapshot()->functions) {
-    const auto runtime = runtimes.find(function->runtime);
-    if (runtime != runtimes.end()) names.insert(runtime->second->made_name(*function));
-  }
-  for (const auto& [name, runtime] : runtimes) {
-    const auto freed = runtime->sweep(names, sweep_period);
-    if (!freed) log::warn("cannot sweep what was compiled: {}", freed.error().message);
-    if (freed && *freed > 0) log::info("swept {} of compiled code that nobody uses", size_text(*freed));
-  }
-}
-
-void Server::Impl::plan_trim() {
-  trim_alarm->set(clock.now() + trim_period, [this] {
-    disk->post(give_back_memory);  // If the queue is full there is another time.
-    plan_trim();
-  });
-}
-
-void Server::Impl::plan_flush() {
-  flush_alarm->set(clock.now() + flush_period, [this] {
-    on_each_lane([this](Lane& lane) { flush_usage(*platform, lane.core); });
-    plan_flush();
-  });
-}
-
 // Where keys are demanded and there is nobody to have one, the first start makes an administrator.
 Result<void> Server::Impl::make_admin() {
   store::Users& users = catalog->users();
@@ -380,43 +219,6 @@ Result<void> Server::Impl::make_admin() {
   // Another server with the same store has just done it, and has told its key.
   if (missing && added.error().code == Code::conflict) new_admin_key.clear();
   return new_admin_key.empty() ? Result<void>() : tl::unexpected(added.error());
-}
-
-void Server::Impl::plan_purge() {
-  purge_alarm->set(clock.now() + purge_period, [this] {
-    durable->purge();
-    plan_purge();
-  });
-}
-
-Result<void> Server::Impl::begin_scaling() {
-  const auto publish = [this](const Node& node) {
-    feed.publish({.kind = Happening::Kind::node_changed, .function = {}, .call = {}, .text = {}},
-                 [&node] { return node_json(node); });
-  };
-  if (cluster) cluster->listen(publish);
-  if (!fleet) return {};
-  fleet->listen(publish);
-  CANOPY_TRY(const WorkerRange range, parse_workers(options.workers));
-  if (range.min == range.max) return {};
-  CANOPY_TRY(const policy::ScaleRule rule, policy::parse_scale_rule(options.scale));
-  const auto backlog = [this]() -> std::optional<std::uint64_t> {
-    const store::CallLogStats stats = call_log->stats();
-    return stats.waiting_count - std::min(stats.delayed_count, stats.waiting_count);
-  };
-  scaler.emplace(*fleet, backlog,
-                 policy::ScaleSettings{.rule = rule,
-                                       .worker_min = range.min,
-                                       .worker_max = range.max,
-                                       .delay = options.scale_delay,
-                                       .cool_down = options.scale_cool_down});
-  scale_alarm = std::make_unique<Alarm>(*cores.front());
-  plan_scaling(Duration::zero());
-  return {};
-}
-
-void Server::Impl::plan_scaling(Duration after) {
-  scale_alarm->set(clock.now() + after, [this] { plan_scaling(scaler->tick()); });
 }
 
 bool Server::Impl::wait_until_idle(Duration timeout) {

@@ -8,6 +8,8 @@
 #include "base/hex.h"
 #include "base/id.h"
 
+#include "policy/share.h"
+
 namespace canopy::container {
 namespace {
 
@@ -36,10 +38,24 @@ void Keeper::add(std::weak_ptr<Tenant> tenant) {
   tenants_.push_back(std::move(tenant));
 }
 
+bool Keeper::may_take(const std::string& space, std::size_t free) const {
+  const auto own = used_by_.find(space);
+  return policy::may_have_more(own == used_by_.end() ? 0 : own->second, free);
+}
+
+// Whether one of that namespace less would let somebody who waits have one, now or when more of his own end.
+bool Keeper::is_wanted(const std::string& space) const {
+  return std::ranges::any_of(wanting_, [this, &space](const std::weak_ptr<Tenant>& one) {
+    const auto waits = one.lock();
+    return waits != nullptr && (waits->space() == space || may_take(waits->space(), free_room() + 1));
+  });
+}
+
 bool Keeper::take_room(const std::shared_ptr<Tenant>& wanting, For what) {
   if (closed_) return false;
-  if (used_ < containers_max_) {
+  if (may_take(wanting->space(), free_room())) {
     ++used_;
+    ++used_by_[wanting->space()];
     return true;
   }
   const auto stands = [&wanting](const std::weak_ptr<Tenant>& one) { return is_same(one, wanting); };
@@ -49,7 +65,7 @@ bool Keeper::take_room(const std::shared_ptr<Tenant>& wanting, For what) {
   return false;
 }
 
-// Of all idle containers the one that has been so longest ends.
+// Of all idle containers that whoever waits could have the place of, the one that has been so longest ends.
 void Keeper::make_room() {
   std::erase_if(wanting_, [](const std::weak_ptr<Tenant>& one) { return one.expired(); });
   is_room_wanted_.store(!wanting_.empty(), std::memory_order_relaxed);
@@ -57,7 +73,7 @@ void Keeper::make_room() {
   std::shared_ptr<Tenant> oldest;
   for (const auto& weak : tenants_) {
     const auto tenant = weak.lock();
-    if (tenant == nullptr || tenant->idle_since() == never) continue;
+    if (tenant == nullptr || tenant->idle_since() == never || !is_wanted(tenant->space())) continue;
     if (oldest == nullptr || tenant->idle_since() < oldest->idle_since()) oldest = tenant;
   }
   if (oldest == nullptr) return;
@@ -74,8 +90,10 @@ void Keeper::offer_room(Tenants& line) {
   }
 }
 
-void Keeper::give_room() {
+void Keeper::give_room(const std::string& space) {
   --used_;
+  const auto own = used_by_.find(space);
+  if (--own->second == 0) used_by_.erase(own);
   if (stopping_count_ > 0) --stopping_count_;
   offer_room(wanting_);
   offer_room(wanting_later_);

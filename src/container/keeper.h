@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,8 @@ namespace canopy::container {
 class Tenant {
  public:
   virtual ~Tenant() = default;
+  // The namespace of its function: those of one have a part of the room, and leave some to others.
+  virtual const std::string& space() const = 0;
   // Since when one of its containers has had nothing to do, that longest; never where none is idle.
   virtual Time idle_since() const = 0;
   // Stops that one.
@@ -54,10 +57,12 @@ class Keeper {
   // Why room is wanted: for calls that wait, or only to have a container that none waits for.
   enum class For : std::uint8_t { calls, later };
 
-  // Room for one container. Where there is none `wanting` hears of it when its turn comes; and for calls
-  // somebody's idle one is stopped. Else those who want some for later would stop each other's without end.
+  // Room for one container. Where there is none, or its namespace has as many as it may (policy/share.h),
+  // `wanting` hears of it when its turn comes; and for calls somebody's idle one is stopped, of that
+  // namespace where only that has too many. Else those who want some for later would stop each other's
+  // without end.
   bool take_room(const std::shared_ptr<Tenant>& wanting, For what);
-  void give_room();
+  void give_room(const std::string& space);
   // Whether somebody waits for room; any thread. Who has an idle container then says so.
   bool is_room_wanted() const { return is_room_wanted_.load(std::memory_order_relaxed); }
   void on_idle() { make_room(); }
@@ -79,6 +84,9 @@ class Keeper {
  private:
   using Tenants = std::list<std::weak_ptr<Tenant>>;
 
+  std::size_t free_room() const { return containers_max_ - used_; }
+  bool may_take(const std::string& space, std::size_t free) const;
+  bool is_wanted(const std::string& space) const;
   void make_room();
   void offer_room(Tenants& line);
 
@@ -87,7 +95,8 @@ class Keeper {
   const PostBlocking post_blocking_;
   const std::size_t containers_max_;
   std::size_t used_ = 0;
-  std::size_t stopping_count_ = 0;  // Idle ones that were stopped for others.
+  std::map<std::string, std::size_t> used_by_;  // By namespace.
+  std::size_t stopping_count_ = 0;              // Idle ones that were stopped for others.
   Tenants tenants_;
   Tenants wanting_;  // For calls: they come first.
   Tenants wanting_later_;

@@ -28,6 +28,7 @@
 #include "container/voice.h"
 #include "exec/alarm.h"
 #include "exec/cgroup.h"
+#include "model/function.h"
 #include "net/descriptor_stream.h"
 #include "policy/instances.h"
 #include "policy/restart.h"
@@ -95,7 +96,7 @@ enum class After : std::uint8_t {
 };
 
 struct PoolOptions {
-  std::string function;  // Its name, for the log.
+  FunctionName function;
   wire::ContainerSettings settings;
   Plan plan;  // But for its id.
 };
@@ -125,6 +126,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   void retire();
   std::size_t member_count() const;
 
+  const std::string& space() const override { return options_.function.space; }
   Time idle_since() const override;
   void stop_idle() override;
   void on_room() override { adjust(); }

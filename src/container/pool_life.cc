@@ -232,7 +232,7 @@ void Pool::on_end(const std::shared_ptr<Member>& member, End end) {
   } else if (before == Member::State::ready && !is_single_use()) {
     const Time now = keeper_.core().clock().now();
     start_again_at_ = now + restarts_.ended(now - member->begun);
-    log::warn("{}: {}, by itself; it is replaced when a call needs it", options_.function,
+    log::warn("{}: {}, by itself; it is replaced when a call needs it", to_text(options_.function),
               end_text(end, options_.plan.memory_bytes));
   }
   bury(member);
@@ -263,7 +263,7 @@ void Pool::forget(const std::shared_ptr<Member>& member) {
     const Lock lock(mutex_);
     std::erase(members_, member);
   }
-  keeper_.give_room();
+  keeper_.give_room(space());
   adjust();
 }
 

@@ -18,8 +18,9 @@ using std::chrono::seconds;
 // Everything on one thread: the core of the calls is the keeper's, and what blocks does not.
 class Pools : public testing::Test {
  protected:
-  std::shared_ptr<Pool> make(wire::ContainerSettings settings) {
+  std::shared_ptr<Pool> make(wire::ContainerSettings settings, const std::string& space = "demo") {
     PoolOptions options;
+    options.function = {space, "one"};
     options.settings = std::move(settings);
     options.plan.memory_bytes = 64 * MiB;
     auto pool = Pool::make(keeper_, std::move(options));
@@ -84,7 +85,7 @@ class Pools : public testing::Test {
                    work();
                    return true;
                  },
-                 4};
+                 5};  // Of which one namespace may have four.
 };
 
 TEST_F(Pools, StartAContainerForTheFirstCallAndKeepItForTheNext) {
@@ -330,6 +331,43 @@ TEST_F(Pools, OfSeveralFunctionsShareTheRoom) {
   give(*other, grant(*other, *waits));
   EXPECT_EQ(keeper_.used_room(), 4U);
   for (Grant& place : places) give(*busy, std::move(place));
+}
+
+// However many calls one sends that last, and however many functions it has.
+TEST_F(Pools, OneNamespaceLeavesRoomForTheNext) {
+  const auto first = make(settings(1, 8), "greedy");
+  const auto second = make(settings(1, 8, 4), "greedy");
+  const auto other = make(settings(1, 8), "modest");
+  std::vector<std::shared_ptr<Ticket>> tickets;
+  for (int i = 0; i < 8; ++i) tickets.push_back(take(*first));
+  const auto more = take(*second);
+  EXPECT_EQ(keeper_.used_room(), 4U);
+  give(*other, grant(*other, *take(*other)));
+  EXPECT_EQ(keeper_.used_room(), 5U);
+  // Those that wait would not get its place, so it stays.
+  for (int i = 0; i < 5; ++i) pass(seconds(1));
+  Grant again = grant(*other, *take(*other));
+  EXPECT_FALSE(again.is_first);
+  give(*other, std::move(again));
+  for (int i = 4; i < 8; ++i) first->leave(*tickets[static_cast<std::size_t>(i)]);
+  second->leave(*more);
+  for (int i = 0; i < 4; ++i) give(*first, grant(*first, *tickets[static_cast<std::size_t>(i)]));
+}
+
+// Of its own it stops as many as it takes.
+TEST_F(Pools, OneNamespaceMakesRoomForItself) {
+  const auto other = make(settings(1, 8), "modest");
+  Grant place = grant(*other, *take(*other));
+  const auto first = make(settings(1, 8), "greedy");
+  std::vector<Grant> places;
+  for (int i = 0; i < 3; ++i) places.push_back(grant(*first, *take(*first)));
+  const auto second = make(settings(1, 8), "greedy");
+  const auto waits = take(*second);
+  EXPECT_FALSE(second->look(*waits));
+  for (Grant& one : places) give(*first, std::move(one));
+  for (int i = 0; i < 3; ++i) pass(seconds(1));
+  give(*second, grant(*second, *waits));
+  give(*other, std::move(place));
 }
 
 TEST_F(Pools, AnIdleOneOfAnotherFunctionMakesRoom) {

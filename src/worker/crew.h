@@ -170,7 +170,8 @@ class Crew {
   void on_refusal(Peer& peer, std::uint64_t number);
   void on_offer(Peer& peer, const wire::Frame& frame);
   void on_warm(Peer& peer, const wire::Frame& frame);
-  static void complain(Peer& peer, const std::string& what);
+  // It says what none of ours would: it is not heard any more, and whoever looks after it is told.
+  void distrust(Peer& peer, const std::string& what);
   // A place may have become free.
   void on_room();
   void add_output(RemoteCall& call, std::string_view piece);

@@ -4,7 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include "base/log.h"
 #include "base/units.h"
 #include "wire/node_frames.h"
 #include "worker/crew.h"
@@ -37,18 +36,21 @@ void bound(Usage& usage, Duration away) {
 
 }  // namespace
 
-// Once: who goes on so is not to fill the log.
-void Crew::complain(Peer& peer, const std::string& what) {
-  if (std::exchange(peer.complained, true)) return;
-  log::warn("worker {} {}", peer.colleague->number, what);
+// Once, since it is not heard any more: else what it sends without end would be as many lines of the log.
+void Crew::distrust(Peer& peer, const std::string& what) {
+  if (peer.closed) return;
+  peer.closed = true;
+  if (peer.how) return;
+  on_broken_(peer.colleague->number, what);
 }
 
 void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
+  if (peer.closed) return;
   switch (frame.head.kind) {
     case FrameKind::hello: {
       const auto hello = wire::read_hello(frame.body);
       if (!hello || hello->version != wire::frame_version) {
-        return complain(peer, "speaks another version than this program; it gets no calls");
+        return distrust(peer, "it speaks another version than this program");
       }
       peer.ready = true;
       peer.credit = hello->credit;
@@ -79,7 +81,7 @@ void Crew::on_frame(Peer& peer, const wire::Frame& frame) {
       peer.colleague->ask(frame.head.call, core_.clock().now());
       return on_room();
     default:
-      return complain(peer, "sent a frame that is not for us");
+      return distrust(peer, "it sent a frame that is not for us");
   }
 }
 
@@ -94,7 +96,7 @@ void Crew::on_refusal(Peer& peer, std::uint64_t number) {
     fail(*call, {Code::died, "its worker gave it back with a part of its output", Stage::run});
   } else if (call != nullptr) {
     std::erase_if(peer.refused, [now](const auto& one) { return one.second <= now; });
-    if (peer.colleague->balancer) peer.refused.emplace_back(call->definition_->number, now + refusal_kept);
+    peer.refused.emplace_back(call->definition_->number, now + refusal_kept);
     try_elsewhere(*call);
   }
   close_if_done(peer);
@@ -103,9 +105,7 @@ void Crew::on_refusal(Peer& peer, std::uint64_t number) {
 
 void Crew::on_offer(Peer& peer, const wire::Frame& frame) {
   auto offer = wire::read_offer(frame);
-  if (!offer || !peer.colleague->balancer) {
-    return complain(peer, "sent an offer that is none");
-  }
+  if (!offer || !peer.colleague->balancer) return distrust(peer, "it sent an offer that is none");
   peer.runtimes = offer->runtimes;
   peer.refused.clear();
   if (peer.colleague->set_slots(offer->slots, offer->number) && options_.on_offer) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/log.h"
 #include "policy/sample.h"
 #include "worker/crew.h"
 #include "worker/peer.h"
@@ -149,7 +148,7 @@ void Crew::drop_warm(Peer& peer, std::uint64_t key) {
 
 void Crew::on_warm(Peer& peer, const wire::Frame& frame) {
   const auto change = wire::read_warm(frame.body);
-  if (!change) return complain(peer, "says what it has loaded: " + change.error().message);
+  if (!change) return distrust(peer, change.error().message);
   for (const std::uint64_t key : change->removed) drop_warm(peer, key);
   for (const std::uint64_t key : change->added) add_warm(peer, key);
 }

@@ -4,12 +4,9 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
-#include <sstream>
 
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
 
-#include "base/log.h"
 #include "net/frame_pair.h"
 #include "wire/node_frames.h"
 #include "worker/crew.h"
@@ -92,7 +89,7 @@ class CrewOfManyTest : public testing::Test {
     options.on_offer = [this](WorkerNumber worker, const wire::Offer& offer) {
       told_.emplace_back(worker, offer.slots);
     };
-    crew_.emplace(core_, options, [](WorkerNumber, const std::string&) {});
+    crew_.emplace(core_, options, [this](WorkerNumber, const std::string& why) { broken_.push_back(why); });
     runtime_ = make_relay_runtime(core_, *crew_);
   }
 
@@ -162,6 +159,7 @@ class CrewOfManyTest : public testing::Test {
   Function other_;
   std::vector<std::unique_ptr<Child>> children_;
   std::vector<std::pair<WorkerNumber, std::uint32_t>> told_;
+  std::vector<std::string> broken_;  // Why, of each that the crew did not believe.
   std::optional<Crew> crew_;
   std::unique_ptr<exec::Runtime> runtime_;
   std::map<std::string, std::shared_ptr<exec::Template>> made_;
@@ -232,6 +230,40 @@ TEST_F(CrewOfManyTest, WhatABalancerRefusesGoesElsewhereAtOnce) {
   pass(milliseconds(101));
   begin();
   EXPECT_EQ(a.opened.size(), 2U);
+}
+
+// It has the least to do, and would have every call again and again.
+TEST_F(CrewOfManyTest, AWorkerThatRefusesWhatItAskedForDoesNotKeepItFromTheOthers) {
+  open(waits);
+  Child& a = join(8, false);
+  Child& b = join(8, false);
+  begin();
+  Child& had_it = a.opened.empty() ? b : a;
+  Child& other = a.opened.empty() ? a : b;
+  had_it.refuse();
+  settle();
+  EXPECT_EQ(had_it.opened.size(), 0U);
+  EXPECT_EQ(other.opened.size(), 1U);
+}
+
+// Each such frame was a line in the log.
+TEST_F(CrewOfManyTest, WhoSaysWhatMakesNoSenseIsNotHeardAnyMore) {
+  open(waits);
+  for (const FrameKind kind : {FrameKind::setup, FrameKind::offer, FrameKind::warm, FrameKind::hello}) {
+    broken_.clear();
+    Child& child = join(8, false);
+    OneCall& one = begin();
+    ASSERT_EQ(child.opened.size(), 1U);
+    for (int i = 0; i < 100; ++i) child.link->send({.kind = kind}, "\xff");
+    child.end({});  // Too late.
+    settle();
+    EXPECT_EQ(broken_.size(), 1U) << static_cast<int>(kind);
+    EXPECT_FALSE(one.reply);
+    crew_->ended(child.colleague->number, "is gone");
+    settle();
+    ASSERT_TRUE(one.reply);
+    EXPECT_EQ(one.reply->error->code, Code::died);
+  }
 }
 
 TEST_F(CrewOfManyTest, WhatEverybodyRefusesWaitsAndIsOfferedAgain) {
@@ -407,27 +439,6 @@ TEST_F(CrewOfManyTest, ACallThatIsGivenBackWithAPartOfItsOutputGoesToNobodyElse)
   EXPECT_EQ(one.reply->error->code, Code::died);
   EXPECT_TRUE(one.reply->lost);
   EXPECT_TRUE(second.opened.empty());
-}
-
-TEST_F(CrewOfManyTest, WhatMakesNoSenseIsLoggedOnceForEachConnection) {
-  std::ostringstream lines;
-  const auto before = log::default_logger();
-  log::set_default_logger(
-      std::make_shared<log::logger>("", std::make_shared<log::sinks::ostream_sink_mt>(lines)));
-  open(waits);
-  for (int i = 0; i < 2; ++i) {
-    Child& child = join(1, false);
-    for (int j = 0; j < 100; ++j) {
-      child.link->send({.kind = FrameKind::welcome}, "?");
-      child.link->send({.kind = FrameKind::warm}, "\xff");
-      child.link->send({.kind = FrameKind::offer, .call = 5}, "");  // It is no balancer.
-    }
-    settle();
-  }
-  log::set_default_logger(before);
-  const std::string text = lines.str();
-  EXPECT_EQ(std::ranges::count(text, '\n'), 2) << text;
-  EXPECT_NE(text.find("worker 1 sent a frame that is not for us"), std::string::npos) << text;
 }
 
 // Each of a call's hops knows what it waited on all of them; its time is put off once.

@@ -42,7 +42,6 @@ struct Peer final : net::FrameListener {
   bool ready = false;
   bool leaving = false;                                  // No more calls for it.
   bool closed = false;                                   // Nothing more comes from it.
-  bool complained = false;                               // The log has a line about what it sends.
   std::optional<std::string> how;                        // Its process has ended so.
   std::unordered_map<std::uint64_t, RemoteCall*> calls;  // By number; null: nobody waits for it any more.
   std::unordered_set<std::uint32_t> functions;           // Those it knows, by their definitions' numbers.

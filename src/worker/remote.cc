@@ -154,6 +154,7 @@ class WrappedRuntime : public exec::Runtime {
   Result<void> check(const Function& function, std::string_view code) override {
     return local_->check(function, code);
   }
+  void bind(Function& function, std::string_view code) override { local_->bind(function, code); }
   std::shared_ptr<exec::Template> find(const Function& function) override {
     auto found = local_->find(function);
     return found ? wrap(std::move(found)) : nullptr;

@@ -108,7 +108,7 @@ net::Task<net::HttpResponse> HyperfaasServer::follow_status(const api::Here& her
   // Of several users each has nodes of its own; and nobody comes back who does not say who it is.
   std::string own = std::to_string(here.who->user) + "/" + *node;
   if (node->empty()) own.clear();
-  const auto listener = instances_.listen(here.core, own, here.core.clock().now());
+  const auto listener = instances_.listen(here.core, here.who->user, own, here.core.clock().now());
   if (listener == nullptr) {
     co_return refusal(wire::GrpcStatus::resource_exhausted,
                       "as many follow the status of instances as may, " +

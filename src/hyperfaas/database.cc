@@ -133,7 +133,8 @@ net::Task<net::HttpResponse> DatabaseServer::add(const api::Here& here, const ne
   auto registration = read_registration(request.body);
   if (!registration) co_return failure(400, "Invalid JSON");
   const policy::Subject& subject = open_ ? everybody_ : here.who->subject;
-  const auto id = co_await create(here, subject, to_text(random_uuid()), *std::move(registration));
+  const auto reaches = images_for(here, open_);
+  const auto id = co_await create(here, subject, reaches, to_text(random_uuid()), *std::move(registration));
   if (!id) co_return failure(id.error());
   wire::JsonWriter json;
   json.begin_object();

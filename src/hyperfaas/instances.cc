@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 #include "base/id.h"
+#include "policy/share.h"
 
 namespace canopy::hyperfaas {
 namespace {
@@ -17,8 +18,9 @@ std::string random_id() {
 }
 
 Error too_many() {
-  return {Code::exhausted, "there are as many instances as may be, " + std::to_string(Instances::count_max) +
-                               "; stop some, or wait until they are idle"};
+  return {Code::exhausted, "there are as many instances as may be, of " +
+                               std::to_string(Instances::count_max) +
+                               " in all; stop some, or wait until they are idle"};
 }
 
 }  // namespace
@@ -33,12 +35,18 @@ void Instances::publish(Kind kind, bool is_failure, const FunctionName& function
                              .at = at}});
 }
 
+bool Instances::has_room(const std::string& space, const Lock& /*lock*/) const {
+  const auto own = by_space_.find(space);
+  return policy::may_have_more(own == by_space_.end() ? 0 : own->second, count_max - instances_.size());
+}
+
 std::string Instances::add(const FunctionName& function, Duration idle, Moment at, const Lock& /*lock*/) {
   auto id = random_id();
   while (instances_.contains(id)) id = random_id();
   Instance& added = instances_[id];
   added = {.function = function, .running = 0, .used = at.now, .idle = idle};
   by_function_[function].members.emplace(id, &added);
+  ++by_space_[function.space];
   publish(Kind::start, false, function, id, at.wall);
   return id;
 }
@@ -47,12 +55,14 @@ void Instances::remove(std::map<std::string, Instance>::iterator at, const Lock&
   const auto turns = by_function_.find(at->second.function);
   turns->second.members.erase(at->first);
   if (turns->second.members.empty()) by_function_.erase(turns);
+  const auto own = by_space_.find(at->second.function.space);
+  if (--own->second == 0) by_space_.erase(own);
   instances_.erase(at);
 }
 
 Result<std::string> Instances::start(const FunctionName& function, Duration idle, Moment at) {
   const Lock lock(mutex_);
-  if (instances_.size() < count_max) return add(function, idle, at, lock);
+  if (has_room(function.space, lock)) return add(function, idle, at, lock);
   publish(Kind::start, true, function, "", at.wall);
   return tl::unexpected(too_many());
 }
@@ -65,7 +75,7 @@ void Instances::fail_start(const FunctionName& function, Moment at) {
 Result<std::string> Instances::begin_call(const FunctionName& function, Duration idle, Moment at) {
   const Lock lock(mutex_);
   if (!by_function_.contains(function)) {
-    if (instances_.size() >= count_max) return tl::unexpected(too_many());
+    if (!has_room(function.space, lock)) return tl::unexpected(too_many());
     add(function, idle, at, lock);
   }
   Turns& turns = by_function_.at(function);
@@ -115,14 +125,14 @@ void Instances::expire(Moment at) {
   }
 }
 
-std::unique_ptr<Instances::Events::Listener> Instances::listen(exec::Core& core, const std::string& node,
-                                                               Time now) {
+std::unique_ptr<Instances::Events::Listener> Instances::listen(exec::Core& core, std::uint64_t user,
+                                                               const std::string& node, Time now) {
   const Lock lock(mutex_);
   std::erase_if(left_, [now](const auto& left) { return now - left.second.at > remembered_time; });
   const auto found = left_.find(node);
-  if (found == left_.end()) return events_.listen(core);
+  if (found == left_.end()) return events_.listen(core, user);
   const std::uint64_t from = found->second.next;
-  auto listener = events_.listen(core, from);
+  auto listener = events_.listen(core, user, from);
   if (listener != nullptr) left_.erase(found);
   return listener;
 }

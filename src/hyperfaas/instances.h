@@ -39,7 +39,7 @@ class Instances {
   };
 
   // The id of a new one, 12 hexadecimal digits.
-  //   exhausted  there are as many as may be
+  //   exhausted  there are as many as may be, or as many of one namespace
   Result<std::string> start(const FunctionName& function, Duration idle, Moment at);
   // One could not be started.
   void fail_start(const FunctionName& function, Moment at);
@@ -58,14 +58,15 @@ class Instances {
   void expire(Moment at);
 
   // What happens from now on; or, where a listener with that node's id has left a moment ago, from there on.
-  // Null where as many listen as may. "" is the id of none.
-  std::unique_ptr<Events::Listener> listen(exec::Core& core, const std::string& node, Time now);
+  // Null where as many of that user's listen as may. "" is the id of none.
+  std::unique_ptr<Events::Listener> listen(exec::Core& core, std::uint64_t user, const std::string& node,
+                                            Time now);
   // The listener of that node has heard all before `next`, and goes.
   void leave(const std::string& node, std::uint64_t next, Time now);
 
   std::size_t count() const;
 
-  static constexpr std::size_t count_max = 100'000;
+  static constexpr std::size_t count_max = 100'000;  // Of which one namespace may have a part: policy/share.h
   static constexpr std::size_t events_max = 10'000;
   static constexpr std::size_t listeners_max = 256;
   static constexpr std::size_t nodes_max = 1000;
@@ -85,6 +86,7 @@ class Instances {
   };
   using Lock = std::lock_guard<std::mutex>;
 
+  bool has_room(const std::string& space, const Lock& lock) const;
   std::string add(const FunctionName& function, Duration idle, Moment at, const Lock& lock);
   void remove(std::map<std::string, Instance>::iterator at, const Lock& lock);
   void publish(Kind kind, bool is_failure, const FunctionName& function, const std::string& instance,
@@ -98,6 +100,7 @@ class Instances {
     std::string last;
   };
   std::map<FunctionName, Turns> by_function_;
+  std::map<std::string, std::size_t> by_space_;  // How many are its functions'.
   std::map<std::string, Left> left_;
   Events events_{events_max, listeners_max};
 };

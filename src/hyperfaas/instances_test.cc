@@ -27,8 +27,8 @@ struct World {
   void end(const FunctionName& function, const std::string& instance, bool crashed = false) {
     instances.end_call(function, instance, crashed, at());
   }
-  std::unique_ptr<Instances::Events::Listener> listen(const std::string& node) {
-    return instances.listen(core, node, clock.now());
+  std::unique_ptr<Instances::Events::Listener> listen(const std::string& node, std::uint64_t user = 0) {
+    return instances.listen(core, user, node, clock.now());
   }
   void pass(Duration time) {
     clock.advance(time);
@@ -153,14 +153,31 @@ TEST(Instances, ANodeThatMissedTooMuchIsToldSo) {
 
 TEST(Instances, AsManyMayBeAsMay) {
   World world;
-  for (std::size_t i = 0; i < Instances::count_max; ++i) world.start(one);
+  while (const auto started = world.instances.start(one, idle, world.at())) {
+  }
+  const std::size_t had = world.instances.count();
+  EXPECT_EQ(had, Instances::count_max / 4 * 3);
   EXPECT_EQ(world.instances.start(two, idle, world.at()).error().code, Code::exhausted);
   EXPECT_EQ(world.instances.begin_call(two, idle, world.at()).error().code, Code::exhausted);
   EXPECT_TRUE(world.instances.begin_call(one, idle, world.at()));
+  // Who starts without end does not keep others from it.
+  const FunctionName others{"t", "one"};
+  EXPECT_TRUE(world.instances.start(others, idle, world.at()));
+  EXPECT_TRUE(world.instances.begin_call(others, idle, world.at()));
+  world.pass(idle);
+  EXPECT_EQ(world.instances.count(), 2U);  // Those that have a call.
+  EXPECT_TRUE(world.instances.start(two, idle, world.at()));
+}
+
+TEST(Instances, AsManyMayListenAsMay) {
+  World world;
   std::vector<std::unique_ptr<Instances::Events::Listener>> listeners;
-  for (std::size_t i = 0; i < Instances::listeners_max; ++i) listeners.push_back(world.listen("x"));
-  EXPECT_NE(listeners.back(), nullptr);
-  EXPECT_EQ(world.listen("x"), nullptr);
+  do listeners.push_back(world.listen("x", 1));
+  while (listeners.back() != nullptr);
+  EXPECT_EQ(listeners.size(), Instances::listeners_max / 4 * 3 + 1);
+  EXPECT_NE(world.listen("x", 2), nullptr);
+  listeners.clear();
+  EXPECT_NE(world.listen("x", 1), nullptr);
 }
 
 }  // namespace

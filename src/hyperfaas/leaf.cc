@@ -39,7 +39,9 @@ net::Task<net::HttpResponse> HyperfaasServer::create_function(const api::Here& h
   auto asked = wire::read_create_function(*message);
   if (!asked) co_return refusal(asked.error());
   Registration registration{.image_tag = std::move(asked->image_tag), .config = asked->config};
-  const auto id = co_await create(here, subject(here), to_text(random_uuid()), std::move(registration));
+  const auto reaches = images_for(here, open_);
+  const auto id =
+      co_await create(here, subject(here), reaches, to_text(random_uuid()), std::move(registration));
   if (!id) co_return refusal(id.error());
   co_return answer(wire::create_function_reply(*id, form));
 }
@@ -48,7 +50,7 @@ net::Task<net::HttpResponse> HyperfaasServer::follow_state(const api::Here& here
                                                            net::HttpExchange& exchange) {
   const auto message = wire::read_grpc_message(exchange.request().body, message_bytes_max_);
   if (!message) co_return refusal(message.error());
-  auto [present, listener] = presence_.listen(here.core);
+  auto [present, listener] = presence_.listen(here.core, here.who->user);
   if (listener == nullptr) {
     co_return refusal(wire::GrpcStatus::resource_exhausted,
                       "as many clients follow the state of functions as may, " +

@@ -16,6 +16,7 @@
 
 #include "exec/core.h"
 #include "net/event.h"
+#include "policy/share.h"
 
 namespace canopy::hyperfaas {
 
@@ -38,8 +39,9 @@ class News {
    private:
     friend class News;
     struct State {
-      explicit State(exec::Core& home) : core(home) {}
+      State(exec::Core& home, std::uint64_t whose) : core(home), user(whose) {}
       exec::Core& core;
+      const std::uint64_t user;
       net::Event event;        // The core's alone.
       std::uint64_t next = 0;  // This and the rest: guarded by the mutex of the news.
       bool is_woken = false;
@@ -54,11 +56,15 @@ class News {
   News(std::size_t kept_max, std::size_t listeners_max)
       : kept_max_(kept_max), listeners_max_(listeners_max) {}
 
-  // From what is published next, or from that number on. Null where as many listen as may.
-  std::unique_ptr<Listener> listen(exec::Core& core, std::optional<std::uint64_t> from = std::nullopt) {
+  // From what is published next, or from that number on; for that user. Null where as many listen as may, or
+  // as many of one user's.
+  std::unique_ptr<Listener> listen(exec::Core& core, std::uint64_t user,
+                                   std::optional<std::uint64_t> from = std::nullopt) {
     const std::lock_guard lock(mutex_);
-    if (listeners_.size() >= listeners_max_) return nullptr;
-    auto state = std::make_shared<typename Listener::State>(core);
+    const auto own = std::ranges::count(listeners_, user, [](const auto& one) { return one->user; });
+    const std::size_t free = listeners_max_ - listeners_.size();
+    if (!policy::may_have_more(static_cast<std::size_t>(own), free)) return nullptr;
+    auto state = std::make_shared<typename Listener::State>(core, user);
     state->next = std::min(from.value_or(end_), end_);
     listeners_.push_back(state);
     if (state->next < end_) wake(state);

@@ -34,12 +34,12 @@ void Presence::expire(Time now) {
 }
 
 std::pair<std::vector<FunctionName>, std::unique_ptr<Presence::Changes::Listener>> Presence::listen(
-    exec::Core& core) {
+    exec::Core& core, std::uint64_t user) {
   const std::lock_guard lock(mutex_);
   std::vector<FunctionName> present;
   present.reserve(present_.size());
   for (const auto& [name, entry] : present_) present.push_back(name);
-  return {std::move(present), changes_.listen(core)};
+  return {std::move(present), changes_.listen(core, user)};
 }
 
 }  // namespace canopy::hyperfaas

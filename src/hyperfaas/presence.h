@@ -34,8 +34,10 @@ class Presence {
   // Those that have been idle for so long have none any more.
   void expire(Time now);
 
-  // Those that have instances now, and all changes from then on; null where as many listen as may.
-  std::pair<std::vector<FunctionName>, std::unique_ptr<Changes::Listener>> listen(exec::Core& core);
+  // Those that have instances now, and all changes from then on; null where as many of that user's listen as
+  // may.
+  std::pair<std::vector<FunctionName>, std::unique_ptr<Changes::Listener>> listen(exec::Core& core,
+                                                                                  std::uint64_t user);
 
   static constexpr std::size_t listeners_max = 256;
 

@@ -37,7 +37,7 @@ std::string text(Presence::Changes::Listener& listener) {
 
 TEST(Presence, ComesWithTheFirstCallAndGoesWhenIdle) {
   Watch watch;
-  const auto [present, listener] = watch.presence.listen(watch.core);
+  const auto [present, listener] = watch.presence.listen(watch.core, 0);
   EXPECT_TRUE(present.empty());
   watch.begin(one);
   watch.begin(one);
@@ -58,7 +58,7 @@ TEST(Presence, ComesWithTheFirstCallAndGoesWhenIdle) {
 TEST(Presence, IsToldToWhoComesLater) {
   Watch watch;
   watch.begin(one);
-  const auto [present, listener] = watch.presence.listen(watch.core);
+  const auto [present, listener] = watch.presence.listen(watch.core, 0);
   EXPECT_EQ(present, std::vector{one});
   watch.begin(two);
   EXPECT_EQ(text(*listener), "+two");
@@ -69,12 +69,12 @@ TEST(Presence, IsToldToWhoComesLater) {
 TEST(Presence, HasRoomForSoManyListeners) {
   Watch watch;
   std::vector<std::unique_ptr<Presence::Changes::Listener>> listeners;
-  for (std::size_t i = 0; i < Presence::listeners_max; ++i)
-    listeners.push_back(watch.presence.listen(watch.core).second);
-  EXPECT_NE(listeners.back(), nullptr);
-  EXPECT_EQ(watch.presence.listen(watch.core).second, nullptr);
-  listeners.pop_back();
-  EXPECT_NE(watch.presence.listen(watch.core).second, nullptr);
+  do listeners.push_back(watch.presence.listen(watch.core, 1).second);
+  while (listeners.back() != nullptr);
+  EXPECT_EQ(listeners.size(), Presence::listeners_max / 4 * 3 + 1);
+  EXPECT_NE(watch.presence.listen(watch.core, 2).second, nullptr) << "others have theirs";
+  listeners.clear();
+  EXPECT_NE(watch.presence.listen(watch.core, 1).second, nullptr);
 }
 
 TEST(News, AreKeptForWhoComesBackAndNoLonger) {
@@ -82,11 +82,11 @@ TEST(News, AreKeptForWhoComesBackAndNoLonger) {
   exec::Core core(0, clock);
   News<int> news(3, 10);
   for (int i = 0; i < 5; ++i) news.publish(i);
-  EXPECT_EQ(news.listen(core)->take(), std::vector<int>{});
-  EXPECT_EQ(news.listen(core, 3)->take(), (std::vector<int>{3, 4}));
-  EXPECT_EQ(news.listen(core, 2)->take(), (std::vector<int>{2, 3, 4}));
-  EXPECT_EQ(news.listen(core, 1)->take(), std::nullopt);
-  const auto slow = news.listen(core);
+  EXPECT_EQ(news.listen(core, 0)->take(), std::vector<int>{});
+  EXPECT_EQ(news.listen(core, 0, 3)->take(), (std::vector<int>{3, 4}));
+  EXPECT_EQ(news.listen(core, 0, 2)->take(), (std::vector<int>{2, 3, 4}));
+  EXPECT_EQ(news.listen(core, 0, 1)->take(), std::nullopt);
+  const auto slow = news.listen(core, 0);
   for (int i = 0; i < 4; ++i) news.publish(i);
   EXPECT_EQ(slow->take(), std::nullopt);
 }
@@ -95,8 +95,8 @@ TEST(News, EachListenerHearsAllOfIt) {
   FakeClock clock;
   exec::Core core(0, clock);
   News<int> news(10, 10);
-  const auto first = news.listen(core);
-  const auto second = news.listen(core);
+  const auto first = news.listen(core, 0);
+  const auto second = news.listen(core, 0);
   news.publish(7);
   EXPECT_EQ(first->take(), std::vector<int>{7});
   EXPECT_EQ(second->take(), std::vector<int>{7});

@@ -103,7 +103,8 @@ Result<void> check(const Registration& registration) {
   const std::string& tag = registration.image_tag;
   if (tag.empty())
     return fail(Code::invalid, "there is no tag of an image; name one, such as hyperfaas-echo:latest");
-  if (functions_of_image(tag).empty()) {
+  const bool is_plain = std::ranges::all_of(tag, [](char c) { return c > ' ' && c <= '~'; });
+  if (!is_plain || functions_of_image(tag).empty()) {
     return fail(Code::invalid, "'" + log_safe(tag, 200) + "' is no tag of an image");
   }
   if (is_sane(registration.config)) return {};
@@ -170,10 +171,10 @@ std::shared_ptr<const Function> find_registered(const store::Snapshot& snapshot,
   return nullptr;
 }
 
-std::shared_ptr<const Function> find_image(const store::Snapshot& snapshot, const policy::Subject& subject,
+std::shared_ptr<const Function> find_image(const store::Snapshot& snapshot, const Reaches& reaches,
                                            std::string_view tag) {
   for (const FunctionName& name : functions_of_image(tag)) {
-    if (!policy::reaches(subject, name.space)) continue;
+    if (!reaches(name.space)) continue;
     auto found = find(snapshot, name);
     if (found != nullptr && !registration_of(*found)) return found;
   }

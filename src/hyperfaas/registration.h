@@ -8,6 +8,7 @@
 //
 // So what was created is on the disk, and there after a restart.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,7 +58,9 @@ std::string space_for(const policy::Subject& subject);
 // Among those that whoever asks may see; null for none.
 std::shared_ptr<const Function> find_registered(const store::Snapshot& snapshot,
                                                 const policy::Subject& subject, std::string_view id);
-std::shared_ptr<const Function> find_image(const store::Snapshot& snapshot, const policy::Subject& subject,
+// Whether whoever asks may see what is in that namespace.
+using Reaches = std::function<bool(std::string_view space)>;
+std::shared_ptr<const Function> find_image(const store::Snapshot& snapshot, const Reaches& reaches,
                                            std::string_view tag);
 // The image of one that is bound, while it is still there.
 std::shared_ptr<const Function> find_bound_image(const store::Snapshot& snapshot, const Function& function);

@@ -23,6 +23,13 @@ bool is_current(const store::Snapshot& snapshot, const Function& function) {
   return image == nullptr || is_bound_to(function, *image);
 }
 
+bool is_of_one_user(const api::Here& here, const Function& a, const Function& b) {
+  const auto accounts = here.platform.catalog.users().snapshot();
+  const auto owner = accounts->owners.find(a.name.space);
+  const auto other = accounts->owners.find(b.name.space);
+  return owner != accounts->owners.end() && other != accounts->owners.end() && owner->second == other->second;
+}
+
 Error no_image(std::string_view tag) {
   return {Code::not_found,
           "there is no image '" + log_safe(tag, 200) +
@@ -131,7 +138,8 @@ net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::adopt(const api::Here
   };
   auto registration = co_await net::run_blocking(*asking_, ask);
   if (!registration) co_return tl::unexpected(registration.error());
-  const auto created = co_await create(here, subject(here), id, *std::move(registration));
+  const auto reaches = images_for(here, open_);
+  const auto created = co_await create(here, subject(here), reaches, id, *std::move(registration));
   if (!created) co_return tl::unexpected(created.error());
   const auto snapshot = here.platform.catalog.snapshot();
   co_return find_registered(*snapshot, subject(here), id);
@@ -141,8 +149,13 @@ net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::adopt(const api::Here
 net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::bind(const api::Here& here, Found function) {
   const auto snapshot = here.platform.catalog.snapshot();
   const auto registration = registration_of(*function);
-  const Found image = is_bound(*function) ? find_bound_image(*snapshot, *function)
-                                          : find_image(*snapshot, subject(here), registration->image_tag);
+  const auto reaches = images_for(here, open_);
+  Found image = is_bound(*function) ? find_bound_image(*snapshot, *function)
+                                    : find_image(*snapshot, reaches, registration->image_tag);
+  // Its namespace may have become a user's own since.
+  if (image != nullptr && !reaches(image->name.space) && !is_of_one_user(here, *function, *image)) {
+    image = nullptr;
+  }
   if (image == nullptr) co_return tl::unexpected(no_image(registration->image_tag));
   Function bound = make_bound(function->name, *registration, *image, here.platform.options);
   co_return co_await api::deploy_stored(here, std::move(bound));
@@ -166,8 +179,16 @@ net::Task<api::ForeignEnd> HyperfaasServer::run(const api::Here& here, net::Http
   co_return end;
 }
 
-net::Task<Result<std::string>> create(const api::Here& here, const policy::Subject& subject, std::string id,
-                                      Registration registration) {
+Reaches images_for(const api::Here& here, bool is_open) {
+  const auto accounts = here.platform.catalog.users().snapshot();
+  if (!is_open) return [who = here.who](std::string_view space) { return who->reaches(space); };
+  return [accounts](std::string_view space) {
+    return space == common_space || !accounts->owners.contains(space);
+  };
+}
+
+net::Task<Result<std::string>> create(const api::Here& here, const policy::Subject& subject,
+                                      const Reaches& reaches, std::string id, Registration registration) {
   if (const auto good = check(registration); !good) co_return tl::unexpected(good.error());
   std::string space = space_for(subject);
   const policy::Need need{.role = Role::developer, .reach = policy::Reach::space};
@@ -181,7 +202,7 @@ net::Task<Result<std::string>> create(const api::Here& here, const policy::Subje
   if (here.platform.draining) co_return fail(Code::unavailable, "the server stops; ask another one");
   FunctionName name{.space = std::move(space), .name = id};
   const auto snapshot = here.platform.catalog.snapshot();
-  const auto image = find_image(*snapshot, subject, registration.image_tag);
+  const auto image = find_image(*snapshot, reaches, registration.image_tag);
   Result<std::shared_ptr<const Function>> made;
   if (image != nullptr) {
     Function bound = make_bound(std::move(name), registration, *image, here.platform.options);

@@ -85,11 +85,15 @@ class HyperfaasServer final : public api::Protocol {
   std::unique_ptr<api::Alarm> alarm_;
 };
 
+// Where whoever asks finds images: where the key counts; and where everybody is let in, in each namespace
+// that is no user's own.
+Reaches images_for(const api::Here& here, bool is_open);
+
 // Creates a function for whoever asks, with that id; returns it.
 //   invalid       the registration is none
 //   forbidden     whoever asks may deploy nowhere
 //   and as deploy_stored()
-net::Task<Result<std::string>> create(const api::Here& here, const policy::Subject& subject, std::string id,
-                                      Registration registration);
+net::Task<Result<std::string>> create(const api::Here& here, const policy::Subject& subject,
+                                      const Reaches& reaches, std::string id, Registration registration);
 
 }  // namespace canopy::hyperfaas

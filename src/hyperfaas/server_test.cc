@@ -144,6 +144,43 @@ TEST(HyperfaasServer, OnIsForEverybody) {
   EXPECT_EQ(data_of(live.call(id, std::string(100'000, 'x'))).size(), 100'000U);
 }
 
+// Who shows no key does not get by an image what nobody else's key would give.
+TEST(HyperfaasServer, OnIsNotForWhatIsAUsersOwn) {
+  const LiveHyperfaas live([](Options& options) {
+    options.auth = "on";
+    options.hyperfaas = "on";
+  });
+  const api::LiveServer::Headers admin = {{"Authorization", "Bearer " + live.server->new_admin_key()}};
+  const auto put = [&](const std::string& name, const std::string& code) {
+    return live.request("PUT", "/v1/functions/" + name, code,
+                        {{"Content-Type", "application/wasm"}, admin.front()});
+  };
+  put("alices/own", "echo");
+  put("demo/web", "echo");
+  const std::string early = live.create("alices/own");
+  const std::string open = live.create("demo/web");
+  EXPECT_EQ(data_of(live.call(early, "d")), "d") << "it is nobody's yet";
+  live.post("/v1/users", R"({"name":"alice","namespaces":["alices"]})", admin);
+  const std::string id = live.create("alices/own");
+  EXPECT_EQ(live.call(id, "d").status, GrpcStatus::not_found);
+  EXPECT_EQ(data_of(live.call(open, "d")), "d");
+  // What was made before goes on, but gets nothing new of hers.
+  EXPECT_EQ(data_of(live.call(early, "d")), "d");
+  live.request("PUT", "/v1/functions/alices/own?timeout=9s", "echo",
+               {{"Content-Type", "application/wasm"}, admin.front()});
+  EXPECT_EQ(live.call(early, "d").status, GrpcStatus::not_found);
+}
+
+TEST(HyperfaasServer, ATagIsPlainText) {
+  const LiveHyperfaas live;
+  live.deploy("hyperfaas/echo", "echo");
+  for (const std::string& version :
+       {std::string("\xff"), std::string("a\nb"), std::string("a\0b", 3), std::string("a b")}) {
+    EXPECT_EQ(live.create("hyperfaas-echo:" + version), "") << version;
+  }
+  EXPECT_NE(live.create("hyperfaas-echo:1.0_~"), "");
+}
+
 TEST(HyperfaasServer, ACreatedFunctionIsThereAfterARestartAndInTheList) {
   const LiveHyperfaas live;
   live.deploy("hyperfaas/echo", "echo");

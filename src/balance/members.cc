@@ -45,6 +45,7 @@ Members::Impl::Impl(MembersOptions the_options, std::vector<exec::Core*> the_cor
       cores(std::move(the_cores)),
       read_code(std::move(read)),
       clock(the_clock),
+      serves_soon(cores.size()),
       loop(cores.size(), clock),
       rules(options.rules),
       mode(options.rules.mode),
@@ -54,7 +55,7 @@ Members::Impl::Impl(MembersOptions the_options, std::vector<exec::Core*> the_cor
   };
   for (std::size_t i = 0; i < cores.size(); ++i) {
     worker::CrewOptions crew = options.crew;
-    if (!crew.refuses) crew.on_room = [this, i] { share_room(i, cores.size()); };
+    if (!crew.refuses) crew.on_room = [this] { share_room(cores.size()); };
     crew.on_offer = [this](worker::WorkerNumber worker, const wire::Offer& offer) {
       tell_offer(worker, offer);
     };
@@ -207,16 +208,22 @@ void Members::Impl::forget(Session& session) {
 
 // A place is free for the calls of any core: those whose turn it is are served first, then, where there still
 // are places, the next.
-void Members::Impl::share_room(std::size_t from, std::size_t hops) {
+void Members::Impl::share_room(std::size_t hops) {
   for (std::size_t step = 0; step < crews.size() && hops > 0; ++step) {
     const std::size_t at = turn.fetch_add(1, std::memory_order_relaxed) % crews.size();
-    if (crews[at]->waiting_count() == 0) continue;
-    const auto serve = [this, at, hops] {
-      crews[at]->serve_waiting();
-      if (crews[at]->has_room()) share_room(at, hops - 1);
-    };
-    return at == from ? serve() : cores[at]->post(serve);
+    if (crews[at]->waiting_count() > 0) return serve_soon(at, hops);
   }
+}
+
+// Once, however often somebody says that it has a place: those who say so without end would have a core do
+// nothing else.
+void Members::Impl::serve_soon(std::size_t core, std::size_t hops) {
+  if (serves_soon[core].exchange(true)) return;
+  cores[core]->post([this, core, hops] {
+    serves_soon[core] = false;
+    crews[core]->serve_waiting();
+    if (crews[core]->has_room()) share_room(hops - 1);
+  });
 }
 
 Members::Members(MembersOptions options, std::vector<exec::Core*> cores, ReadCode read_code,

@@ -51,7 +51,8 @@ struct Members::Impl final : exec::Turn {
   void end(Session& session, const std::string& why);
   void forget(Session& session);
   Session* find(worker::WorkerNumber worker);
-  void share_room(std::size_t from, std::size_t hops);
+  void share_room(std::size_t hops);
+  void serve_soon(std::size_t core, std::size_t hops);
   void changed(const Node& node);
   void announce(const Node& node);
   void show();
@@ -69,7 +70,8 @@ struct Members::Impl final : exec::Turn {
   const ReadCode read_code;
   const Clock& clock;
   std::vector<std::unique_ptr<worker::Crew>> crews;
-  std::atomic<std::size_t> turn = 0;  // Of the cores, whose calls that wait are served first.
+  std::atomic<std::size_t> turn = 0;           // Of the cores, whose calls that wait are served first.
+  std::vector<std::atomic<bool>> serves_soon;  // Which of them have been told that there may be a place.
 
   // The loop's thread alone, down to the mutex.
   exec::Core loop;

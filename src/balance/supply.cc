@@ -1,6 +1,8 @@
 #include "balance/supply.h"
 
+#include <algorithm>
 #include <functional>
+#include <limits>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -13,12 +15,13 @@ using Made = std::shared_ptr<exec::Template>;
 
 namespace {
 
-// All that it consists of; what it has twice lies there once.
+// All that it consists of; what it has twice lies there once. What is more than can be counted is that.
 std::uint64_t bytes_of(const Function& function) {
   std::set<std::string_view> seen{function.digest};
   std::uint64_t sum = function.code_bytes;
   for (const FunctionFile& file : function.files) {
-    if (seen.insert(file.digest).second) sum += file.size_bytes;
+    if (!seen.insert(file.digest).second) continue;
+    sum += std::min(file.size_bytes, std::numeric_limits<std::uint64_t>::max() - sum);
   }
   return sum;
 }

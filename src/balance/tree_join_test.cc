@@ -247,11 +247,14 @@ TEST_F(CodeRelayTest, CodeThatIsNotWhatItsDigestSaysIsNotPassedOn) {
   EXPECT_FALSE(cache_->has(digest_));
 }
 
-TEST_F(CodeRelayTest, WhoSaysAWrongSizeHoldsUpNobodyElse) {
-  Read& wrong = read(0, digest_, 10);
-  Read& right = read(0, digest_, code_.size());
-  EXPECT_TRUE(finished(right)) << finished(right).error().message;
-  EXPECT_FALSE(finished(wrong));
+// Else one could keep the others below this balancer from a function's code.
+TEST_F(CodeRelayTest, WhoLiesAboutItsSizeHarmsNobodyElse) {
+  Read& liar = read(0, digest_, 1000);
+  Read& honest = read(0, digest_, code_.size());
+  Read& other = read(0, digest_, code_.size() + 1);
+  EXPECT_EQ(finished(liar).error().code, Code::internal);
+  EXPECT_EQ(finished(honest).value_or("").size(), wire::code_piece_bytes_max);
+  EXPECT_FALSE(finished(other));
 }
 
 TEST_F(CodeRelayTest, MoreThanIsKeptIsRefusedBeforeItIsFetched) {

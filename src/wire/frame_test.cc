@@ -87,6 +87,39 @@ TEST(NodeFrames, AFunctionComesOutAsItWentIn) {
   EXPECT_EQ(read->created, function.created);
 }
 
+// A worker writes them to its disk.
+TEST(NodeFrames, AFunctionsFilesLieInItsFolder) {
+  const auto reads = [](const FunctionName& name, const std::string& path) {
+    Function function;
+    function.name = name;
+    function.files = {{path, std::string(64, 'b'), 9}};
+    std::string body;
+    write_function(function, body);
+    return read_function(body).has_value();
+  };
+  const FunctionName name{"a", "b"};
+  EXPECT_TRUE(reads(name, "data/words.txt"));
+  for (const char* const path : {"", "/etc/passwd", "../x", "a/../../x", "a//b", "a/.", "a\nb", "a/"}) {
+    EXPECT_FALSE(reads(name, path)) << path;
+  }
+  EXPECT_FALSE(reads(name, std::string("a\0b", 3)));
+  EXPECT_FALSE(reads({"..", "b"}, "a"));
+  EXPECT_FALSE(reads({"a", "b/c"}, "a"));
+}
+
+TEST(NodeFrames, TimesThatCannotBeAreBounded) {
+  frames::Open message;
+  message.set_waited_ns(std::numeric_limits<std::int64_t>::min());
+  message.set_left_ns(std::numeric_limits<std::int64_t>::max());
+  message.set_latest_ns(std::numeric_limits<std::int64_t>::max());
+  const auto read = read_open(message.SerializeAsString());
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->waited, Duration::zero());
+  const Time now{std::chrono::hours(24 * 366 * 50)};
+  EXPECT_GT(now + *read->left, now);
+  EXPECT_GT(now + read->latest, now);
+}
+
 TEST(NodeFrames, ACallCarriesWhatIsLeftOfItsTime) {
   const Time now{Duration(1'000'000)};
   const std::string input(piece_bytes_max + 10, 'i');

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/log.h"
 #include "frames.pb.h"
 #include "wire/frame.h"
 #include "wire/frame_message.h"
@@ -50,6 +51,18 @@ std::vector<Header> take_headers(Headers& from) {
     headers.push_back({std::move(*header.mutable_name()), std::move(*header.mutable_value())});
   }
   return headers;
+}
+
+// Relative, in normal form: it leads nowhere but below its folder.
+bool is_file_path(std::string_view path) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t slash = std::min(path.find('/', at), path.size());
+    const std::string_view part = path.substr(at, slash - at);
+    if (part.empty() || part == "." || part == ".." || std::ranges::any_of(part, is_control)) return false;
+    at = slash + 1;
+  }
+  return true;
 }
 
 // Whoever called would take an answer such as 401 for the server's own.
@@ -170,6 +183,7 @@ Result<Function> read_function(std::string_view body) {
   CANOPY_TRY(auto* const message, parse<frames::Function>(body, "function"));
   Function function;
   function.name = {std::move(*message->mutable_space()), std::move(*message->mutable_name())};
+  if (!is_name_part(function.name.space) || !is_name_part(function.name.name)) return no_message("function");
   function.version = message->version();
   function.digest = std::move(*message->mutable_digest());
   function.code_bytes = message->code_bytes();
@@ -177,6 +191,11 @@ Result<Function> read_function(std::string_view body) {
   function.created = WallTime(Duration(message->created_ns()));
   for (auto& [name, value] : *message->mutable_env()) function.env.emplace(name, std::move(value));
   for (frames::File& file : *message->mutable_files()) {
+    // They are written to the disk.
+    if (!is_file_path(file.path())) {
+      return fail(Code::invalid, "a frame's body has a function with a file that is none: '" +
+                                     log_safe(file.path(), 80) + "'");
+    }
     function.files.push_back(
         {std::move(*file.mutable_path()), std::move(*file.mutable_digest()), file.size_bytes()});
   }

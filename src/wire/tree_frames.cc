@@ -97,9 +97,12 @@ Result<WarmChange> read_warm(std::string_view body) {
 void write_tree(const std::vector<Node>& nodes, std::string& out) {
   frames::Tree message;
   std::size_t bytes = 0;
+  const std::string* last = nullptr;
   for (const Node& node : nodes) {
     if (static_cast<std::size_t>(message.below_size()) == tree_nodes_max) break;
     if (!is_path(node.name)) continue;  // Deeper than anybody is told.
+    if (last != nullptr && node.name <= *last) continue;
+    last = &node.name;
     frames::Below below;
     write_below(node, below);
     // Names that came from below have become longer here, so they may not fit any more.
@@ -118,7 +121,7 @@ Result<std::vector<Node>> read_tree(std::string_view body) {
     if (!is_path(below.name()) || !is_plain(below.address()) ||
         below.state() > static_cast<std::uint32_t>(NodeState::gone) ||
         below.process() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
-        below.since_ns() < 0) {
+        below.since_ns() < 0 || (!nodes.empty() && below.name() <= nodes.back().name)) {
       return no_message("tree");
     }
     nodes.push_back({.name = std::move(*below.mutable_name()),

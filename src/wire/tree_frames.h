@@ -42,7 +42,8 @@ FrameHead offer_head(const Offer& offer);
 // Each appends to `out`, which is cleared first.
 void write_offer(const Offer& offer, std::string& out);
 void write_warm(const WarmChange& change, std::string& out);
-// The first of them, as many as may be told of and fit into a frame.
+// In order of their names, none of which is there twice: what comes out of order is left out. The first of
+// them, as many as may be told of and fit into a frame.
 void write_tree(const std::vector<Node>& nodes, std::string& out);
 
 Result<Offer> read_offer(const Frame& frame);

@@ -85,7 +85,9 @@ TEST(TreeFrames, WhatIsTooDeepOrTooMuchIsNotToldOf) {
   std::string body;
   write_tree({a_node(deep), a_node(deep + "/a")}, body);
   EXPECT_EQ(read_tree(body)->size(), 1U);
-  write_tree(std::vector<Node>(tree_nodes_max + 1, a_node("a")), body);
+  std::vector<Node> many;
+  for (std::size_t i = 0; i <= tree_nodes_max; ++i) many.push_back(a_node("a" + std::to_string(10'000 + i)));
+  write_tree(many, body);
   EXPECT_EQ(read_tree(body)->size(), tree_nodes_max);
 }
 
@@ -119,7 +121,23 @@ TEST(TreeFrames, ATreeThatIsNoneIsInvalid) {
   EXPECT_FALSE(read([](frames::Below& below) { below.set_process(~std::uint64_t{0}); }));
   EXPECT_FALSE(
       read([](frames::Below& below) { below.set_since_ns(std::numeric_limits<std::int64_t>::min()); }));
+  EXPECT_FALSE(read([](frames::Below& below) { below.set_since_ns(-1); }));
   EXPECT_EQ(read_tree("\xff").error().code, Code::invalid);
+}
+
+// What is counted by name would be counted twice.
+TEST(TreeFrames, NobodyIsThereTwice) {
+  const auto read = [](const std::vector<std::string>& names) {
+    frames::Tree message;
+    for (const std::string& name : names) message.add_below()->set_name(name);
+    return read_tree(message.SerializeAsString()).has_value();
+  };
+  EXPECT_TRUE(read({"a", "a/b", "b"}));
+  EXPECT_FALSE(read({"a", "a"}));
+  EXPECT_FALSE(read({"a", "b", "a"}));
+  std::string body;
+  write_tree({a_node("a"), a_node("a"), a_node("b")}, body);
+  EXPECT_EQ(read_tree(body)->size(), 2U);
 }
 
 }  // namespace

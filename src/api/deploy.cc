@@ -59,20 +59,6 @@ Result<Function> make_draft(const Here& here, const Upload& upload, FunctionName
   return draft;
 }
 
-// On the disk pool: looks at what was uploaded, stores what was uploaded, and whether it was compiled before.
-Result<std::shared_ptr<exec::Template>> store_code(store::Catalog& catalog, exec::Runtime& runtime,
-                                                   const Upload& upload, Function& draft) {
-  CANOPY_TRY_VOID(runtime.check(draft, upload.code));
-  runtime.bind(draft, upload.code);
-  CANOPY_TRY(draft.digest, catalog.put_code(upload.code));
-  for (const UploadedFile& file : upload.files) {
-    CANOPY_TRY(std::string digest, catalog.put_code(file.content));
-    draft.files.push_back(
-        {.path = file.path, .digest = std::move(digest), .size_bytes = file.content.size()});
-  }
-  return runtime.find(draft);
-}
-
 // What the owner of its namespace may have, were `next` the current version of its name.
 Result<void> check_quotas(Platform& platform, const Function& next) {
   const auto accounts = platform.catalog.users().snapshot();
@@ -86,6 +72,22 @@ Result<void> check_quotas(Platform& platform, const Function& next) {
   return fail(Code::exhausted, "with this version of " + to_text(next.name) + " " + user.name +
                                    " would have more than the quota '" + std::string(quota) +
                                    "' allows; remove what is not used, or ask an administrator for more");
+}
+
+// On the disk pool: looks at what was uploaded, stores what was uploaded, and whether it was compiled before.
+Result<std::shared_ptr<exec::Template>> store_code(Platform& platform, exec::Runtime& runtime,
+                                                   const Upload& upload, Function& draft) {
+  store::Catalog& catalog = platform.catalog;
+  CANOPY_TRY_VOID(runtime.check(draft, upload.code));
+  runtime.bind(draft, upload.code);
+  CANOPY_TRY_VOID(check_quotas(platform, draft));  // What it becomes counts, too.
+  CANOPY_TRY(draft.digest, catalog.put_code(upload.code));
+  for (const UploadedFile& file : upload.files) {
+    CANOPY_TRY(std::string digest, catalog.put_code(file.content));
+    draft.files.push_back(
+        {.path = file.path, .digest = std::move(digest), .size_bytes = file.content.size()});
+  }
+  return runtime.find(draft);
 }
 
 // What is asked of the catalog: by whom, and within which quotas.
@@ -177,7 +179,7 @@ net::Task<Result<store::PutResult>> deploy(const Here& here, Store store, Functi
 
 net::Task<Result<store::PutResult>> deploy(const Here& here, const Upload& upload, Function& draft) {
   const Store store = [&](exec::Runtime& runtime) {
-    return store_code(here.platform.catalog, runtime, upload, draft);
+    return store_code(here.platform, runtime, upload, draft);
   };
   return deploy(here, store, draft);
 }

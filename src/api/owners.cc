@@ -1,13 +1,21 @@
 #include "api/owners.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
+
+#include "wire/image_bytes.h"
 
 namespace canopy::api {
 namespace {
 
 constexpr std::uint32_t places_max = std::numeric_limits<std::int32_t>::max();
+
+// Processes of these serve more than one call, and may keep what is their owner's. They are told whose they
+// are by a variable: where that is another, they are made anew, as where a secret has changed.
+constexpr std::array<std::string_view, 2> keeping_runtimes = {"python", "container"};
+constexpr std::string_view owner_variable = "CANOPY_OWNER";
 
 std::uint32_t places_of(const Quotas& quotas) {
   const std::uint64_t wanted = quotas.concurrency.value_or(places_max);
@@ -133,6 +141,11 @@ Result<std::shared_ptr<const Function>> Owners::as_called(
   std::map<std::string, std::string> secrets;
   CANOPY_TRY_VOID(add_secrets(*accounts, function->name.space, "", secrets));
   CANOPY_TRY_VOID(add_secrets(*accounts, function->name.space, function->name.name, secrets));
+  const auto owner = accounts->owners.find(function->name.space);
+  const bool keeps = std::ranges::find(keeping_runtimes, function->runtime) != keeping_runtimes.end();
+  if (keeps && owner != accounts->owners.end()) {
+    secrets.insert_or_assign(std::string(owner_variable), std::to_string(owner->second->id));
+  }
   if (secrets.empty()) return function;
   Function called = *function;
   secrets.merge(called.env);
@@ -144,6 +157,7 @@ policy::Kept kept(const Function& function) {
   policy::Kept kept{.functions = 1, .code_bytes = function.code_bytes};
   for (const FunctionFile& file : function.files) kept.code_bytes += file.path.size() + file.size_bytes;
   for (const auto& [name, value] : function.env) kept.code_bytes += name.size() + value.size();
+  kept.code_bytes += wire::image_bytes(function.env);
   return kept;
 }
 

@@ -17,6 +17,7 @@
 #include "base/descriptor.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "wire/image_bytes.h"
 
 namespace canopy::container {
 namespace {
@@ -148,7 +149,11 @@ Result<void> Images::make(const Function& function, const std::string& name) con
   std::error_code error;
   fs::create_directory(made / "root", error);
   if (error) return fail(Code::unavailable, "cannot make " + made.string() + ": " + error.message());
-  const Result<void> unpacked = unpack(archive.bytes(), image, made / "root", limits_);
+  UnpackLimits limits = limits_;
+  if (const std::uint64_t said = wire::image_bytes(function.env); said > 0) {
+    limits.said_bytes = std::min(limits.said_bytes, said);
+  }
+  const Result<void> unpacked = unpack(archive.bytes(), image, made / "root", limits);
   if (unpacked) return folders_.finish(made, name);
   fs::remove_all(made, error);
   return unpacked;

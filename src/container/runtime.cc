@@ -15,6 +15,7 @@
 #include "container/household.h"
 #include "container/runc.h"
 #include "wire/container.h"
+#include "wire/image_bytes.h"
 #include "wire/manifest.h"
 
 namespace canopy::container {
@@ -42,7 +43,8 @@ std::vector<std::string> environment(const wire::Image& image, const Function& f
   put("HOME=/tmp");
   for (const std::string& variable : image.env) put(variable);
   for (const auto& [name, value] : function.env) {
-    if (name != wire::container_variable && name != wire::fetch_variable)
+    if (name != wire::container_variable && name != wire::fetch_variable &&
+        name != wire::image_bytes_variable)
       variables.insert_or_assign(name, value);
   }
   variables.insert_or_assign("CANOPY_FUNCTION", to_text(function.name));
@@ -117,6 +119,14 @@ class ContainerRuntime final : public exec::Runtime {
     return {};
   }
 
+  // What it says that it becomes is what its owner accounts for, and what it may become.
+  void bind(Function& function, std::string_view code) override {
+    const auto image = wire::read_image(code);
+    if (!image) return;
+    function.env.insert_or_assign(std::string(wire::image_bytes_variable),
+                                  std::to_string(unpacked_bytes(code, *image)));
+  }
+
   std::shared_ptr<exec::Template> find(const Function& function) override {
     if (!household_->engine()) return nullptr;
     if (!images_.whole().renew(image_name(function))) return nullptr;
@@ -157,8 +167,8 @@ class ContainerRuntime final : public exec::Runtime {
     return sha256_hex(std::string(layout_version) + '\n' + function.digest);
   }
 
-  // Each version has containers of its own: what they keep is nothing of one that was removed, and perhaps
-  // belonged to somebody else.
+  // Each version has containers of its own, and each owner: what they keep is nothing of one that was
+  // removed, or belonged to somebody else.
   static std::string key_of(const Function& function) {
     std::string text = to_text(function.name) + '\n' + function.digest + '\n' +
                        std::to_string(function.version) + '\n' +
@@ -232,7 +242,7 @@ class ContainerRuntime final : public exec::Runtime {
     const std::string key = key_of(function);
     if (auto made = find_made(key)) return made;
     PoolOptions pool;
-    pool.function = to_text(function.name);
+    pool.function = function.name;
     CANOPY_TRY(pool.settings, settings_of(function));
     CANOPY_TRY(pool.plan, plan_of(function, pool.settings));
     // Minutes, where Docker takes a large image: nobody else's function waits for it.

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@ constexpr mode_t folder_mode = 0755;
 constexpr mode_t shared_mode = 01777;
 constexpr unsigned kept_mode = 01777;  // Without set-user-id and set-group-id: nobody gains rights in there.
 constexpr std::uint64_t other_bytes_max = GiB;
+constexpr std::uint64_t bytes_between_looks = 16 * MiB;
 constexpr std::ptrdiff_t depth_max = 256;  // Deeper folders can hardly be removed again.
 constexpr std::array<const char*, 5> own_folders = {"proc", "dev", "tmp", "sys", "etc"};
 
@@ -57,10 +59,14 @@ class Unpacker {
  public:
   Unpacker(Descriptor root, const UnpackLimits& limits) : root_(std::move(root)), limits_(limits) {}
 
-  Result<void> add_layer(wire::ReadBytes source) {
+  // Whatever is done with a layer, its bytes are asked for on the way.
+  Result<void> add_layer(const wire::ReadBytes& source) {
     written_.clear();
     written_bytes_ = 0;
-    wire::TarReader reader(std::move(source));
+    wire::TarReader reader([this, source](char* to, std::size_t size) -> Result<std::size_t> {
+      CANOPY_TRY_VOID(check_going_on());
+      return source(to, size);
+    });
     for (;;) {
       CANOPY_TRY(const auto entry, reader.next());
       if (!entry) break;
@@ -71,6 +77,11 @@ class Unpacker {
       if (byte_count_ > limits_.bytes_max || earlier_bytes_ + reader.position() > read_bytes_max) {
         return fail(Code::too_large, "the image becomes larger than the " + size_text(limits_.bytes_max) +
                                          " that one may have; leave out what is not needed");
+      }
+      if (byte_count_ > limits_.said_bytes) {
+        return fail(Code::too_large, "the image becomes larger than the " + size_text(limits_.said_bytes) +
+                                         " that its layers say they are; write it anew, for instance with "
+                                         "docker save");
       }
       CANOPY_TRY_VOID(add(*entry, reader));
     }
@@ -104,6 +115,20 @@ class Unpacker {
     how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
     const char* const name = path.empty() ? "." : path.c_str();
     return static_cast<int>(syscall(SYS_openat2, root_.get(), name, &how, sizeof how));
+  }
+
+  Result<void> check_going_on() {
+    if (system_clock().now() > until_) {
+      return fail(Code::limit, "the image takes longer to unpack than " + duration_text(limits_.time_max) +
+                                   "; leave out what is not needed");
+    }
+    if (byte_count_ < looked_at_bytes_ + bytes_between_looks) return {};
+    looked_at_bytes_ = byte_count_;
+    struct statvfs disk{};
+    const bool known = fstatvfs(root_.get(), &disk) == 0;
+    if (!known || std::uint64_t{disk.f_bavail} * disk.f_frsize >= limits_.free_bytes_min) return {};
+    return fail(Code::unavailable, "the image is not unpacked: the disk would have less than " +
+                                       size_text(limits_.free_bytes_min) + " left; make room on it");
   }
 
   Result<void> count_entry() {
@@ -282,6 +307,8 @@ class Unpacker {
 
   const Descriptor root_;
   const UnpackLimits limits_;
+  const Time until_ = system_clock().now() + limits_.time_max;
+  std::uint64_t looked_at_bytes_ = 0;  // When the room on the disk was looked at last.
   std::uint64_t entry_count_ = 0;
   std::uint64_t byte_count_ = 0;
   std::uint64_t earlier_bytes_ = 0;             // Of the layers that are done, as they were read.
@@ -290,6 +317,23 @@ class Unpacker {
 };
 
 }  // namespace
+
+std::uint64_t unpacked_bytes(std::string_view archive, const wire::Image& image) {
+  constexpr std::size_t trailer_bytes = 4;  // gzip ends with how much it was, little-endian.
+  std::uint64_t sum = 0;
+  for (const wire::ImageLayer& layer : image.layers) {
+    if (!layer.compressed || layer.size_bytes < trailer_bytes) {
+      sum += layer.size_bytes;
+      continue;
+    }
+    std::uint32_t said = 0;
+    const std::string_view trailer =
+        archive.substr(layer.at + layer.size_bytes - trailer_bytes, trailer_bytes);
+    for (std::size_t i = trailer_bytes; i-- > 0;) said = said << 8U | static_cast<unsigned char>(trailer[i]);
+    sum += std::max<std::uint64_t>(said, layer.size_bytes);
+  }
+  return sum;
+}
 
 Result<void> unpack(std::string_view archive, const wire::Image& image, const fs::path& root,
                     const UnpackLimits& limits) {

@@ -9,8 +9,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "wire/image.h"
@@ -21,13 +23,20 @@ struct UnpackLimits {
   std::uint64_t bytes_max = 2 * GiB;        // Of all files, also of those that a later layer removes.
   std::uint64_t entries_max = 200'000;      // Folders that only paths name among them.
   std::uint64_t name_bytes_max = 64 * MiB;  // Of all paths in one layer: they are held in memory.
+  std::uint64_t said_bytes = std::numeric_limits<std::uint64_t>::max();  // As unpacked_bytes() says of it.
+  std::uint64_t free_bytes_min = 256 * MiB;  // That the disk has still, for all that others write.
+  Duration time_max = std::chrono::minutes(5);
 };
 
 // Lays the layers of `image`, which are in `archive`, into `root`, an empty folder that is there.
 //   refused      a layer is no tar archive, or holds what an image may not have
 //   too_large    they are more than the limits allow
+//   limit        it took longer than the limits allow
 //   unavailable  the disk does not take it
 Result<void> unpack(std::string_view archive, const wire::Image& image, const std::filesystem::path& root,
                     const UnpackLimits& limits);
+
+// How many bytes the layers are when they are unpacked, as they say themselves.
+std::uint64_t unpacked_bytes(std::string_view archive, const wire::Image& image);
 
 }  // namespace canopy::container

@@ -72,6 +72,7 @@ class Unpack : public testing::Test {
           {.at = archive.size(), .size_bytes = layer.size(), .compressed = layer.starts_with("\x1f\x8b")});
       archive += layer;
     }
+    said_bytes_ = unpacked_bytes(archive, image);
     return unpack(archive, image, folder_ / "root", limits);
   }
 
@@ -90,6 +91,7 @@ class Unpack : public testing::Test {
   }
 
   fs::path folder_;
+  std::uint64_t said_bytes_ = 0;  // Of what was laid last.
 };
 
 TEST_F(Unpack, LaysFilesFoldersAndLinks) {
@@ -190,6 +192,33 @@ TEST_F(Unpack, TooMuchIsRefused) {
   EXPECT_LT(bomb.size(), MiB);
   EXPECT_NE(refusal({bomb}, {.bytes_max = 8 * MiB}).find("larger"), std::string::npos);
   EXPECT_FALSE(exists("z"));
+}
+
+TEST_F(Unpack, HasAnEnd) {
+  const std::string layer = layer_of({{.path = "a", .content = std::string(2000, 'a')}});
+  EXPECT_EQ(lay({layer}, {.time_max = Duration(-1)}).error().code, Code::limit);
+  EXPECT_FALSE(exists("a"));
+  EXPECT_EQ(refusal({layer}), "");
+}
+
+// Who is to account for it is asked before it is there.
+TEST_F(Unpack, LayersSayHowLargeTheyAreAndAreHeldToIt) {
+  const std::string plain = layer_of({{.path = "a", .content = std::string(2000, 'a')}});
+  const std::string large = layer_of({{.path = "z", .content = std::string(4 * MiB, '\0')}});
+  EXPECT_EQ(refusal({plain, compressed(large)}), "");
+  EXPECT_EQ(said_bytes_, plain.size() + large.size());
+  std::string liar = compressed(large);
+  for (std::size_t i = 1; i <= 4; ++i) liar[liar.size() - i] = '\0';
+  EXPECT_NE(refusal({liar}, {.said_bytes = liar.size()}).find("say they are"), std::string::npos);
+  EXPECT_EQ(said_bytes_, liar.size());
+}
+
+TEST_F(Unpack, LeavesTheDiskRoomForOthers) {
+  const std::string large = compressed(layer_of({{.path = "z", .content = std::string(40 * MiB, '\0')}}));
+  const auto full = lay({large}, {.free_bytes_min = std::uint64_t{1} << 60U});
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().code, Code::unavailable);
+  EXPECT_NE(full.error().message.find("make room"), std::string::npos) << full.error().message;
 }
 
 TEST_F(Unpack, FoldersThatOnlyPathsNameAreCountedToo) {

@@ -18,8 +18,8 @@ import traceback
 sys.dont_write_bytecode = True
 import harness
 
-GROUPS = ["uploads", "requests", "http2", "guests", "javascript", "python", "container", "builders", "hyperfaas", "fetching", "data_folder", "access",
-          "nodes", "canary"]
+GROUPS = ["uploads", "requests", "http2", "guests", "javascript", "python", "container", "tenants", "builders", "hyperfaas", "fetching", "data_folder", "access",
+          "nodes", "tree", "traces", "canary"]
 
 
 def chosen_tests(module, wanted, is_long):

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/call_reply.h"
 #include "api/parameters.h"
@@ -201,27 +203,38 @@ void add_states(Text& text, const Report& report, bool balancers) {
   }
 }
 
+// Those of the report, each name once: one that has joined may be called as one that was started here, and
+// two samples of one name have all of the text refused.
+std::vector<const Node*> named(const Report& report, bool balancers) {
+  std::vector<const Node*> nodes;
+  std::set<std::string_view> names;
+  for (const Node& node : report.nodes) {
+    if (node.balancer == balancers && names.insert(node.name).second) nodes.push_back(&node);
+  }
+  return nodes;
+}
+
 // Balancers have names of their own: who sums up the calls of all workers counts none twice.
 void add_balancers(Text& text, const Report& report) {
-  if (std::ranges::none_of(report.nodes, [](const Node& node) { return node.balancer; })) return;
+  const auto nodes = named(report, true);
+  if (nodes.empty()) return;
   text.family("canopy_balancers", "gauge", "Balancers that have joined, here or further down, by state.");
   add_states(text, report, true);
   text.family("canopy_balancer_calls", "gauge", "Calls under way below that balancer.");
-  for (const Node& node : report.nodes) {
-    if (node.balancer) text.sample("balancer=\"" + node.name + "\"", node.running_count);
+  for (const Node* const node : nodes) {
+    text.sample("balancer=\"" + node->name + "\"", node->running_count);
   }
 }
 
 void add_workers(Text& text, const Report& report) {
   text.family("canopy_workers", "gauge", "Worker processes, by state.");
   add_states(text, report, false);
+  const auto nodes = named(report, false);
   const auto per_worker = [&](std::string_view family, std::string_view type, std::string_view help,
                               auto value) {
-    if (std::ranges::all_of(report.nodes, [](const Node& node) { return node.balancer; })) return;
+    if (nodes.empty()) return;
     text.family(family, type, help);
-    for (const Node& node : report.nodes) {
-      if (!node.balancer) text.sample("worker=\"" + node.name + "\"", value(node));
-    }
+    for (const Node* const node : nodes) text.sample("worker=\"" + node->name + "\"", value(*node));
   };
   per_worker("canopy_worker_calls", "gauge", "Calls under way in that worker.",
              [](const Node& node) { return node.running_count; });

@@ -31,5 +31,23 @@ TEST(Metrics, LeaveSumsOutWhereACoreIsLate) {
   EXPECT_TRUE(has(text, "\ncanopy_cores_late 1\n")) << text;
 }
 
+// One that has joined may have the name of one that was started here: twice, and nothing is scraped at all.
+TEST(Metrics, HaveEachWorkerOnce) {
+  Report report = report_of_one_function();
+  for (const std::uint32_t running : {1U, 2U}) {
+    Node node;
+    node.name = "one";
+    node.running_count = running;
+    report.nodes.push_back(node);
+    node.balancer = true;
+    report.nodes.push_back(node);
+  }
+  const std::string text = metrics_text(report, "1.0");
+  EXPECT_TRUE(has(text, "\ncanopy_worker_calls{worker=\"one\"} 1\n")) << text;
+  EXPECT_FALSE(has(text, "\ncanopy_worker_calls{worker=\"one\"} 2\n")) << text;
+  EXPECT_TRUE(has(text, "\ncanopy_balancer_calls{balancer=\"one\"} 1\n")) << text;
+  EXPECT_FALSE(has(text, "\ncanopy_balancer_calls{balancer=\"one\"} 2\n")) << text;
+}
+
 }  // namespace
 }  // namespace canopy::api

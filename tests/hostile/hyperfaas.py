@@ -179,3 +179,131 @@ def test_functions_that_do_not_answer_well(server):
         function = next(payload[-36:] for kind, _, _, payload in read_frames(connection) if kind == DATA and payload)
     answers = statuses(server, [(head(SCHEDULE), [call(function)], True)] * 50)
     expect(answers == [INTERNAL] * 50, f"{answers}")
+
+
+def wide(number, value):
+    """A field of any size."""
+    size, length = b"", len(value)
+    while True:
+        size += bytes([length & 0x7f | (0x80 if length > 0x7f else 0)])
+        length >>= 7
+        if not length:
+            return bytes([number << 3 | 2]) + size + value
+
+
+def create(server, tag):
+    """The status of CreateFunction for that tag."""
+    return statuses(server, [(head(CREATE), [message(wide(1, wide(1, tag)))], True)])[0]
+
+
+def test_tags_that_are_none(server):
+    odd = [b"neighbour/echo:\xff", b"neighbour/echo:a\nb", b"neighbour/echo:\0", b"neighbour/echo: x", b"../..", b"", b"/", b":", b"@", b"neighbour/echo\x7f",
+           b"x" * 5000]
+    answers = [create(server, tag) for tag in odd]
+    expect(answers == [INVALID] * len(odd), f"{answers}")
+    expect(create(server, b"neighbour/echo:1.0") == OK, "a good one is refused")
+    listed = server.request("GET", "/v1/functions")
+    expect(listed.status == 200 and b"\\u0000" not in listed.body, "an odd tag is in the list")
+
+
+def test_starts_without_a_stop(server):
+    """Instances are names here: thousands of them cost little, are in turns, and end when nobody calls them."""
+    function = echo_function(server)
+    start, stop = b"/controller.Controller/Start", b"/controller.Controller/Stop"
+    body = message(field(1, function))
+    for _ in range(10):
+        answers = statuses(server, [(head(start), [body], True)] * 100)
+        expect(answers == [OK] * 100, f"{set(answers)}")
+    controlled = message(wide(3, b"hi") + field(4, field(1, function)))
+    expect(statuses(server, [(head(b"/controller.Controller/Call"), [controlled], True)] * 20) == [OK] * 20, "they cannot be called")
+    odd = [b"", b"\xff" * 12, b"a" * 12, b"0" * 5000, b"../../etc", function]
+    expect(statuses(server, [(head(stop), [message(wide(1, one))], True) for one in odd]) == [NOT_FOUND] * len(odd), "one that is none was stopped")
+
+
+test_starts_without_a_stop.rss_margin = 64 << 20
+
+
+def test_listeners_without_end(server):
+    """More than may be are told so; none is in the way of calls; and when they go, all their places are free."""
+    status, state = b"/controller.Controller/Status", b"/leaf.Leaf/State"
+    function = echo_function(server)
+    for _ in range(2):
+        open_ones, refused = [], 0
+        try:
+            for _ in range(4):
+                connection = server.connect(30)
+                open_ones.append(connection)
+                data = PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 1, 0))
+                for number in range(90):
+                    path = status if number % 2 else state
+                    data += frame(HEADERS, END_HEADERS, 2 * number + 1, head(path)) + frame(DATA, END_STREAM, 2 * number + 1, message(field(1, b"leaf")))
+                connection.sendall(data)
+                begun = set()
+                for kind, _, stream, payload in read_frames(connection):
+                    if kind in (HEADERS, RST) and stream and stream not in begun:
+                        begun.add(stream)
+                        refused += status_of(payload) == EXHAUSTED
+                    if len(begun) == 90:
+                        break
+            expect(refused <= 4 * 90 - 2 * 64, f"{refused} of 360 were refused")
+            answers = statuses(server, [(head(SCHEDULE), [call(function)], True)] * 50)
+            expect(answers == [OK] * 50, f"{answers}")
+        finally:
+            for connection in open_ones:
+                connection.close()
+
+
+def test_listeners_that_never_read(server):
+    """Events without end for one that takes none: it is let go of, and what waits for it has an end."""
+    function = echo_function(server)
+    with server.connect(30, receive_buffer=4096) as deaf:
+        deaf.sendall(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HIHI", 1, 0, 4, 0)) + frame(HEADERS, END_HEADERS, 1, head(b"/controller.Controller/Status")) +
+                     frame(DATA, END_STREAM, 1, message(field(1, b"deaf"))))
+        for _ in range(5):
+            answers = statuses(server, [(head(b"/controller.Controller/Start"), [message(field(1, function))], True)] * 100)
+            expect(answers == [OK] * 100, f"{set(answers)}")
+
+
+def test_deadlines_that_are_over(server):
+    good = call(echo_function(server))
+    zero = [literal(b"grpc-timeout", value) for value in (b"0n", b"0H", b"00000000S")]
+    answers = statuses(server, [(head(SCHEDULE, b"x", one), [good], True) for one in zero])
+    expect(answers == ["4"] * len(zero), f"{answers}")
+    odd = [literal(b"grpc-timeout", value) for value in (b"n", b"", b"1", b"+1S", b" 1S", b"1 S", b"0x1S", b"123456789n", b"1.5S")]
+    answers = statuses(server, [(head(SCHEDULE, b"x", one), [good], True) for one in odd])
+    expect(all(one in (INVALID, "reset") or one == OK and header == odd[1] for one, header in zip(answers, odd)), f"{answers}")
+
+
+def test_metadata_without_end(server):
+    """It has the limit that all headers have, and the next one is served."""
+    good = call(echo_function(server))
+    many = [literal(b"x-%d" % number, b"v" * 100) for number in range(100)]
+    answers = statuses(server, [(head(SCHEDULE, b"x", *many), [good], True)])
+    expect(answers[0] in (OK, "reset", EXHAUSTED), f"{answers}")
+    with server.connect(30) as connection:
+        block = head(SCHEDULE) + b"".join(literal(b"x-%d" % number, b"v" * 120) for number in range(2000))
+        data = PREFACE + frame(SETTINGS) + frame(HEADERS, 0, 1, block[:16000])
+        for at in range(16000, len(block), 16000):
+            data += frame(9, END_HEADERS if at + 16000 >= len(block) else 0, 1, block[at:at + 16000])
+        try:
+            connection.sendall(data)
+            for kind, flags, stream, _ in read_frames(connection):
+                if stream == 1 and (kind == RST or flags & END_STREAM):
+                    break
+        except OSError:
+            pass
+    expect(statuses(server, [(head(SCHEDULE), [good], True)]) == [OK], "nobody is served any more")
+
+
+def test_functions_that_answer_with_headers_of_grpcs(server):
+    """What a function says of its own status is believed as far as there is one, and breaks no answer."""
+    for at, (headers, status) in enumerate((('"grpc-status": "7", "grpc-message": "%zz%00%0a"', "7"), ('"grpc-status": "99"', OK), ('"grpc-status": "-1"', OK),
+                                            ('"connection": "close", "transfer-encoding": "chunked", "content-length": "9999"', OK))):
+        source = "export default () => new Response('x', {headers: {%s}})" % headers
+        server.deployed(f"victim/answers-{at}", source.encode(), "?runtime=js")
+        with server.connect() as connection:
+            body = message(field(1, field(1, b"victim/answers-%d" % at)))
+            connection.sendall(PREFACE + frame(SETTINGS) + frame(HEADERS, END_HEADERS, 1, head(CREATE)) + frame(DATA, END_STREAM, 1, body))
+            function = next(payload[-36:] for kind, _, _, payload in read_frames(connection) if kind == DATA and payload)
+        answers = statuses(server, [(head(b"/a.B/C", function), [message(b"")], True)])
+        expect(answers == [status], f"{headers}: {answers}")

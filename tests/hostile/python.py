@@ -108,6 +108,42 @@ def test_memory_of_many_processes(server):
             expect(reply.status == 200 and int(reply.body) == 48 << 20, f"its neighbour: {reply}")
 
 
+def test_groups_cannot_be_left(server):
+    """Nor seen, nor made: what is counted of a call stays counted."""
+    found = answer(server, "groups", """
+found = [base for base, folders, files in os.walk('/sys/fs/cgroup') if files or folders]
+libc = ctypes.CDLL(None, use_errno=True)
+for kind, more in ((b'cgroup', b'memory'), (b'cgroup2', None), (b'sysfs', None), (b'tmpfs', None)):
+    if libc.mount(b'none', b'/tmp', kind, 0, more) == 0: found.append(kind.decode())
+for flag in (0x02000000, 0x10000000, 0x00020000, 0x20000000):
+    if libc.unshare(flag) == 0: found.append(hex(flag))
+for name in ('/proc/self/cgroup', '/proc/self/oom_score_adj', '/proc/self/limits', '/proc/1/oom_score_adj'):
+    try:
+        os.write(os.open(name, os.O_WRONLY), b'-1000')
+        found.append(name)
+    except OSError:
+        pass
+return found""")
+    expect(found == "[]", f"it could {found}")
+
+
+def test_a_process_after_the_other(server):
+    """Thousands of them in calls after calls: no group is left of any."""
+    groups = lambda: {str(path) for path in pathlib.Path("/sys/fs/cgroup").rglob(f"canopy-python-{server.pid}/*") if path.is_dir()}
+    body = """
+for _ in range(100):
+    if os.fork() == 0: os._exit(0)
+    os.wait()
+return 'done'"""
+    with deployed(server, "sequence", body):
+        for _ in range(10):
+            expect(server.call("hostile/py-sequence", b"").status == 200, "it fails")
+        before = groups()
+        for _ in range(10):
+            expect(server.call("hostile/py-sequence", b"").status == 200, "it fails")
+        expect(len(groups()) <= len(before) + 2, f"{len(before)} groups became {len(groups())}")
+
+
 def test_memory_of_processes_that_share_with_nobody(server):
     """One process that is within its own limit, and a /tmp that is within its own: a call may have both."""
     body = "a = bytearray(40 << 20)\nopen('/tmp/a', 'wb').write(bytes(3 << 20))\nreturn len(a)"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/header_text.h"
 
 namespace canopy::trace {
 namespace {
@@ -122,7 +123,9 @@ Exporter::Outcome Exporter::post(const std::vector<EndedCall>& calls, Duration t
   const auto answer = send_(request);
   if (!answer) {
     complain(answer.error().message);
-    return Outcome::later;
+    // Of an answer without end, or one that is no HTTP, the next one would be no better.
+    const Code code = answer.error().code;
+    return code == Code::too_large || code == Code::internal ? Outcome::refused : Outcome::later;
   }
   if (answer->status >= 200 && answer->status < 300) return Outcome::taken;
   complain("it answered with status " + std::to_string(answer->status));
@@ -147,7 +150,9 @@ void Exporter::complain(const std::string& what) {
 Result<net::HttpHeader> parse_header(std::string_view text) {
   const std::size_t colon = text.find(':');
   const std::size_t value = text.find_first_not_of(' ', colon == text.npos ? colon : colon + 1);
-  if (colon == 0 || value == text.npos) {
+  const bool is_one = colon != 0 && value != text.npos && net::is_token(text.substr(0, colon)) &&
+                      net::is_field_value(text.substr(value));
+  if (!is_one) {
     // It may have a secret in it.
     return fail(Code::invalid, "--otlp-header: this is no header; write it as 'Name: value'");
   }

@@ -1,7 +1,9 @@
 #include "trace/exporter.h"
 
+#include <atomic>
 #include <deque>
 #include <future>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -134,12 +136,26 @@ TEST_F(ExporterTest, MoreThanMayWaitIsDroppedAndCounted) {
   EXPECT_EQ(exporter->stats().exported_count, 3U);
 }
 
+TEST_F(ExporterTest, AnAnswerWithoutEndIsNotAskedForAgain) {
+  std::atomic<int> asked = 0;
+  Exporter exporter({.endpoint = "http://c", .program_version = {}, .instance = {}, .batch_max = 1},
+                    [&asked](const net::HttpClientRequest&) {
+                      ++asked;
+                      return Result<net::HttpClientResponse>(fail(Code::too_large, "a gigabyte"));
+                    });
+  exporter.add({});
+  while (exporter.stats().dropped_count == 0) std::this_thread::yield();
+  exporter.stop();
+  EXPECT_EQ(asked, 1);
+}
+
 TEST(ParseHeader, TakesANameAndAValue) {
   const auto header = parse_header("Authorization: Bearer a:b");
   ASSERT_TRUE(header);
   EXPECT_EQ(header->name, "Authorization");
   EXPECT_EQ(header->value, "Bearer a:b");
-  for (const char* const bad : {"", "Authorization", ": x", "Name:", "Name:  "}) {
+  for (const char* const bad : {"", "Authorization", ": x", "Name:", "Name:  ", "Na me: x", "Na\nme: x",
+                                "Name: a\r\nX: b", "Name: a\x01"}) {
     EXPECT_EQ(parse_header(bad).error().code, Code::invalid) << bad;
   }
 }

@@ -156,6 +156,10 @@ TEST_P(FramePortTest, APortIsTakenOnce) {
   const auto other = open_frame_port(io, "127.0.0.1", port->port(), 1000, nullptr, nullptr);
   ASSERT_FALSE(other);
   EXPECT_NE(other.error().message.find("the address is in use"), std::string::npos);
+  const auto not_ours = open_frame_port(io, "192.0.2.1", 0, 1000, nullptr, nullptr);
+  ASSERT_FALSE(not_ours);
+  EXPECT_NE(not_ours.error().message.find("this machine has no such address"), std::string::npos)
+      << not_ours.error().message;
 }
 
 TEST_P(FramePortTest, LargeFramesComeWhole) {

@@ -192,6 +192,11 @@ Result<Acceptor> listen(asio::io_context& io, const HttpServerOptions& options) 
                 "cannot listen on " + place(options) +
                     ": the address is in use; end what listens there, or choose another port");
   }
+  if (error == boost::system::errc::address_not_available) {
+    return fail(Code::unavailable, "cannot listen on " + place(options) +
+                                       ": this machine has no such address; take one of its own, or none (:" +
+                                       std::to_string(endpoint.port()) + ") for all of them");
+  }
   if (error) return fail(Code::unavailable, "cannot listen on " + place(options) + ": " + error.message());
   return acceptor;
 }

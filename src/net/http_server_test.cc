@@ -343,6 +343,9 @@ TEST(HttpServer, RefusesAnAddressThatIsNotOurs) {
     const auto server = make_http_server(io, options, system_clock(), limit, echo);
     ASSERT_FALSE(server) << host;
     EXPECT_EQ(server.error().code, Code::unavailable);
+    const bool explained =
+        server.error().message.find("this machine has no such address") != std::string::npos;
+    EXPECT_EQ(explained, host == "192.0.2.1") << server.error().message;
     EXPECT_NE(server.error().message.find("cannot listen on " + host + ":0"), std::string::npos);
   }
 }

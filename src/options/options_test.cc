@@ -110,6 +110,22 @@ TEST(Options, TakeThePathOfPythonWhereFaasBuildersIsOn) {
   EXPECT_EQ(parse_options(input)->options.python_path, "") << "PYTHONPATH may be anybody's";
 }
 
+TEST(Options, SayWhichAddressIsOpenToEverybody) {
+  OptionInput input;
+  input.arguments = {"--hyperfaas=on", "--hyperfaas-listen=127.0.0.1:50050,:50051",
+                     "--hyperfaas-database=:8999"};
+  const auto own = parse_options(input);
+  ASSERT_TRUE(own) << own.error().message;
+  ASSERT_EQ(own->reading.warnings.size(), 1U);
+  EXPECT_TRUE(own->reading.warnings[0].starts_with(
+      "whoever can reach --hyperfaas-listen=:50051 or --hyperfaas-database=:8999 may "))
+      << own->reading.warnings[0];
+  input.arguments = {"--hyperfaas=on", "--hyperfaas-database=http://elsewhere:8999"};
+  EXPECT_TRUE(parse_options(input)->reading.warnings.empty()) << "that one is asked, not served";
+  input.arguments = {"--mucpd=on", "--hyperfaas=auto", "--hyperfaas-listen=:50051"};
+  EXPECT_TRUE(parse_options(input)->reading.warnings.empty()) << "MUCPD's API is not served there";
+}
+
 TEST(Options, SayWhatDiffersAndWhereItCameFrom) {
   OptionInput input;
   input.arguments = {"--listen=127.0.0.1:80", "--config=c.yaml", "--data=.canopy"};

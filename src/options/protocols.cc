@@ -21,9 +21,21 @@ std::size_t row_of(std::string_view name, Options& options) {
 }
 
 void warn_of_openness(std::string_view setting, ParsedOptions& parsed) {
-  const auto loopback = is_loopback_only(parsed.options);
-  if (!loopback || *loopback) return;
-  parsed.reading.warnings.push_back("whoever can reach --listen=" + parsed.options.listen +
+  std::string where;
+  const auto add = [&where](std::string_view name, const std::string& address) {
+    const auto at = parse_listen(address);
+    if (!at || at->loopback) return;
+    where += (where.empty() ? "--" : " or --") + std::string(name) + "=" + address;
+  };
+  add("listen", parsed.options.listen);
+  if (setting == "hyperfaas") {  // It has addresses of its own, at which nothing else is served.
+    for (const std::string& address : split_addresses(parsed.options.hyperfaas_listen)) {
+      add("hyperfaas-listen", address);
+    }
+    if (!is_database_url(parsed.options)) add("hyperfaas-database", parsed.options.hyperfaas_database);
+  }
+  if (where.empty()) return;
+  parsed.reading.warnings.push_back("whoever can reach " + where +
                                     " may register and run functions without a key: --" +
                                     std::string(setting) + "=on says so");
 }

@@ -160,6 +160,11 @@ Result<net::HttpHeader> parse_header(std::string_view text) {
 }
 
 Result<void> check_endpoint(std::string_view endpoint) {
+  if (endpoint.ends_with("/v1/traces") || endpoint.ends_with("/v1/traces/")) {
+    return fail(Code::invalid,
+                "--otlp-endpoint: '" + log_safe(endpoint, 200) +
+                    "' is more than the address; leave out /v1/traces, which is put behind it");
+  }
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (endpoint.starts_with(scheme) && endpoint.size() > scheme.size()) return {};
   }

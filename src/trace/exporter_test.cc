@@ -163,7 +163,9 @@ TEST(ParseHeader, TakesANameAndAValue) {
 TEST(CheckEndpoint, TakesAddressesAlone) {
   EXPECT_TRUE(check_endpoint("http://127.0.0.1:4318"));
   EXPECT_TRUE(check_endpoint("https://collector"));
-  for (const char* const bad : {"", "collector:4318", "http://", "ftp://x"}) {
+  EXPECT_TRUE(check_endpoint("https://gateway/otlp"));
+  for (const char* const bad :
+       {"", "collector:4318", "http://", "ftp://x", "http://collector:4318/v1/traces"}) {
     EXPECT_EQ(check_endpoint(bad).error().code, Code::invalid) << bad;
   }
 }

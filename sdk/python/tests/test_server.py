@@ -71,7 +71,9 @@ class ClientCase(support.ServerCase):
         self.client.deploy("sdk/bad", "() => { throw new Error('no luck') }", runtime="js")
         with self.assertRaisesRegex(CallFailed, "no luck"):
             self.client.invoke("sdk/bad")
-        with self.assertRaises(Unreachable):
+        with self.assertRaisesRegex(ValueError, "'php'"):
+            self.client.deploy("sdk/bad", "<?php", runtime="php")
+        with self.assertRaisesRegex(Unreachable, "CANOPY_URL"):
             Client("http://127.0.0.1:1").functions()
         with self.assertRaises(ValueError):
             Client("nonsense")

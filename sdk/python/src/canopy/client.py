@@ -109,7 +109,10 @@ class Client:
         """Makes `source` the current version of the function: a path of one file (.py, .js, .wasm), or the source
         itself with its `runtime` ("python", "js", "wasm"). `settings` are those of a manifest: memory="64MiB",
         timeout="5s", concurrency=10, keep_warm=4, env={"A": "b"}."""
-        content_type = {"python": "text/x-python", "js": "text/javascript", "wasm": "application/wasm", None: None}[runtime]
+        content_types = {"python": "text/x-python", "js": "text/javascript", "wasm": "application/wasm", None: None}
+        if runtime not in content_types:
+            raise ValueError(f"runtime={runtime!r}: a source is of \"python\", \"js\" or \"wasm\"")
+        content_type = content_types[runtime]
         if content_type is None or isinstance(source, os.PathLike):
             path = Path(source)  # type: ignore[arg-type]
             content_type = content_type or _types.get(path.suffix)

@@ -70,7 +70,8 @@ class Transport:
             return self._send(self._local.kept.connection, method, target, body, headers, wait)
         except (OSError, http.client.HTTPException) as error:
             self._drop()
-            raise Unreachable(f"{self.url} cannot be asked: {error or type(error).__name__}") from error
+            raise Unreachable(f"{self.url} cannot be asked: {error or type(error).__name__}; does the server run, and is "
+                              "that its address (CANOPY_URL)?") from error
 
     def ask(self, method: str, target: str, body: bytes = b"", headers: Optional[Mapping[str, str]] = None, *,
             timeout: Optional[float] = None) -> Response:

@@ -32,7 +32,11 @@ fs::path module_name(const fs::path& source, std::string_view runtime) {
 Result<int> build_verb(Command& command, Terminal& terminal) {
   const fs::path source = command.arguments.front();
   const Builder builder{.environment = command.environment, .terminal = terminal};
-  CANOPY_TRY(const Built built, build(source, builder, command.flags.container ? "container" : ""));
+  std::string runtime = "container";
+  if (!command.flags.container) {
+    CANOPY_TRY(runtime, runtime_said_of(source));
+  }
+  CANOPY_TRY(const Built built, build(source, builder, runtime));
   const std::string& module = built.code;
   const fs::path output =
       command.flags.output.empty() ? module_name(source, built.runtime) : fs::path(command.flags.output);

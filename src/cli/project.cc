@@ -142,6 +142,22 @@ Result<Project> find_project(const fs::path& path, const std::string& name) {
   return Project{.name = std::move(own), .manifest = {}, .source = path};
 }
 
+Result<std::string> runtime_said_of(const fs::path& path) {
+  std::error_code error;
+  const fs::path source = whole(path);
+  const fs::path folder = fs::is_directory(source, error) ? source : source.parent_path();
+  const fs::path file = folder / manifest_file;
+  std::string said;
+  if (!fs::exists(source, error) || !fs::exists(file, error)) return said;
+  CANOPY_TRY(const auto manifests, read_manifests(file));
+  for (const wire::Manifest& manifest : manifests) {
+    const fs::path made_from = whole(source_of(manifest, file));
+    if (made_from == source) return manifest.runtime.value_or("");
+    if (made_from == folder) said = manifest.runtime.value_or("");
+  }
+  return said;
+}
+
 Result<void> apply_flags(const Flags& flags, wire::Manifest& manifest) {
   if (!flags.runtime.empty()) manifest.runtime = flags.runtime;
   if (flags.memory_bytes != 0) manifest.memory_bytes = flags.memory_bytes;

@@ -32,6 +32,10 @@ Result<std::vector<Project>> read_projects(const std::filesystem::path& manifest
 //   invalid    several functions and no name; a manifest that is none
 Result<Project> find_project(const std::filesystem::path& path, const std::string& name);
 
+// The `runtime` that a canopy.yaml names for this file or folder, "" where none does.
+//   invalid  a manifest that is none
+Result<std::string> runtime_said_of(const std::filesystem::path& path);
+
 // What the flags of `deploy` say goes before what the manifest says.
 //   invalid  an --env that is no variable
 Result<void> apply_flags(const Flags& flags, wire::Manifest& manifest);

@@ -63,6 +63,29 @@ TEST(Project, OfSeveralFunctionsANameChooses) {
   EXPECT_EQ(find_project(shell.folder(), "demo/c").error().code, Code::not_found);
 }
 
+TEST(Project, AManifestSaysTheRuntimeOfABuildToo) {
+  Shell shell;
+  shell.file("f/canopy.yaml", "runtime: container\n");
+  shell.file("f/hello.py", "def handle(): return 1\n");
+  EXPECT_EQ(runtime_said_of(shell.path("f")), "container");
+  EXPECT_EQ(runtime_said_of(shell.path("f/")), "container");
+  EXPECT_EQ(runtime_said_of(shell.path("f/hello.py")), "container");
+  EXPECT_EQ(runtime_said_of(shell.path("none")), "");
+  EXPECT_EQ(runtime_said_of(shell.file("alone.c", "")), "");
+  shell.file("g/canopy.yaml",
+             "functions:\n  - name: demo/a\n    path: a.go\n    runtime: container\n  - name: demo/b\n    "
+             "path: b.go\n");
+  EXPECT_EQ(runtime_said_of(shell.file("g/a.go", "")), "container");
+  EXPECT_EQ(runtime_said_of(shell.file("g/b.go", "")), "");
+  EXPECT_EQ(runtime_said_of(shell.path("g")), "") << "no function is made from the folder itself";
+  shell.file("h/canopy.yaml", "runtme: container\n");
+  EXPECT_EQ(runtime_said_of(shell.path("h")).error().code, Code::invalid);
+
+  const Ended built = shell.run({"build", shell.path("f"), "-o", shell.path("out")});
+  EXPECT_EQ(built.status, 1) << "Python makes no image, and no function of another kind is made instead";
+  EXPECT_FALSE(std::filesystem::exists(shell.path("out")));
+}
+
 TEST(Project, WhatIsWrongIsSaid) {
   Shell shell;
   EXPECT_EQ(find_project(shell.path("none"), "").error().code, Code::not_found);

@@ -167,8 +167,12 @@ Result<int> apply(Command& command, Terminal& terminal) {
   // All are built before the first is deployed, so that one that does not compile changes nothing.
   std::vector<Upload> uploads;
   for (const Project& project : projects) {
-    CANOPY_TRY(Upload upload, make_upload(project, command.flags, command, terminal));
-    uploads.push_back(std::move(upload));
+    auto upload = make_upload(project, command.flags, command, terminal);
+    if (!upload) {
+      const std::string which = projects.size() == 1 ? std::string() : to_text(project.name) + ": ";
+      return fail(upload.error().code, which + upload.error().message);
+    }
+    uploads.push_back(*std::move(upload));
   }
   const Client client(command);
   std::vector<Outcome> outcomes;

@@ -81,7 +81,9 @@ Result<Language> language_of_folder(const fs::path& folder) {
 
 Result<Language> language_of(const fs::path& path) {
   std::error_code error;
-  if (!fs::exists(path, error)) return fail(Code::not_found, "there is no " + path.string());
+  if (!fs::exists(path, error))
+    return fail(Code::not_found,
+                "there is no " + path.string() + "; name a source file, a folder or a module");
   if (fs::is_directory(path, error)) return language_of_folder(path);
   const std::string extension = path.extension().string();
   const auto found = std::ranges::find(extensions, extension, &Extension::text);

@@ -1,5 +1,8 @@
 #include "cli/dispatch.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "cli/client.h"
 #include "cli/text_table.h"
 #include "model/function.h"
@@ -51,6 +54,12 @@ void print(const Json& rules, Terminal& terminal) {
 }  // namespace
 
 Result<int> dispatch(Command& command, Terminal& terminal) {
+  const auto is_function = [](std::string_view word) { return word.starts_with("--function"); };
+  if (command.flags.function.empty() && std::ranges::any_of(command.all_arguments, is_function)) {
+    // A variable that was not set, say: it does not mean all of them.
+    return fail(Code::invalid,
+                "--function= names none; write --function=NS/FN, or leave it out to mean all calls");
+  }
   const Client client(command);
   ClientRequest request{.target = "/v1/dispatch"};
   if (!command.arguments.empty()) {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
+
+#include "base/nearest.h"
 
 namespace canopy::cli {
 namespace {
@@ -36,7 +39,7 @@ std::string usage(const Verb& verb) {
 }
 
 void print_overview(std::ostream& out) {
-  out << "Canopy runs functions compiled to WebAssembly, each call in an instance of its own.\n";
+  out << "Canopy runs functions behind one address, each call in an instance of its own.\n";
   std::string_view group;
   std::size_t widest = 0;
   for (const Verb& verb : verbs()) widest = std::max(widest, verb.name.size());
@@ -95,6 +98,20 @@ void print_cli_markdown(std::ostream& out) {
           << row.help << " |\n";
     }
   }
+}
+
+std::optional<Error> slip_in_second_word(const Verb& verb, std::string_view word) {
+  std::vector<std::string_view> known;
+  for (const Verb& other : verbs()) {
+    const std::size_t size = verb.name.size();
+    if (other.name.size() > size && other.name.starts_with(verb.name) && other.name[size] == ' ') {
+      known.push_back(other.name.substr(size + 1));
+    }
+  }
+  const std::string near = did_you_mean(word, known);
+  if (near.empty()) return std::nullopt;
+  return Error{Code::invalid,
+               "there is no canopy " + std::string(verb.name) + " " + std::string(word) + near};
 }
 
 }  // namespace canopy::cli

@@ -1,7 +1,10 @@
 #pragma once
 // What the table of verbs looks like to people: --help, and docs/cli.md.
 
+#include <optional>
 #include <ostream>
+#include <string>
+#include <string_view>
 
 #include "cli/verb.h"
 
@@ -13,5 +16,9 @@ void print_cli_markdown(std::ostream& out);  // docs/cli.md, whole.
 
 // "canopy deploy PATH|FILE [flags]"
 std::string usage(const Verb& verb);
+
+// What is wrong with `word` behind `verb` where it is almost one of those that make a verb of two words with
+// it, as "shw" behind "calls" is.
+std::optional<Error> slip_in_second_word(const Verb& verb, std::string_view word);
 
 }  // namespace canopy::cli

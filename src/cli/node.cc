@@ -87,10 +87,14 @@ Result<std::shared_ptr<const net::TlsContext>> find_tls(const Environment& envir
   if (trusted.empty()) return nullptr;
   auto tls = net::TlsContext::for_client(trusted, host, own);
   if (tls) return *std::move(tls);
-  return fail(Code::invalid,
-              tls.error().message + "; " + std::string(trust_variable) +
-                  " names a PEM file with the server's certificate, or that of who signed it, or is "
-                  "the word system");
+  return fail(
+      Code::invalid,
+      tls.error().message + "; " + std::string(trust_variable) +
+          " names a PEM file with the server's certificate, or that of who signed it, or is "
+          "the word system" +
+          (own.key.empty() ? ""
+                           : "; " + std::string(certificate_variable) + " and " + std::string(key_variable) +
+                                 " name two files that were made together"));
 }
 
 // After the machine, and unlike the next node's on it.

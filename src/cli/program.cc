@@ -32,6 +32,9 @@ Result<void> check_arguments(const Command& command) {
   const std::size_t count = command.arguments.size();
   if (count < verb.arguments_min) return fail(Code::invalid, "something is missing; write: " + usage(verb));
   if (count > verb.arguments_max) {
+    // "calls shw ID" is "calls" with two arguments for who reads it word by word, and a slip for who wrote
+    // it.
+    if (const auto slip = slip_in_second_word(verb, command.arguments.front())) return tl::unexpected(*slip);
     return fail(Code::invalid, wire::in_quotes(command.arguments.at(verb.arguments_max)) +
                                    " is one argument too many; write: " + usage(verb));
   }

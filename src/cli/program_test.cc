@@ -94,7 +94,8 @@ TEST(Program, ErrorsAreOneSentenceAndStatusOne) {
                                                        {"apply", "-f", shell.path("none.yaml")},
                                                        {"up", "--listen=nonsense"},
                                                        {"up", "--config=" + shell.path("none")},
-                                                       {"calls", "--state=MAYBE"}};
+                                                       {"calls", "--state=MAYBE"},
+                                                       {"dispatch", "local", "--function="}};
   for (const auto& words : wrong) {
     const Ended ended = shell.run(words);
     std::string shown;
@@ -104,6 +105,35 @@ TEST(Program, ErrorsAreOneSentenceAndStatusOne) {
     EXPECT_TRUE(ended.err.starts_with("canopy: ")) << shown << ended.err;
     EXPECT_EQ(std::ranges::count(ended.err, '\n'), 1) << shown << ended.err;
   }
+}
+
+TEST(Program, ASlipInASecondWordIsToldFromAnArgument) {
+  Shell shell;
+  EXPECT_EQ(shell.run({"cert", "sever", "10.0.0.1"}).err,
+            "canopy: there is no canopy cert sever; did you mean 'server'?\n");
+  EXPECT_EQ(shell.run({"calls", "shw", "12"}).err,
+            "canopy: there is no canopy calls shw; did you mean 'show'?\n");
+  EXPECT_EQ(shell.run({"help", "calls", "shw"}).err,
+            "canopy: there is no canopy calls shw; did you mean 'show'?\n");
+  EXPECT_EQ(shell.run({"help", "calls", "show"}).status, 0);
+  EXPECT_NE(shell.run({"user", "xyzzy"}).err.find("'xyzzy' is one argument too many"), std::string::npos);
+  EXPECT_NE(shell.run({"calls", "xyzzy", "12"}).err.find("'12' is one argument too many"), std::string::npos);
+}
+
+TEST(Program, ApplyNamesTheFunctionThatIsWrong) {
+  Shell shell;
+  const auto file = shell.file(
+      "canopy.yaml", "functions:\n  - name: demo/a\n    path: f.py\n  - name: demo/b\n    path: none\n");
+  shell.file("f.py", "def handle(): return 1\n");
+  const Ended ended = shell.run({"apply", "-f", file.string()});
+  EXPECT_EQ(ended.err, "canopy: demo/b: there is no " + shell.path("none") +
+                           "; name a source file, a folder or a module\n");
+}
+
+TEST(Program, AnEmptyFunctionDoesNotMeanAllOfThem) {
+  Shell shell;
+  EXPECT_NE(shell.run({"dispatch", "local", "--function="}).err.find("--function= names none"),
+            std::string::npos);
 }
 
 TEST(Program, NobodyAtTheAddressIsSaidWithTheFix) {

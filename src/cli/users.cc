@@ -131,6 +131,12 @@ Result<int> add_user(Command& command, Terminal& terminal) {
     terminal.out()
         << "it is the first user, and so an administrator; from now on this server demands keys: set "
            "CANOPY_KEY to this one\n";
+    return 0;
+  }
+  // Who has just made a user without a key made the first one, and is shut out from here on.
+  const auto again = Client(command).ask({.target = "/v1/users?limit=1"});
+  if (!again && again.error().code == Code::unauthorized) {
+    terminal.out() << "from now on this server demands keys: set CANOPY_KEY to this one\n";
   }
   return 0;
 }

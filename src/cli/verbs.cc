@@ -256,6 +256,9 @@ Result<int> help(Command& command, Terminal& terminal) {
   }
   const std::vector<std::string_view> words(command.arguments.begin(), command.arguments.end());
   CANOPY_TRY(const FoundVerb found, find_verb(words));
+  if (found.word_count < words.size()) {
+    if (auto slip = slip_in_second_word(*found.verb, words[1])) return tl::unexpected(*std::move(slip));
+  }
   print_verb_help(*found.verb, terminal.out());
   return 0;
 }
@@ -333,6 +336,9 @@ constexpr std::string_view dispatch_detail =
     "  default  with --function: as its manifest says, or all others go\n"
     "Holds for calls that begin from now on, until the server ends; --dispatch says what it is then.";
 
+constexpr std::string_view call_detail =
+    "Its timeline is how long it waited (.) and how long it ran (#), of all of its time.";
+
 constexpr std::string_view functions_group = "Functions";
 constexpr std::string_view calls_group = "Calls";
 constexpr std::string_view access_group = "Access";
@@ -391,8 +397,10 @@ constexpr auto table = std::to_array<Verb>({
      logs},
     {"calls", "[ns/fn]", 0, 1, calls_group, "Lists the last calls.", "", calls_flags, list_calls},
     {"calls list", "[ns/fn]", 0, 1, calls_group, "Lists the last calls.", "", calls_flags, list_calls},
-    {"calls show", "ID", 1, 1, calls_group, "Shows what is known of a call.", "", client_flags, show_call},
-    {"calls wait", "ID", 1, 1, calls_group, "Waits until a call has ended.", "", wait_flags, wait_call},
+    {"calls show", "ID", 1, 1, calls_group, "Shows what is known of a call.", call_detail, client_flags,
+     show_call},
+    {"calls wait", "ID", 1, 1, calls_group, "Waits until a call has ended.", call_detail, wait_flags,
+     wait_call},
     {"calls result", "ID", 1, 1, calls_group, "Prints the reply of a durable call that has ended.", "",
      client_flags, print_result},
     {"calls cancel", "ID", 1, 1, calls_group, "Ends a call that waits or runs.", "", client_flags,

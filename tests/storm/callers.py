@@ -29,7 +29,7 @@ class Callers:
         self.failed = []
         self.ledger = Ledger()
         self.threads = [threading.Thread(target=self.ask_until, args=(number,), daemon=True) for number in range(count)]
-        self.threads += [threading.Thread(target=submit_until, args=(self.stop, server, self.ledger, number, seed, pause),
+        self.threads += [threading.Thread(target=submit_until, args=(self.stop, server, self.ledger, number, seed, pause, 60),
                                           daemon=True) for number in range(durable)]
 
     def ask_until(self, number):
@@ -75,7 +75,8 @@ class Callers:
         for thread in self.threads:
             thread.join(timeout=120)
             check(not thread.is_alive(), "a client still waits for its call after two minutes")
-        check(self.ledger.errors == 0, f"{self.ledger.errors} connections broke, and the server lived")
+        check(self.ledger.errors == 0, f"{self.ledger.errors} connections broke, and the server lived: "
+              f"{self.ledger.last_error}")
 
     def reasons(self):
         """How many failed, by their reason."""

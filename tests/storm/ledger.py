@@ -15,6 +15,7 @@ class Ledger:
         self.ids = {}
         self.bodies = {}
         self.replayed = self.errors = 0
+        self.last_error = None  # Why a connection broke.
         self.broken = []  # What a client should not have been told. (sys.exit() in its thread would end that alone, unseen.)
 
     def note(self, key, body, call):
@@ -23,7 +24,7 @@ class Ledger:
             self.ids.setdefault(key, set()).add(call)
 
 
-def submit_until(stop, server, ledger, number, seed, pause=0.0):
+def submit_until(stop, server, ledger, number, seed, pause=0.0, patience=10):
     """One client: numbered calls, each asked for until it is acknowledged; one in ten is asked for twice."""
     chance = random.Random(seed * 1000 + number)
     count = 0
@@ -34,10 +35,11 @@ def submit_until(stop, server, ledger, number, seed, pause=0.0):
         again = chance.random() < 0.1
         while True:
             try:
-                status, answer = server.ask("POST", "/async-function/storm/echo", body=body, patience=10,
+                status, answer = server.ask("POST", "/async-function/storm/echo", body=body, patience=patience,
                                             headers={"Idempotency-Key": key, "X-Canopy-Retry": "20"})
-            except OSError:
+            except OSError as error:
                 ledger.errors += 1
+                ledger.last_error = error
                 time.sleep(0.01)
                 continue
             if status == 202:

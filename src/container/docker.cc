@@ -74,6 +74,10 @@ class DockerContainer final : public Started {
     if (door_) return door_->connect(port);
     return fail(Code::unavailable, "the container has ended");
   }
+  Result<Descriptor> listen(std::uint16_t port) const override {
+    if (door_) return door_->listen(port);
+    return fail(Code::unavailable, "the container has ended");
+  }
 
   // One connection carries both ways: the input ends when its writing end does.
   Descriptor take_input() override {

@@ -24,6 +24,14 @@ tl::unexpected<Error> closed(std::string_view what, int error) {
 // That all threads of this process are in, but for moments here.
 Descriptor own_network() { return Descriptor(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
 
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
 }  // namespace
 
 Result<Door> Door::open(pid_t process) {
@@ -50,10 +58,7 @@ Result<Descriptor> Door::connect(std::uint16_t port) const {
   CANOPY_TRY(Descriptor made, make_socket());
   const int yes = 1;
   setsockopt(made.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const sockaddr_in address = loopback(port);
   int error = 0;
   if (::connect(made.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) error = errno;
   if (error == EINPROGRESS) {
@@ -67,6 +72,17 @@ Result<Descriptor> Door::connect(std::uint16_t port) const {
   }
   if (error == 0) return made;
   return closed("nobody takes a connection on port " + std::to_string(port), error);
+}
+
+Result<Descriptor> Door::listen(std::uint16_t port) const {
+  constexpr int waiting_max = 16;
+  CANOPY_TRY(Descriptor made, make_socket());
+  const sockaddr_in address = loopback(port);
+  if (bind(made.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      ::listen(made.get(), waiting_max) == 0) {
+    return made;
+  }
+  return closed("port " + std::to_string(port) + " of the container cannot be listened on", errno);
 }
 
 std::optional<std::uint64_t> acknowledged_bytes(int connection) {

@@ -27,6 +27,10 @@ class Door {
   //   exhausted    its server has as many connections that it has not taken yet as may be; try again
   Result<Descriptor> connect(std::uint16_t port) const;
 
+  // A socket that listens on `port` of its loopback, and does not block.
+  //   unavailable  somebody listens there already
+  Result<Descriptor> listen(std::uint16_t port) const;
+
  private:
   explicit Door(Descriptor network) : network_(std::move(network)) {}
 

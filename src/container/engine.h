@@ -54,7 +54,8 @@ enum class Progress : std::uint8_t { more, wait, end };
 
 // A container that was started.
 //
-// Threads: connect() any, at once. Its input and outputs have one user at a time, its end and stop() one, and
+// Threads: connect() and listen() any, at once. Its input and outputs have one user at a time, its end and
+// stop() one, and
 //          these may be at it at once; remove() any, once, with nobody else but who connects or reads.
 class Started {
  public:
@@ -67,6 +68,12 @@ class Started {
   //   unavailable  nobody listens
   //   exhausted    its server has as many connections that it has not taken yet as may be; try again
   virtual Result<Descriptor> connect(std::uint16_t port) const = 0;
+
+  // A socket that listens on `port` of its loopback: where it calls us. Never blocks.
+  //   unavailable  something listens there already, or it has no loopback of its own
+  virtual Result<Descriptor> listen(std::uint16_t /*port*/) const {
+    return fail(Code::unavailable, "it has no loopback of its own");
+  }
 
   // Nothing where it has none.
   virtual Descriptor take_input() = 0;

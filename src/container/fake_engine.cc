@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -45,6 +46,20 @@ class FakeStarted final : public Started {
     auto [ours, theirs] = make_pair();
     container_->servers.push_back(std::move(theirs));
     return std::move(ours);
+  }
+
+  // The kernel chooses which port of this machine's.
+  Result<Descriptor> listen(std::uint16_t /*port*/) const override {
+    Descriptor made(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const generic = reinterpret_cast<sockaddr*>(&address);
+    CANOPY_CHECK(bind(made.get(), generic, size) == 0 && ::listen(made.get(), 4) == 0);
+    CANOPY_CHECK(getsockname(made.get(), generic, &size) == 0);
+    container_->called_port = ntohs(address.sin_port);
+    return made;
   }
 
   Descriptor take_input() override { return {}; }

@@ -17,6 +17,7 @@ struct FakeContainer {
   Plan plan;
   bool listens = true;              // Else connect() fails.
   bool is_busy = false;             // It takes no connections for now.
+  int called_port = 0;              // Of this machine's loopback, where we listen for it; 0: nowhere.
   std::vector<Descriptor> servers;  // The other ends of the connections that were made.
   Descriptor output;                // What it prints goes in here,
   Descriptor errors;                // or here.

@@ -106,6 +106,15 @@ std::size_t Pool::member_count() const {
   return members_.size();
 }
 
+exec::Standing Pool::standing() const {
+  const Lock lock(mutex_);
+  const auto stands = [](const auto& one) {
+    return one->state != Member::State::leaving || one->running > 0;
+  };
+  return {.count = static_cast<std::size_t>(std::ranges::count_if(members_, stands)),
+          .is_crashed = is_crashed_};
+}
+
 // The one that has least to do, of those that take one more.
 Member* Pool::choose(const Lock& /*lock*/) const {
   Member* best = nullptr;

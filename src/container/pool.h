@@ -25,9 +25,11 @@
 #include "base/error.h"
 #include "container/engine.h"
 #include "container/keeper.h"
+#include "container/ready_signal.h"
 #include "container/voice.h"
 #include "exec/alarm.h"
 #include "exec/cgroup.h"
+#include "exec/runtime.h"
 #include "model/function.h"
 #include "net/descriptor_stream.h"
 #include "policy/instances.h"
@@ -65,6 +67,9 @@ struct Member {
   net::DescriptorStream end;
   Time begun{};
   Duration probe_delay{};
+  std::unique_ptr<ReadySignal> signal;  // Where it says that it is ready, if it is to.
+  bool has_signalled = false;
+  Time listens_since{};
   bool is_told_to_stop = false;
   bool is_buried = false;
 };
@@ -125,6 +130,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   // Nobody begins calls any more: what is idle is stopped, the rest when its calls have ended.
   void retire();
   std::size_t member_count() const;
+  exec::Standing standing() const;
 
   const std::string& space() const override { return options_.function.space; }
   Time idle_since() const override;
@@ -156,7 +162,11 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   bool watch(const std::shared_ptr<Member>& member);
   void watch_output(const std::shared_ptr<Member>& member, net::DescriptorStream Member::* stream);
   void watch_end(const std::shared_ptr<Member>& member);
+  void await_signal(const std::shared_ptr<Member>& member);
   void probe(const std::shared_ptr<Member>& member);
+  void probe_at(const std::shared_ptr<Member>& member, Time at);
+  // When one that listens is taken as ready, though it has not said so.
+  Time lost_signal_at(Member& member, Time now) const;
   void on_ready(const std::shared_ptr<Member>& member, Descriptor connection);
   void on_failed(const std::shared_ptr<Member>& member, Error error);
   void on_end(const std::shared_ptr<Member>& member, End end);
@@ -171,6 +181,7 @@ class Pool final : public Tenant, public std::enable_shared_from_this<Pool> {
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<Member>> members_;  // Guarded by it, as are the rest.
   std::deque<std::shared_ptr<Ticket>> line_;
+  bool is_crashed_ = false;       // The last one that was ready and ended by itself.
   std::optional<Error> failure_;  // Why the last one could not be started.
   Time failed_until_{};
   bool is_poked_ = false;

@@ -13,6 +13,9 @@ namespace {
 
 constexpr Duration first_probe_delay = std::chrono::milliseconds(1);  // Doubles from here.
 constexpr Duration probe_delay_max = std::chrono::milliseconds(50);
+// From when a container listens until it is taken as ready without its word, which may have got lost: it may
+// have come before anybody heard it.
+constexpr Duration signal_grace = std::chrono::milliseconds(250);
 constexpr Duration stop_grace = std::chrono::seconds(1);
 constexpr Duration end_grace = std::chrono::milliseconds(500);  // Where the server itself ends.
 
@@ -124,7 +127,21 @@ void Pool::on_started(const std::shared_ptr<Member>& member, Result<std::shared_
   }
   if (is_leaving || keeper_.is_closed()) return stop(member, Duration::zero());
   if (is_single_use()) return on_ready(member, {});
+  if (options_.settings.ready == wire::ContainerSettings::Ready::signal) await_signal(member);
   probe(member);
+}
+
+void Pool::await_signal(const std::shared_ptr<Member>& member) {
+  auto listener = member->started->listen(wire::signal_port(options_.settings));
+  if (!listener) return log::warn("{}: {}", options_.function, log_safe(listener.error().message));
+  const auto on_signal = [self = weak_from_this(), weak = std::weak_ptr(member)] {
+    const auto pool = self.lock();
+    const auto one = weak.lock();
+    if (pool == nullptr || one == nullptr || std::exchange(one->has_signalled, true)) return;
+    pool->probe(one);
+  };
+  auto signal = ReadySignal::open(keeper_.core(), *std::move(listener), on_signal);
+  if (signal) member->signal = *std::move(signal);
 }
 
 bool Pool::watch(const std::shared_ptr<Member>& member) {
@@ -167,8 +184,12 @@ void Pool::probe(const std::shared_ptr<Member>& member) {
     if (member->state != Member::State::starting) return;
   }
   auto connection = member->started->connect(options_.settings.port);
-  if (connection) return on_ready(member, *std::move(connection));
   const Time now = keeper_.core().clock().now();
+  if (connection) {
+    const Time at = lost_signal_at(*member, now);
+    if (now >= at) return on_ready(member, *std::move(connection));
+    return probe_at(member, at);
+  }
   const Time deadline = member->begun + options_.settings.start;
   if (now >= deadline) {
     static_cast<void>(member->voice.read(*member->started));
@@ -180,12 +201,21 @@ void Pool::probe(const std::shared_ptr<Member>& member) {
     return stop(member, Duration::zero());
   }
   member->probe_delay = std::clamp(2 * member->probe_delay, first_probe_delay, probe_delay_max);
-  member->alarm.set(std::min(now + member->probe_delay, deadline),
-                    [self = weak_from_this(), weak = std::weak_ptr(member)] {
-                      const auto pool = self.lock();
-                      const auto one = weak.lock();
-                      if (pool != nullptr && one != nullptr) pool->probe(one);
-                    });
+  probe_at(member, std::min(now + member->probe_delay, deadline));
+}
+
+Time Pool::lost_signal_at(Member& member, Time now) const {
+  if (options_.settings.ready == wire::ContainerSettings::Ready::port || member.has_signalled) return now;
+  if (member.listens_since == Time{}) member.listens_since = now;
+  return member.listens_since + signal_grace;
+}
+
+void Pool::probe_at(const std::shared_ptr<Member>& member, Time at) {
+  member->alarm.set(at, [self = weak_from_this(), weak = std::weak_ptr(member)] {
+    const auto pool = self.lock();
+    const auto one = weak.lock();
+    if (pool != nullptr && one != nullptr) pool->probe(one);
+  });
 }
 
 void Pool::on_ready(const std::shared_ptr<Member>& member, Descriptor connection) {
@@ -208,17 +238,24 @@ void Pool::on_failed(const std::shared_ptr<Member>& member, Error error) {
   const Lock lock(mutex_);
   member->state = Member::State::leaving;
   failed_until_ = start_again_at_;
-  failure_ = std::move(error);
   const bool has_others =
       std::ranges::any_of(members_, [](const auto& one) { return one->state != Member::State::leaving; });
-  if (!has_others) refuse_line(*failure_, lock);
+  if (!has_others) refuse_line(error, lock);
+  // What cannot be had now may be there the next moment: calls that come meanwhile wait for the next attempt.
+  failure_.reset();
+  if (error.code != Code::unavailable) failure_ = std::move(error);
 }
 
 void Pool::on_end(const std::shared_ptr<Member>& member, End end) {
   Member::State before{};
+  bool is_idle_end = false;
   {
     const Lock lock(mutex_);
+    // Functions of HyperFaaS end so when they have had no call for a while.
+    is_idle_end = options_.settings.contract == wire::ContainerSettings::Contract::grpc && end.status == 0 &&
+                  !end.out_of_memory && member->running == 0;
     before = std::exchange(member->state, Member::State::leaving);
+    is_crashed_ = before == Member::State::ready && !is_idle_end && !is_single_use();
     member->ended = end;
     member->idle.clear();
     for (auto& [core, on_end] : std::exchange(member->on_end, {})) core->post(std::move(on_end));
@@ -229,7 +266,7 @@ void Pool::on_end(const std::shared_ptr<Member>& member, End end) {
                                  end_text(end, options_.plan.memory_bytes) + " before it listened on port " +
                                      std::to_string(options_.settings.port),
                                  member->voice));
-  } else if (before == Member::State::ready && !is_single_use()) {
+  } else if (before == Member::State::ready && !is_single_use() && !is_idle_end) {
     const Time now = keeper_.core().clock().now();
     start_again_at_ = now + restarts_.ended(now - member->begun);
     log::warn("{}: {}, by itself; it is replaced when a call needs it", to_text(options_.function),
@@ -257,6 +294,7 @@ void Pool::bury(const std::shared_ptr<Member>& member) {
 
 // Nothing of it is left.
 void Pool::forget(const std::shared_ptr<Member>& member) {
+  member->signal.reset();
   close_stream(member->output);
   close_stream(member->errors);
   {

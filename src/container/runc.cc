@@ -97,6 +97,10 @@ class RuncContainer final : public Started {
     if (door_) return door_->connect(port);
     return fail(Code::unavailable, "the container has ended");
   }
+  Result<Descriptor> listen(std::uint16_t port) const override {
+    if (door_) return door_->listen(port);
+    return fail(Code::unavailable, "the container has ended");
+  }
   Descriptor take_input() override { return std::move(input_); }
   std::vector<int> outputs() const override { return {outputs_[0].get(), outputs_[1].get()}; }
   int end_descriptor() const override { return control_.get(); }

@@ -50,6 +50,12 @@ std::vector<std::string> environment(const wire::Image& image, const Function& f
   variables.insert_or_assign("CANOPY_FUNCTION", to_text(function.name));
   if (settings.contract == wire::ContainerSettings::Contract::http) {
     variables.insert_or_assign("PORT", std::to_string(settings.port));
+  } else if (settings.contract == wire::ContainerSettings::Contract::grpc) {
+    variables.emplace("FUNCTION_ID", function.name.name);  // Unless whoever made it has said another one.
+    if (settings.ready == wire::ContainerSettings::Ready::signal) {
+      const std::string port = std::to_string(wire::signal_port(settings));
+      variables.insert_or_assign("CONTROLLER_ADDRESS", "127.0.0.1:" + port);
+    }
   }
   std::vector<std::string> lines;
   for (const auto& [name, value] : variables) {
@@ -88,9 +94,18 @@ class ContainerTemplate final : public exec::Template {
   ContainerTemplate& operator=(const ContainerTemplate&) = delete;
 
   std::unique_ptr<exec::Instance> start(exec::Core& core) override {
-    const bool is_command = pool_->settings().contract == wire::ContainerSettings::Contract::command;
-    return is_command ? make_command_execution(pool_, core) : make_http_execution(pool_, core);
+    switch (pool_->settings().contract) {
+      case wire::ContainerSettings::Contract::command:
+        return make_command_execution(pool_, core);
+      case wire::ContainerSettings::Contract::grpc:
+        return make_grpc_execution(pool_, core, links_, GrpcService::function);
+      case wire::ContainerSettings::Contract::http:
+        break;
+    }
+    return make_http_execution(pool_, core);
   }
+
+  exec::Standing standing() const { return pool_->standing(); }
 
   // Containers end when they are idle, whatever modules are loaded.
   std::uint64_t resident_bytes() const override { return pool_->member_count() * pool_->plan().memory_bytes; }
@@ -100,6 +115,7 @@ class ContainerTemplate final : public exec::Template {
  private:
   const std::shared_ptr<Household> household_;
   const std::shared_ptr<Pool> pool_;
+  const std::shared_ptr<GrpcLinks> links_ = std::make_shared<GrpcLinks>();
 };
 
 class ContainerRuntime final : public exec::Runtime {
@@ -140,6 +156,12 @@ class ContainerRuntime final : public exec::Runtime {
     const std::string image = image_name(function);
     if (!images_.whole().renew(image)) CANOPY_TRY_VOID(images_.make(function, image));
     return keep(function);
+  }
+
+  std::optional<exec::Standing> standing(const Function& function) override {
+    const auto made = find_made(key_of(function));
+    if (made == nullptr) return std::nullopt;
+    return static_cast<const ContainerTemplate&>(*made).standing();
   }
 
   std::string made_name(const Function& function) const override { return image_name(function); }

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -66,6 +67,12 @@ struct Workplace {
   std::filesystem::path compiled_folder;
 };
 
+// The instances of a function that stay between calls.
+struct Standing {
+  std::size_t count = 0;
+  bool is_crashed = false;  // The last one that ended by itself.
+};
+
 class Runtime {
  public:
   virtual ~Runtime() = default;
@@ -92,6 +99,10 @@ class Runtime {
   //   limit        making it took more time or memory than is allowed
   //   unavailable  its code is lost or cannot be read
   virtual Result<std::shared_ptr<Template>> prepare(const Function& function) = 0;
+
+  // Nothing where each call has an instance of its own, where it was not made ready here, and where instances
+  // may be on other machines. Any thread.
+  virtual std::optional<Standing> standing(const Function& /*function*/) { return std::nullopt; }
 
   // Under which name on disk it keeps what it makes of `function`; "" where it keeps nothing.
   virtual std::string made_name(const Function& /*function*/) const { return {}; }

@@ -44,7 +44,7 @@ std::string Instances::add(const FunctionName& function, Duration idle, Moment a
   auto id = random_id();
   while (instances_.contains(id)) id = random_id();
   Instance& added = instances_[id];
-  added = {.function = function, .running = 0, .used = at.now, .idle = idle};
+  added = {.function = function, .used = at.now, .idle = idle};
   by_function_[function].members.emplace(id, &added);
   ++by_space_[function.space];
   publish(Kind::start, false, function, id, at.wall);
@@ -82,6 +82,7 @@ Result<std::string> Instances::begin_call(const FunctionName& function, Duration
   auto next = turns.members.upper_bound(turns.last);
   if (next == turns.members.end()) next = turns.members.begin();
   ++next->second->running;
+  next->second->has_called = true;
   next->second->used = at.now;
   turns.last = next->first;
   return next->first;
@@ -114,13 +115,23 @@ bool Instances::stop(const std::string& instance, Moment at) {
   return true;
 }
 
-void Instances::expire(Moment at) {
+void Instances::expire(Moment at, const FindStanding& standing) {
   const Lock lock(mutex_);
+  std::map<FunctionName, std::optional<exec::Standing>> asked;
+  const auto gone = [&](const Instance& instance) -> const exec::Standing* {
+    if (!standing || !instance.has_called) return nullptr;
+    auto found = asked.find(instance.function);
+    if (found == asked.end()) found = asked.emplace(instance.function, standing(instance.function)).first;
+    return found->second && found->second->count == 0 ? &*found->second : nullptr;
+  };
   for (auto next = instances_.begin(); next != instances_.end();) {
     const auto one = next++;
     const Instance& instance = one->second;
-    if (instance.running > 0 || at.now - instance.used < instance.idle) continue;
-    publish(Kind::timeout, false, instance.function, one->first, at.wall);
+    if (instance.running > 0) continue;
+    const exec::Standing* const end = gone(instance);
+    if (end == nullptr && at.now - instance.used < instance.idle) continue;
+    const bool is_crash = end != nullptr && end->is_crashed;
+    publish(is_crash ? Kind::down : Kind::timeout, is_crash, instance.function, one->first, at.wall);
     remove(one, lock);
   }
 }

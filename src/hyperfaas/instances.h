@@ -9,6 +9,7 @@
 // Life:    outlives its listeners.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "exec/runtime.h"
 #include "hyperfaas/news.h"
 #include "model/function.h"
 #include "wire/hyperfaas.h"
@@ -55,7 +57,10 @@ class Instances {
   std::optional<FunctionName> find(const std::string& instance) const;
   // False where there is no such instance.
   bool stop(const std::string& instance, Moment at);
-  void expire(Moment at);
+  // Those that have been idle for as long as they may be are gone; so are those that had a call, once nothing
+  // of their function stands any more.
+  using FindStanding = std::function<std::optional<exec::Standing>(const FunctionName& function)>;
+  void expire(Moment at, const FindStanding& standing = nullptr);
 
   // What happens from now on; or, where a listener with that node's id has left a moment ago, from there on.
   // Null where as many of that user's listen as may. "" is the id of none.
@@ -77,6 +82,7 @@ class Instances {
   struct Instance {
     FunctionName function;
     std::uint64_t running = 0;
+    bool has_called = false;
     Time used{};
     Duration idle{};
   };

@@ -103,6 +103,34 @@ TEST(Instances, EndWhenIdleAndNotWhileTheyHaveACall) {
   EXPECT_EQ(world.instances.count(), 0U);
 }
 
+// A container may end by itself before its time, or crash with nobody calling.
+TEST(Instances, EndWithWhatStandsBehindThem) {
+  World world;
+  exec::Standing behind{.count = 1};
+  const auto look = [&](const FunctionName& function) -> std::optional<exec::Standing> {
+    if (function == one) return behind;
+    return std::nullopt;
+  };
+  const auto listener = world.listen("a");
+  const std::string called = world.begin(one);
+  const std::string uncalled = world.start(one);
+  const std::string other = world.begin(two);
+  world.end(two, other);
+  heard(*listener);
+  behind.count = 0;
+  world.instances.expire(world.at(), look);
+  EXPECT_EQ(heard(*listener), "") << "it runs yet";
+  world.end(one, called);
+  world.instances.expire(world.at(), look);
+  EXPECT_EQ(heard(*listener), "timeout:one:" + called);
+  EXPECT_EQ(world.instances.find(uncalled), one) << "nothing stood behind it yet";
+  EXPECT_EQ(world.begin(one), uncalled);
+  world.end(one, uncalled);
+  behind.is_crashed = true;
+  world.instances.expire(world.at(), look);
+  EXPECT_EQ(heard(*listener), "down!:one:" + uncalled);
+}
+
 TEST(Instances, ACrashEndsOne) {
   World world;
   const auto listener = world.listen("a");

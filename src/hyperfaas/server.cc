@@ -92,8 +92,17 @@ net::Task<net::HttpResponse> HyperfaasServer::serve(const api::Here& here, net::
   co_return refusal(wire::GrpcStatus::unimplemented, no_method(request));
 }
 
+std::optional<exec::Standing> HyperfaasServer::standing(const FunctionName& name) const {
+  const auto snapshot = platform_->catalog.snapshot();
+  const auto function = snapshot->functions.find(name);
+  if (function == snapshot->functions.end()) return std::nullopt;
+  const auto runtime = platform_->runtimes.find(function->second->runtime);
+  return runtime == platform_->runtimes.end() ? std::nullopt : runtime->second->standing(*function->second);
+}
+
 void HyperfaasServer::start(const api::Platform& platform) {
   if (!database_url_.empty()) asking_.emplace(asking_threads, asking_queue_max);
+  platform_ = &platform;
   clockwork_ = platform.cores.front();
   alarm_ = std::make_unique<api::Alarm>(*clockwork_);
   plan_expiry();
@@ -109,7 +118,8 @@ void HyperfaasServer::plan_expiry() {
   alarm_->set(clockwork_->clock().now() + expiry_period, [this] {
     const Clock& clock = clockwork_->clock();
     presence_.expire(clock.now());
-    instances_.expire({.now = clock.now(), .wall = clock.wall_now()});
+    instances_.expire({.now = clock.now(), .wall = clock.wall_now()},
+                      [this](const FunctionName& name) { return standing(name); });
     plan_expiry();
   });
 }
@@ -164,14 +174,19 @@ net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::bind(const api::Here&
 net::Task<api::ForeignEnd> HyperfaasServer::run(const api::Here& here, net::HttpExchange& exchange,
                                                 const Function& function, std::string_view input,
                                                 std::optional<Duration> timeout, std::string_view path) {
-  const Clock& clock = here.core.clock();
   api::ForeignCall asked;
-  asked.function = function.name;
   asked.path = path;
   asked.headers = metadata_of(exchange.request());
   asked.headers.push_back({"Content-Type", "application/octet-stream"});
   asked.input = input;
   asked.timeout = timeout;
+  co_return co_await run(here, exchange, function, asked);
+}
+
+net::Task<api::ForeignEnd> HyperfaasServer::run(const api::Here& here, net::HttpExchange& exchange,
+                                                const Function& function, api::ForeignCall& asked) {
+  const Clock& clock = here.core.clock();
+  asked.function = function.name;
   const auto idle = [&function] { return idle_time(registration_of(function)->config); };
   presence_.begin(function.name, clock.now(), idle);
   api::ForeignEnd end = co_await here.caller.call(exchange, asked);

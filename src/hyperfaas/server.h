@@ -41,6 +41,7 @@ class HyperfaasServer final : public api::Protocol {
 
   const policy::Subject& subject(const api::Here& here) const;
   void plan_expiry();
+  std::optional<exec::Standing> standing(const FunctionName& name) const;
 
   // A function that can be called now, by its id.
   //   not_found    none that whoever asks may see, or its image is not there
@@ -54,6 +55,9 @@ class HyperfaasServer final : public api::Protocol {
   net::Task<api::ForeignEnd> run(const api::Here& here, net::HttpExchange& exchange, const Function& function,
                                  std::string_view input, std::optional<Duration> timeout,
                                  std::string_view path = "/");
+  // The same, of what is asked but for the function's name.
+  net::Task<api::ForeignEnd> run(const api::Here& here, net::HttpExchange& exchange, const Function& function,
+                                 api::ForeignCall& asked);
 
   // -- leaf.cc
   Answer schedule_call(const api::Here& here, net::HttpExchange& exchange);
@@ -81,6 +85,7 @@ class HyperfaasServer final : public api::Protocol {
   const policy::Subject everybody_{};
   Presence presence_;
   Instances instances_;
+  const api::Platform* platform_ = nullptr;  // From start() on.
   exec::Core* clockwork_ = nullptr;  // The core of the alarm.
   std::unique_ptr<api::Alarm> alarm_;
 };

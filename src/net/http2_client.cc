@@ -94,6 +94,11 @@ struct Http2Client::Callbacks {
     }
     return 0;
   }
+  static int on_sent(nghttp2_session*, const nghttp2_frame* frame, void* data) {
+    Stream* const stream = self(data).find(frame->hd.stream_id);
+    if (stream != nullptr) stream->is_begun = true;
+    return 0;
+  }
   static ssize_t on_take(nghttp2_session*, std::int32_t id, std::uint8_t* to, std::size_t size,
                          std::uint32_t* flags, nghttp2_data_source*, void* data) {
     Stream* const stream = self(data).find(id);
@@ -112,6 +117,7 @@ struct Http2Client::Callbacks {
     nghttp2_session_callbacks_set_on_frame_recv_callback(made, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(made, on_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(made, on_sent);
     return made;
   }
 };
@@ -167,6 +173,11 @@ const Http2Reply* Http2Client::look(std::int32_t id) const {
   return stream == nullptr ? nullptr : &stream->reply;
 }
 
+std::string Http2Client::take_body(std::int32_t id) {
+  Stream* const stream = find(id);
+  return stream == nullptr ? std::string() : std::exchange(stream->reply.body, {});
+}
+
 void Http2Client::end(std::int32_t id, std::optional<Error> error) {
   const auto found = streams_.find(id);
   if (found == streams_.end()) return;
@@ -195,11 +206,11 @@ void Http2Client::fill(std::string& out) {
   if (nghttp2_session_want_read(session_) == 0) close("the connection speaks no HTTP/2, or ended it");
 }
 
-void Http2Client::close(std::string_view why) {
+void Http2Client::close(std::string_view why, bool nothing_was_sent) {
   is_open_ = false;
   while (!streams_.empty()) {
     // One of which nothing was sent has certainly not begun.
-    const bool unbegun = streams_.begin()->second->sent == 0 && !streams_.begin()->second->body.empty();
+    const bool unbegun = nothing_was_sent || !streams_.begin()->second->is_begun;
     end(streams_.begin()->first, Error{unbegun ? Code::unavailable : Code::died, std::string(why)});
   }
 }

@@ -59,12 +59,16 @@ class Http2Client {
   // What has come of its reply until now; null once it has ended.
   const Http2Reply* look(std::int32_t id) const;
 
+  // What of its reply's body has come since the last time, which counts no more then; for a reply without
+  // end.
+  std::string take_body(std::int32_t id);
+
   // False: no more can come of this connection; what was open has ended.
   bool receive(std::string_view bytes);
   // Appends what is to be sent.
   void fill(std::string& out);
-  // The socket is gone.
-  void close(std::string_view why);
+  // The socket is gone. `nothing_was_sent`: of what fill() gave.
+  void close(std::string_view why, bool nothing_was_sent = false);
 
   // Whether another request may be asked here.
   bool is_open() const { return is_open_; }
@@ -77,6 +81,7 @@ class Http2Client {
     std::size_t sent = 0;
     std::uint64_t reply_bytes_max = 0;
     std::size_t head_bytes = 0;
+    bool is_begun = false;  // Its head was handed over to be sent.
     bool has_head = false;
     Http2Reply reply;
     OnEnd on_end;

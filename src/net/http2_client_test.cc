@@ -144,6 +144,32 @@ TEST(Http2Client, TheEndOfTheConnectionEndsWhatIsOpen) {
   begun.fill(out);
   begun.close("it broke");
   EXPECT_EQ(error->code, Code::died);
+  Http2Client unsent;
+  unsent.ask({.body = ""}, 10, [&error](const Http2Reply& reply) { error = reply.error; });
+  unsent.fill(out);
+  unsent.close("nobody took the connection", true);
+  EXPECT_EQ(error->code, Code::unavailable);
+}
+
+// As an orderly server ends: what it has not begun it says, and the rest it answers.
+TEST(Http2Client, WhatAGoingServerHasNotBegunIsKnownToBeUnbegun) {
+  Http2Client client;
+  std::map<int, std::optional<Error>> ends;
+  for (int i = 0; i < 2; ++i) {
+    client.ask({.body = "x"}, 10, [&ends, i](const Http2Reply& reply) { ends[i] = reply.error; });
+  }
+  std::string out;
+  client.fill(out);
+  const std::string settings("\0\0\0\4\0\0\0\0\0", 9);
+  const std::string going("\0\0\x8\7\0\0\0\0\0\0\0\0\1\0\0\0\0", 17);  // The last one it takes is stream 1.
+  EXPECT_TRUE(client.receive(settings + going));
+  EXPECT_FALSE(client.is_open());
+  ASSERT_TRUE(ends.contains(1) && ends[1]);
+  EXPECT_EQ(ends[1]->code, Code::unavailable);
+  EXPECT_FALSE(ends.contains(0)) << "it is answered yet";
+  client.close("it is gone");
+  ASSERT_TRUE(ends[0]);
+  EXPECT_EQ(ends[0]->code, Code::died);
 }
 
 TEST(Http2Client, WhatIsNoHttp2EndsIt) {

@@ -7,6 +7,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <netinet/tcp.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "net/connection.h"
@@ -170,7 +171,20 @@ void set_inherited(Acceptor& acceptor) {
   acceptor.set_option(KeepAliveCount(4), ignored);
 }
 
+Result<Acceptor> take_listener(asio::io_context& io, int listener) {
+  Acceptor acceptor(io.get_executor());
+  boost::system::error_code error;
+  acceptor.assign(Tcp::v4(), listener, error);
+  if (error) {
+    ::close(listener);
+    return fail(Code::unavailable, "a socket that listens cannot be watched: " + error.message());
+  }
+  set_inherited(acceptor);
+  return acceptor;
+}
+
 Result<Acceptor> listen(asio::io_context& io, const HttpServerOptions& options) {
+  if (options.listener >= 0) return take_listener(io, options.listener);
   CANOPY_TRY(const auto endpoint, find_endpoint(io, options));
   boost::system::error_code error;
   const auto bind = [&](Acceptor& acceptor, bool shares) {

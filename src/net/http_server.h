@@ -42,6 +42,8 @@ inline constexpr std::size_t free_body_bytes = 16 * KiB;
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  // 0: the kernel chooses; see port().
+  // A socket that listens already, and is the server's from then on, in place of host and port; -1: none.
+  int listener = -1;
   // Refuse a port that is listened on already. SO_REUSEPORT would share it, which is right for the second
   // server of this process and wrong for the first one.
   bool exclusive = false;

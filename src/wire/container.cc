@@ -16,9 +16,9 @@ namespace {
 
 using Settings = ContainerSettings;
 
-constexpr std::array<std::string_view, 11> keys = {"contract",  "command", "port", "concurrency",
-                                                   "instances", "queue",   "cpu",  "cpu_period",
-                                                   "processes", "idle",    "start"};
+constexpr std::array<std::string_view, 12> keys = {"contract",  "command", "port",  "concurrency",
+                                                   "instances", "queue",   "cpu",   "cpu_period",
+                                                   "processes", "idle",    "start", "ready"};
 constexpr std::size_t command_words_max = 100;
 constexpr std::size_t command_bytes_max = 16 * KiB;
 constexpr std::uint32_t processes_beside_calls = 64;
@@ -33,7 +33,26 @@ Result<std::uint32_t> count(std::string_view text, std::uint32_t min, std::uint3
 Result<Settings::Contract> read_contract(std::string_view text) {
   if (text == "http") return Settings::Contract::http;
   if (text == "command") return Settings::Contract::command;
-  return fail(Code::invalid, in_quotes(text) + " is not a contract; write http or command");
+  if (text == "grpc") return Settings::Contract::grpc;
+  return fail(Code::invalid, in_quotes(text) + " is not a contract; write http, grpc or command");
+}
+
+Result<Settings::Ready> read_ready(std::string_view text) {
+  if (text == "port") return Settings::Ready::port;
+  if (text == "signal") return Settings::Ready::signal;
+  return fail(Code::invalid, in_quotes(text) + " is no way to be ready; write port or signal");
+}
+
+std::string_view name(Settings::Contract contract) {
+  switch (contract) {
+    case Settings::Contract::http:
+      return "http";
+    case Settings::Contract::grpc:
+      return "grpc";
+    case Settings::Contract::command:
+      break;
+  }
+  return "command";
 }
 
 // "0.5", "2": with at most two digits behind the point.
@@ -81,6 +100,12 @@ class SettingsReader {
         return yaml_error(file_, entry.value.place, "container: " + entry.key + ": " + done.error().message);
       }
     }
+    const bool is_grpc = settings_.contract == Settings::Contract::grpc;
+    if (is_grpc && !has_port_) settings_.port = grpc_function_port;
+    if (settings_.ready == Settings::Ready::signal && !is_grpc) {
+      return yaml_error(file_, node.place,
+                        "container: ready: signal is for functions of HyperFaaS; write contract: grpc, too");
+    }
     return std::move(settings_);
   }
 
@@ -125,6 +150,7 @@ class SettingsReader {
     constexpr DurationRange period{.min = std::chrono::milliseconds(1), .max = std::chrono::seconds(1)};
     constexpr DurationRange start{.min = std::chrono::milliseconds(1), .max = std::chrono::minutes(10)};
     if (key == "contract") return set(settings_.contract, read_contract(text));
+    if (key == "port") has_port_ = true;
     if (key == "port") return set(settings_.port, count(text, 1, 65'535));
     if (key == "concurrency") return set(settings_.concurrency, count(text, 1, 10'000));
     if (key == "instances") return read_instances(text, settings_);
@@ -133,11 +159,13 @@ class SettingsReader {
     if (key == "cpu_period") return set(settings_.cpu_period, read_duration(text, period));
     if (key == "processes") return set(settings_.processes, count(text, 1, 100'000));
     if (key == "idle") return set(settings_.idle, read_duration(text, wait));
+    if (key == "ready") return set(settings_.ready, read_ready(text));
     return set(settings_.start, read_duration(text, start));
   }
 
   const std::string_view file_;
   Settings settings_;
+  bool has_port_ = false;
 };
 
 std::string cpu_text(std::uint32_t percent) {
@@ -153,6 +181,11 @@ Result<ContainerSettings> read_container(const YamlNode& node, std::string_view 
   const auto inner = parse_yaml(node.text, file);
   if (!inner) return fail(Code::invalid, "container: " + inner.error().message);
   return SettingsReader(file).read(*inner);
+}
+
+std::uint16_t signal_port(const ContainerSettings& settings) {
+  constexpr std::uint16_t usual = 50051;  // A worker's in HyperFaaS.
+  return settings.port == usual ? usual - 1 : usual;
 }
 
 std::uint32_t processes_max(const ContainerSettings& settings) {
@@ -176,7 +209,7 @@ Result<ContainerSettings> container_settings(const std::map<std::string, std::st
 std::string to_json(const ContainerSettings& settings) {
   JsonWriter json;
   json.begin_object();
-  json.member("contract", settings.contract == Settings::Contract::http ? "http" : "command");
+  json.member("contract", name(settings.contract));
   if (!settings.command.empty()) {
     json.key("command");
     json.begin_array();
@@ -193,6 +226,7 @@ std::string to_json(const ContainerSettings& settings) {
   if (settings.processes > 0) json.member("processes", settings.processes);
   json.member("idle", duration_text(settings.idle));
   json.member("start", duration_text(settings.start));
+  if (settings.ready == Settings::Ready::signal) json.member("ready", "signal");
   json.end_object();
   return json.take_text();
 }

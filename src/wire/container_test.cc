@@ -42,6 +42,28 @@ TEST(ContainerSettings, AreRead) {
   EXPECT_EQ(*read(to_json(*settings)), *settings);
 }
 
+TEST(ContainerSettings, OfHyperfaasHaveItsPort) {
+  const auto settings = read("contract: grpc");
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->contract, ContainerSettings::Contract::grpc);
+  EXPECT_EQ(settings->port, grpc_function_port);
+  EXPECT_EQ(*read(to_json(*settings)), *settings);
+  EXPECT_EQ(read("{port: 7, contract: grpc}")->port, 7);
+  EXPECT_EQ(read("contract: http")->port, 8080);
+}
+
+TEST(ContainerSettings, OfHyperfaasMaySignalThatTheyAreReady) {
+  const auto settings = read("{contract: grpc, ready: signal}");
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->ready, ContainerSettings::Ready::signal);
+  EXPECT_EQ(*read(to_json(*settings)), *settings);
+  EXPECT_NE(signal_port(*settings), settings->port);
+  EXPECT_NE(signal_port(*read("{contract: grpc, port: 50051}")), 50051);
+  EXPECT_EQ(read("{contract: grpc}")->ready, ContainerSettings::Ready::port);
+  EXPECT_FALSE(read("{contract: grpc, ready: soon}"));
+  EXPECT_NE(read("{ready: signal}").error().message.find("contract: grpc"), std::string::npos);
+}
+
 TEST(ContainerSettings, KeepTheirValuesAsJson) {
   ContainerSettings settings;
   for (const std::uint32_t percent : {1U, 5U, 99U, 100U, 250U}) {

@@ -232,6 +232,12 @@ Result<std::string> read_health_request(std::string_view message) {
   return std::move(*read.mutable_service());
 }
 
+std::string health_request(std::string_view service) {
+  proto::HealthCheckRequest message;
+  message.set_service(std::string(service));
+  return print(message);
+}
+
 std::string health_reply(Health health) {
   proto::HealthCheckResponse message;
   message.set_status(static_cast<std::int32_t>(health));

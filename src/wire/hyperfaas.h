@@ -110,6 +110,7 @@ Result<MachineLoad> read_metrics_reply(std::string_view message);
 // -- grpc.health.v1.Health
 enum class Health : std::uint8_t { unknown, serving, not_serving, service_unknown };
 Result<std::string> read_health_request(std::string_view message);  // The name of a service.
+std::string health_request(std::string_view service);
 std::string health_reply(Health health);
 Result<Health> read_health_reply(std::string_view message);
 

@@ -4,6 +4,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import urllib.parse
 
 from world import RUN_TIME, Skip, check
 
@@ -129,3 +130,45 @@ def test_hyperfaas_samples_as_webassembly_case_3(world):
 def test_hyperfaas_samples_as_containers_case_9(world):
     world.need_containers()
     run_samples(world, [name for name in SAMPLES if name != "sleep"], "--runtime=container")
+
+
+def deploy_container(world, server, folder, name, settings, memory="64MiB", **more):
+    """An image of that program, which the server is told no more of than `settings`."""
+    world.need_compiler(folder)
+    image = world.fresh(f"{name}.tar")
+    world.must("build", "--container", folder, "-o", image)
+    query = urllib.parse.urlencode({"memory": memory, "container": settings, **more})
+    status, _, body = server.request("PUT", f"/v1/functions/hyperfaas/{name}?{query}", {"Content-Type": "application/x-tar"},
+                                     image.read_bytes())
+    check(status == 201, f"{status} {body!r}")
+
+
+def test_hyperfaas_function_containers_case_9(world):
+    """Containers that a worker of HyperFaaS would start: gRPC on port 50052, and FUNCTION_ID."""
+    world.need_containers()
+    grpc_folder(world.root)
+    server = world.own_server("--hyperfaas=auto", *ANYWHERE)
+    deploy_container(world, server, world.root / "examples/hyperfaas/echo", "contained", "{contract: grpc}")
+    run_client(world, addresses(server)[0], "contained")
+
+
+def test_hyperfaas_functions_that_end_when_idle_cases_4_9(world):
+    """They end by themselves: no call fails for it, and a leaf hears TIMEOUT."""
+    world.need_containers()
+    grpc_folder(world.root)
+    server = world.own_server("--hyperfaas=auto", *ANYWHERE)
+    deploy_container(world, server, world.root / "tests/e2e/functions/brief", "brief", "{contract: grpc}")
+    run_client(world, addresses(server)[0], "brief")
+    check("by itself" not in server.text(), f"it was taken for a failure:\n{server.text()}")
+
+
+def test_hyperfaas_functions_that_signal_cases_9_10(world):
+    """They say that they are ready; one whose word gets lost is taken as ready all the same."""
+    world.need_containers()
+    grpc_folder(world.root)
+    server = world.own_server("--hyperfaas=auto", *ANYWHERE)
+    folder = world.root / "tests/e2e/functions/signal"
+    settings = "{contract: grpc, ready: signal, start: 60s}"
+    deploy_container(world, server, folder, "signal", settings)
+    deploy_container(world, server, folder, "silent", settings, env="SILENT=1")
+    run_client(world, addresses(server)[0], "signal")

@@ -220,6 +220,46 @@ def case_6_worker(leaf, worker_address):
     check(len(reply) >= 18, f"{reply!r}")  # Two doubles at least.
 
 
+def case_9_containers(leaf, address):
+    function = leaf.create("hyperfaas-contained:latest", memory=64 << 20, concurrency=16)
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(lambda i: leaf.call(function, b"%d" % i)[0], range(64)))
+    check(answers == [b"%d" % i for i in range(64)], f"{answers}")
+    # By its own method: as it is, with what follows it.
+    own = Leaf(address, authority=function)
+    reply, _ = own.ask("/function.FunctionService/Call", field(1, 9) + field(3, b"data"))
+    check(first(reply, 1, 0) == 9 and first(reply, 2) == b"data" and first(reply, 4), f"{reply!r}")
+    code, words, _ = own.refused("/function.FunctionService/Call", b"\xff\xff")
+    check((code, words) == (grpc.StatusCode.INVALID_ARGUMENT, "the message is no CallRequest"), f"{code} {words}")
+
+
+def case_9_idle_end(leaf):
+    """Four times: calls at once to a function that has ended by itself, and its end as a leaf hears of it."""
+    function = leaf.create("hyperfaas-brief:latest", memory=64 << 20, concurrency=16)
+    check(leaf.call(function, b"id")[0].decode() == function, "FUNCTION_ID is another's")
+    path = "/controller.Controller/"
+    stream = leaf.stream(path + "Status", field(1, "leaf"))
+    stream.initial_metadata()
+    call = field(2, identity(function)) + field(3, b"x") + field(4, identity(function))
+    for _ in range(4):
+        instance = first(first(leaf.ask(path + "Start", identity(function))[0], 1), 1).decode()
+        with ThreadPoolExecutor(16) as pool:
+            replies = [reply for reply, _ in pool.map(lambda _: leaf.ask(path + "Call", call), range(16))]
+        check(all(first(reply, 2) == b"x" for reply in replies), f"{replies}")
+        check(all(first(first(reply, 4), 1).decode() == instance for reply in replies), f"{replies}")
+        heard = [(first(event, 3, 0), first(event, 4, 0), first(first(event, 1), 1).decode()) for event in (next(stream), next(stream))]
+        check(heard == [(3, 0, instance), (2, 0, instance)], f"{heard} instead of START and TIMEOUT of {instance}")
+    stream.cancel()
+
+
+def case_9_signals(leaf, address):
+    for name, said in (("signal", "0 5 <nil>"), ("silent", "silent")):
+        own = Leaf(address, authority=leaf.create(f"hyperfaas-{name}:latest", memory=64 << 20, concurrency=16))
+        with ThreadPoolExecutor(16) as pool:
+            replies = [reply for reply, _ in pool.map(lambda _, own=own: own.ask("/my.Own/Method", field(1, "x")), range(16))]
+        check(all(first(reply, 1).decode() == f"{said} /my.Own/Method 8" for reply in replies), f"{replies}")
+
+
 def keys(leaf):
     code, words, _ = leaf.refused("/leaf.Leaf/CreateFunction", create("hyperfaas-echo:latest"))
     check(code == grpc.StatusCode.UNAUTHENTICATED and "key" in words, f"{code} {words}")
@@ -239,6 +279,12 @@ def main():
         case_8_database(leaf, *more)
     elif suite == "worker":
         case_6_worker(leaf, *more)
+    elif suite == "contained":
+        case_9_containers(leaf, address)
+    elif suite == "brief":
+        case_9_idle_end(leaf)
+    elif suite == "signal":
+        case_9_signals(leaf, address)
     elif suite == "keys":
         keys(leaf)
     elif suite == "create":

@@ -13,6 +13,7 @@
 #include "builders/builders.h"
 #include "cli/cluster.h"
 #include "container/runtime.h"
+#include "foreign/runtime.h"
 #include "hyperfaas/hyperfaas.h"
 #include "js/language.h"
 #include "mucpd/mucpd.h"
@@ -197,13 +198,21 @@ Result<exec::Runtimes> make_local_runtimes(const api::RuntimeParts& parts) {
   return remote;
 }
 
-Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
+// Those whose calls may run on other machines of ours, too.
+Result<exec::Runtimes> make_own_runtimes(const api::RuntimeParts& parts) {
   CANOPY_TRY(exec::Runtimes local, make_local_runtimes(parts));
   if (parts.options.node_listen.empty()) return local;
   std::error_code error;
   CANOPY_TRY(const auto members, start_members(parts, fs::absolute(parts.options.data, error)));
   parts.cluster = members;
   return dispatch_among(std::move(local), members);
+}
+
+Result<exec::Runtimes> make_runtimes(const api::RuntimeParts& parts) {
+  CANOPY_TRY(exec::Runtimes runtimes, make_own_runtimes(parts));
+  const auto workers = split_addresses(parts.options.hyperfaas_workers);
+  if (!workers.empty()) runtimes.emplace(foreign::runtime_name, foreign::make_runtime(workers, parts.clock));
+  return runtimes;
 }
 
 }  // namespace

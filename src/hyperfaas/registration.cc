@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "foreign/runtime.h"
 #include "hyperfaas/image.h"
 #include "wire/container.h"
 #include "wire/json_find.h"
@@ -18,6 +19,11 @@ constexpr std::string_view from_variable = "HYPERFAAS_FROM";  // "space/name@7"
 constexpr std::string_view id_variable = "FUNCTION_ID";       // As functions of HyperFaaS read it.
 constexpr std::string_view container_runtime = "container";
 constexpr Duration usual_idle_time = std::chrono::seconds(90);
+// As HyperFaaS's own leaf has it; it ends no call.
+constexpr std::uint32_t elsewhere_concurrency = 250;
+constexpr std::uint32_t elsewhere_instances = 10;
+constexpr std::uint32_t elsewhere_queue = 10'000;
+constexpr Duration elsewhere_timeout = std::chrono::minutes(10);
 constexpr std::int64_t cpu_percent_max = 25'600;
 constexpr std::int64_t concurrency_max = 10'000;
 constexpr std::int64_t minute_us = 60'000'000;
@@ -143,6 +149,23 @@ Function make_bound(FunctionName name, const Registration& registration, const F
   if (made.runtime == container_runtime) limit_container(config, made);
   return made;
 }
+
+Function make_elsewhere(FunctionName name, const Registration& registration) {
+  Function made = make_unbound(std::move(name), registration);
+  made.runtime = foreign::runtime_name;
+  made.limits.timeout = elsewhere_timeout;
+  wire::ContainerSettings settings;
+  settings.contract = wire::ContainerSettings::Contract::grpc;
+  settings.concurrency = elsewhere_concurrency;
+  settings.instances_max = elsewhere_instances;
+  settings.queue = elsewhere_queue;
+  settings.idle = idle_time(registration.config);
+  made.env.insert_or_assign(std::string(wire::container_variable), wire::to_json(settings));
+  limit_container(registration.config, made);
+  return made;
+}
+
+bool is_elsewhere(const Function& function) { return function.runtime == foreign::runtime_name; }
 
 bool is_bound(const Function& function) { return !variable(function, from_variable).empty(); }
 

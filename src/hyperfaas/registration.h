@@ -5,6 +5,7 @@
 //   image not there yet   a function without code, which is looked for again with each call
 //   image there           that function's code, with the limits of these settings
 //   a newer image         the next call makes the next version of it
+//   no image, but workers of HyperFaaS   a function without code whose calls these run
 //
 // So what was created is on the disk, and there after a restart.
 
@@ -45,6 +46,9 @@ Function make_unbound(FunctionName name, const Registration& registration);
 // With the code and settings of `image`.
 Function make_bound(FunctionName name, const Registration& registration, const Function& image,
                     const Options& options);
+// On workers of HyperFaaS, which have the image: a function without code here.
+Function make_elsewhere(FunctionName name, const Registration& registration);
+bool is_elsewhere(const Function& function);
 bool is_bound(const Function& function);
 // Whether `function` was made from exactly that version of an image.
 bool is_bound_to(const Function& function, const Function& image);

@@ -17,7 +17,11 @@ constexpr std::size_t asking_threads = 2;
 constexpr std::size_t asking_queue_max = 256;
 
 // Whether it can be called as it is.
-bool is_current(const store::Snapshot& snapshot, const Function& function) {
+bool is_current(const store::Snapshot& snapshot, const Reaches& reaches, const Function& function,
+                bool has_workers) {
+  if (is_elsewhere(function)) {
+    return has_workers && find_image(snapshot, reaches, registration_of(function)->image_tag) == nullptr;
+  }
   if (!is_bound(function)) return false;
   const auto image = find_bound_image(snapshot, function);
   return image == nullptr || is_bound_to(function, *image);
@@ -43,6 +47,7 @@ HyperfaasServer::HyperfaasServer(const Options& options)
     : open_(options.hyperfaas == "on"),
       message_bytes_max_(options.body_bytes_max),
       addresses_(split_addresses(options.hyperfaas_listen)),
+      has_workers_(!options.hyperfaas_workers.empty()),
       database_url_(is_database_url(options) ? options.hyperfaas_database : std::string()) {}
 
 std::uint64_t HyperfaasServer::body_bytes_max(const net::HttpRequest& /*head*/) const {
@@ -137,7 +142,8 @@ net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::find(const api::Here&
   if (policy::judge(subject(here), need, function->name.space) != policy::Verdict::allowed) {
     co_return tl::unexpected(api::role_too_low(*here.who, need));
   }
-  if (is_current(*snapshot, *function)) co_return function;
+  const auto reaches = is_elsewhere(*function) ? images_for(here, open_) : Reaches();  // Nobody else's is looked for.
+  if (is_current(*snapshot, reaches, *function, has_workers_)) co_return function;
   co_return co_await bind(here, std::move(function));
 }
 
@@ -166,8 +172,15 @@ net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::bind(const api::Here&
   if (image != nullptr && !reaches(image->name.space) && !is_of_one_user(here, *function, *image)) {
     image = nullptr;
   }
-  if (image == nullptr) co_return tl::unexpected(no_image(registration->image_tag));
-  Function bound = make_bound(function->name, *registration, *image, here.platform.options);
+  if (image == nullptr && !has_workers_) co_return tl::unexpected(no_image(registration->image_tag));
+  Function bound;
+  if (image != nullptr) {
+    bound = make_bound(function->name, *registration, *image, here.platform.options);
+  } else {
+    bound = make_elsewhere(function->name, *registration);
+    bound.digest = function->digest;
+    bound.code_bytes = function->code_bytes;
+  }
   co_return co_await api::deploy_stored(here, std::move(bound));
 }
 
@@ -223,9 +236,11 @@ net::Task<Result<std::string>> create(const api::Here& here, const policy::Subje
     Function bound = make_bound(std::move(name), registration, *image, here.platform.options);
     made = co_await api::deploy_stored(here, std::move(bound));
   } else {
-    Function unbound = make_unbound(std::move(name), registration);
+    const bool has_workers = !here.platform.options.hyperfaas_workers.empty();
+    Function without = has_workers ? make_elsewhere(std::move(name), registration)
+                                   : make_unbound(std::move(name), registration);
     std::string code(no_code);
-    made = co_await api::deploy_unchecked(here, std::move(unbound), std::move(code));
+    made = co_await api::deploy_unchecked(here, std::move(without), std::move(code));
   }
   if (!made) co_return tl::unexpected(made.error());
   co_return id;

@@ -78,6 +78,7 @@ class HyperfaasServer final : public api::Protocol {
   const bool open_;
   const std::uint64_t message_bytes_max_;
   const std::vector<std::string> addresses_;
+  const bool has_workers_;          // Of HyperFaaS, which run what is not here.
   const std::string database_url_;  // Of a database of HyperFaaS elsewhere; "" for none.
   // Who waits for that: it may be slow, and anybody may name functions that nobody knows.
   std::optional<net::BlockingPool> asking_;
@@ -86,7 +87,7 @@ class HyperfaasServer final : public api::Protocol {
   Presence presence_;
   Instances instances_;
   const api::Platform* platform_ = nullptr;  // From start() on.
-  exec::Core* clockwork_ = nullptr;  // The core of the alarm.
+  exec::Core* clockwork_ = nullptr;          // The core of the alarm.
   std::unique_ptr<api::Alarm> alarm_;
 };
 

@@ -54,6 +54,7 @@ struct Options {
   std::string hyperfaas = "off";
   std::string hyperfaas_listen;    // Addresses, with commas between them; "": only `listen`.
   std::string hyperfaas_database;  // "": nowhere.
+  std::string hyperfaas_workers;   // Addresses, with commas between them.
 
   // Functions
   std::uint64_t memory_bytes = 64 * MiB;  // --memory-max: what a function has that does not say.

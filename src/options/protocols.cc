@@ -139,6 +139,11 @@ void add_protocol_rows(Options& o, std::vector<OptionRow>& rows) {
        "one elsewhere, such as `http://127.0.0.1:8999`, that is asked about functions which were "
        "not created here.",
        protocols});
+  rows.push_back(
+      {"hyperfaas-workers", "HOST:PORT", &o.hyperfaas_workers,
+       "Workers of HyperFaaS, several with commas: functions whose images were not deployed here run on "
+       "them. They have to ask --hyperfaas-database about functions.",
+       protocols});
 }
 
 Result<void> take_protocol_variables(const OptionInput& input, ParsedOptions& parsed) {
@@ -164,6 +169,18 @@ Result<void> check_protocols(const Options& options) {
   }
   if (!options.hyperfaas_database.empty() && !is_database_url(options)) {
     CANOPY_TRY_VOID(parse_listen(options.hyperfaas_database, "hyperfaas-database"));
+  }
+  for (const std::string& address : split_addresses(options.hyperfaas_workers)) {
+    CANOPY_TRY(const ListenAddress worker, parse_listen(address, "hyperfaas-workers"));
+    if (worker.port == 0 || address.starts_with(':')) {
+      return fail(Code::invalid,
+                  "--hyperfaas-workers: '" + address + "' is no address of a worker; write HOST:PORT");
+    }
+  }
+  if (!options.hyperfaas_workers.empty() && options.hyperfaas_database.empty()) {
+    return fail(Code::invalid,
+                "--hyperfaas-workers needs --hyperfaas-database, where these workers ask about functions: "
+                "say where to serve it, such as --hyperfaas-database=127.0.0.1:8999");
   }
   const bool listens = !options.hyperfaas_listen.empty() || !options.hyperfaas_database.empty();
   if (listens && options.hyperfaas == "off") {

@@ -4,7 +4,7 @@
   tests/e2e/run.py build/dev/canopy [--only=TEXT] [--keep] [--up=--workers=2]
 
 Three kinds of test: cases/*.case (case.py says how they are written), the examples with their input and
-expected output, and scenarios.py and the modules beside it (http2, mucpd, builders, hyperfaas, shared, nodes, traces, tree) for what needs a program. What
+expected output, and scenarios.py and the modules beside it (http2, mucpd, builders, hyperfaas, hyperfaas_workers, shared, nodes, traces, tree) for what needs a program. What
 needs a compiler that is not there is skipped, with the reason."""
 import argparse
 import os
@@ -21,6 +21,7 @@ import case
 import examples
 import http2
 import hyperfaas
+import hyperfaas_workers
 import mucpd
 import nodes
 import scenarios
@@ -39,7 +40,8 @@ def collect(root):
             yield f"example {folder.name}", lambda world, folder=folder: examples.check_example(world, folder)
     for language in ("c", "container", "cpp", "go", "js", "python", "rust"):
         yield f"template {language}", lambda world, language=language: examples.check_template(world, language)
-    modules = (scenarios, http2, mucpd, builders, builders_modes, builders_redis, hyperfaas, shared, nodes, traces, tree)
+    modules = (scenarios, http2, mucpd, builders, builders_modes, builders_redis, hyperfaas, hyperfaas_workers, shared, nodes, traces,
+               tree)
     for name, test in [item for module in modules for item in vars(module).items()]:
         if name.startswith("test_"):
             yield f"scenario {name[5:].replace('_', ' ')}", test

@@ -6,6 +6,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import elsewhere
 import grpc
 from messages import create, field, first, identity, schedule
 
@@ -285,6 +286,8 @@ def main():
         case_9_idle_end(leaf)
     elif suite == "signal":
         case_9_signals(leaf, address)
+    elif hasattr(elsewhere, suite):
+        getattr(elsewhere, suite)(leaf, check, *([more] if suite == "workers" else more))
     elif suite == "keys":
         keys(leaf)
     elif suite == "create":

@@ -1,0 +1,101 @@
+#include "foreign/engine.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "exec/core.h"
+#include "foreign/dial.h"
+#include "foreign/remote_instance.h"
+#include "foreign/remote_workers.h"
+#include "net/blocking_pool.h"
+
+namespace canopy::foreign {
+namespace {
+
+constexpr std::size_t core_index = 1'000'001;  // None of those that calls run on.
+constexpr std::size_t dialling_threads = 2;
+constexpr std::size_t dialling_max = 1000;
+constexpr Duration start_timeout = std::chrono::seconds(90);  // A worker has its own, which is shorter.
+
+// What one thread waits for and another one does.
+class Outcome {
+ public:
+  void set(Result<RemoteWorkers::Place> place) {
+    const std::lock_guard lock(mutex_);
+    place_ = std::move(place);
+    is_set_.notify_all();
+  }
+  Result<RemoteWorkers::Place> wait(Duration time) {
+    std::unique_lock lock(mutex_);
+    if (is_set_.wait_for(lock, time, [this] { return place_.has_value(); })) return *place_;
+    return fail(Code::unavailable, "no worker of HyperFaaS has started it in time", Stage::start);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable is_set_;
+  std::optional<Result<RemoteWorkers::Place>> place_;  // Guarded by it.
+};
+
+class WorkersEngine final : public container::Engine {
+ public:
+  WorkersEngine(std::vector<std::string> addresses, const Clock& clock)
+      : core_(core_index, clock), dialling_(dialling_threads, dialling_max) {
+    core_.post([this, addresses = std::move(addresses)] {
+      workers_ = std::make_unique<RemoteWorkers>(core_, addresses, make_dial(core_, dialling_));
+    });
+    thread_ = std::jthread([this] { core_.run(); });
+  }
+  ~WorkersEngine() override {
+    core_.post([this] {
+      workers_.reset();
+      core_.stop();
+    });
+    thread_.join();
+  }
+  WorkersEngine(const WorkersEngine&) = delete;
+  WorkersEngine& operator=(const WorkersEngine&) = delete;
+
+  std::string_view name() const override { return "the workers of HyperFaaS"; }
+  Result<void> check() override { return {}; }
+  Result<void> add_image(const std::string& /*name*/, const std::filesystem::path& /*root*/) override {
+    return {};
+  }
+  void drop_image(const std::string& /*name*/) override {}
+  Result<std::size_t> remove_orphans() override { return 0; }
+
+  Result<std::unique_ptr<container::Started>> start(const container::Plan& plan) override {
+    const auto outcome = std::make_shared<Outcome>();
+    const auto life = std::make_shared<RemoteLife>();
+    core_.post([this, outcome, life, function = plan.image] {
+      const auto on_end = [life](Ending ending) { life->end(ending); };
+      workers_->start(function, on_end, [outcome, life](Result<RemoteWorkers::Place> place) {
+        if (place) life->set_way(place->worker->copy_connection());
+        outcome->set(std::move(place));
+      });
+    });
+    CANOPY_TRY(const RemoteWorkers::Place place, outcome->wait(start_timeout));
+    const auto stop = [this, place](Duration grace) {
+      core_.post([this, place, grace] {
+        if (workers_ != nullptr) place.worker->stop(place.instance, grace);
+      });
+    };
+    return std::make_unique<RemoteInstance>(life, stop);
+  }
+
+ private:
+  exec::Core core_;
+  net::BlockingPool dialling_;
+  std::unique_ptr<RemoteWorkers> workers_;  // The core's thread's.
+  std::jthread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<container::Engine> make_engine(std::vector<std::string> addresses, const Clock& clock) {
+  return std::make_unique<WorkersEngine>(std::move(addresses), clock);
+}
+
+}  // namespace canopy::foreign

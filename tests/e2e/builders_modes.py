@@ -1,18 +1,15 @@
 """The course's tests in each of its modes, local, push and pull, over each store: the data folder and a Redis of the
-test's own. In push and pull the tasks run in `canopy node` processes, and nowhere else."""
+test's own. In push and pull the tasks run in `canopy node` processes, and nowhere else.
+
+What FaaS Builders' own tests do besides is the same code whatever the store is: each mode does it over one of them."""
 import concurrent.futures
 import contextlib
-import pathlib
 import shutil
 import signal
-import sys
 
 from builders import COURSE, dill_folder, python, run_client
 from nodes import JOIN_TIME, Node, running_on, wait_for
 from world import Failure, Skip, wait_until
-
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
-from redis_server import RedisServer  # noqa: E402  (It is beside the folders of the tests.)
 
 WORKERS = ("one", "two")
 
@@ -43,12 +40,13 @@ class Platform:
     def client(self, suite, *arguments):
         return run_client(self.world, self.server, suite, self.word, *arguments)
 
-    def run_all(self):
+    def run_all(self, with_own):
         if self.nodes:
             wait_for(self.server, dict.fromkeys(WORKERS, "ready"), JOIN_TIME)
         self.client("where", *([node.name for node in self.nodes] or ["server"]))
         self.client("course")
-        self.client("own")
+        if with_own:
+            self.client("own")
         if self.nodes:
             self.lose_a_worker()
 
@@ -66,20 +64,19 @@ class Platform:
             node.end()
 
 
-def tests_of_the_course(world, mode):
-    """In that mode, over both stores at once. Says with which Python."""
+def tests_of_the_course(world, mode, whole):
+    """In that mode, over both stores at once, over `whole` with FaaS Builders' own. Says with which Python."""
     dill_folder(world.root)
     if not shutil.which("redis-server"):
         raise Skip("redis-server is not installed")
-    redis = RedisServer(world.fresh_folder("redis"))
+    redis = world.own_redis()
     with contextlib.ExitStack() as ends, concurrent.futures.ThreadPoolExecutor(2) as pool:
-        ends.callback(redis.end)
         platforms = {}
         # The words of the course and of FaaS Builders, each over one of them.
         for store, word, flags in (("the data folder", "COMPLETED", []), ("Redis", "COMPLETE", [f"--store={redis.url}"])):
             platforms[store] = Platform(world, mode, word, *flags)
             ends.callback(platforms[store].end)
-        running = {store: pool.submit(platform.run_all) for store, platform in platforms.items()}
+        running = {store: pool.submit(platform.run_all, store == whole) for store, platform in platforms.items()}
         for store, run in running.items():
             try:
                 run.result()
@@ -89,12 +86,12 @@ def tests_of_the_course(world, mode):
 
 
 def test_builders_tests_of_the_course_local(world):
-    return tests_of_the_course(world, "local")
+    return tests_of_the_course(world, "local", "Redis")
 
 
 def test_builders_tests_of_the_course_push(world):
-    return tests_of_the_course(world, "push")
+    return tests_of_the_course(world, "push", "the data folder")
 
 
 def test_builders_tests_of_the_course_pull(world):
-    return tests_of_the_course(world, "pull")
+    return tests_of_the_course(world, "pull", "Redis")

@@ -1,21 +1,18 @@
 """What FaaS Builders kept in Redis, for programs that look there: hashes of functions and tasks, and a message for each
 new task, in a real Redis beside what the server keeps in it."""
 import json
-import pathlib
-import sys
 
 from builders import builders_server, dill_folder, run_client
 from world import Failure, check, wait_until
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
-from redis_server import Asker, RedisServer  # noqa: E402  (It is beside the folders of the tests.)
+from redis_server import Asker  # Beside the folders of the tests, where world.py looks.
 
 A_DAY = 24 * 3600  # --result-ttl
 
 
 def redis(world):
     dill_folder(world.root)
-    return RedisServer(world.fresh_folder("redis"))
+    return world.own_redis()
 
 
 def copied(world, server):
@@ -62,7 +59,6 @@ def test_builders_hashes_and_messages_are_in_redis(world):
     asker = Asker(store.port)
     for of in (*shown["tasks"], shown["function"]):
         check_hash(asker, of)
-    store.end()
 
 
 def test_builders_tasks_run_in_redis_while_they_run(world):
@@ -90,4 +86,3 @@ def test_builders_tasks_run_in_redis_while_they_run(world):
     server.restart()
     copied_not = json.loads(run_client(world, server, "copied"))
     check(sorted(asker.ask("KEYS", "[ft]*:*")) == before, f"{copied_not} is in Redis")
-    store.end()

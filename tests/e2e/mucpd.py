@@ -88,10 +88,11 @@ def test_mucpd_calls_see_nothing_of_each_other(world):
         escape="() => this.constructor.constructor('return typeof process.exit + typeof require')()",
         spoil="() => { JSON.stringify = () => '\"forged\"\\n[]'; String = null; Array.isArray = null; "
               "Promise.prototype.then = null; return {a: 1} }")
-    for _ in range(3):
-        check(result(server, "/u/alice/fn/count")[0] == b'{"error":false,"res":"1"}', "a call found what another left")
-    check(result(server, "/u/alice/fn/escape")[0] == b'{"error":false,"res":"undefinedundefined"}', "there is a way out")
-    check(result(server, "/u/alice/fn/spoil")[0] == b'{"error":false,"res":"[object Object]"}', "a call forged its result")
+    for name, text, words in [*[("count", "1", "a call found what another left")] * 3,
+                              ("escape", "undefinedundefined", "there is a way out"),
+                              ("spoil", "[object Object]", "a call forged its result")]:
+        said, _ = result(server, f"/u/alice/fn/{name}")
+        check(said == f'{{"error":false,"res":"{text}"}}'.encode(), f"{words}: {said!r}")
 
 
 def test_mucpd_loses_nothing_by_a_kill(world):

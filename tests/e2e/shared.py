@@ -1,17 +1,12 @@
 """Two servers that share a Redis, and what happens when one of the three goes."""
 import json
-import pathlib
 import signal
-import sys
 
 from world import check, wait_until
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
-from redis_server import RedisServer  # noqa: E402  (It is beside the folders of the tests.)
-
 
 def two_servers(world):
-    store = RedisServer(world.fresh_folder("redis"))
+    store = world.own_redis()
     flags = (f"--store={store.url}", "--call-lease=5s")
     return store, world.own_server(*flags), world.own_server(*flags)
 
@@ -50,7 +45,6 @@ def test_two_servers_share_functions_and_calls(world):
     status, _, _ = second.request("DELETE", "/v1/functions/t/echo")
     check(status in (200, 204), f"removing it was answered {status}")
     wait_until(lambda: first.request("POST", "/function/t/echo", {}, b"hi")[0] == 404, "its end at the other")
-    store.kill()
 
 
 def test_a_server_that_dies_is_no_loss_to_the_other(world):
@@ -63,7 +57,6 @@ def test_a_server_that_dies_is_no_loss_to_the_other(world):
         wait_until(lambda call=call: record(second, call)["state"] == "COMPLETED", f"the end of call {number}")
         _, _, body = second.request("GET", f"/v1/calls/{call}/result")
         check(body == f"call {number}".encode(), f"call {number} put out {body}")
-    store.kill()
 
 
 def test_redis_goes_and_comes_back(world):
@@ -92,4 +85,3 @@ def test_redis_goes_and_comes_back(world):
     check(status == 503, f"it was answered {status} {answer}")
     store.signal(signal.SIGCONT)
     wait_until(lambda: submit(first, b"again")[0] == 202, "calls being taken again")
-    store.kill()

@@ -1,4 +1,6 @@
 """What the tests stand on: the program, servers of it, folders that go, HTTP by hand."""
+import contextlib
+import fcntl
 import http.client
 import os
 import pathlib
@@ -11,9 +13,11 @@ import time
 import urllib.parse
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
-import interpreter  # noqa: E402  (It is beside the folders of the tests.)
+import interpreter  # noqa: E402  (They are beside the folders of the tests.)
+from redis_server import RedisServer  # noqa: E402
+from side_by_side import processor_seconds  # noqa: E402
 
-START_TIME = 60  # Generous: a test never waits this long unless something is broken.
+START_TIME = 180  # Generous: a test never waits this long unless something is broken.
 RUN_TIME = 900
 PATIENT = ["--compile-timeout=15m"]  # A busy machine is no failure.
 SANITIZERS = (b"__asan_init", b"__tsan_init")
@@ -117,12 +121,23 @@ class Server:
             connection.close()
 
 
+@contextlib.contextmanager
+def only_one(path):
+    """No other of the processes that run tests is between here and the end of the `with` of the same path."""
+    with open(path, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class World:
-    def __init__(self, canopy, root, folder):
-        self.canopy, self.root, self.folder = canopy, root, folder
+    """One for each process that runs tests: `folder` is its own, and in `common` is what each of them can use."""
+
+    def __init__(self, canopy, root, folder, common):
+        self.canopy, self.root, self.folder, self.common = canopy, root, folder, common
         self._count = 0
         self._shared = None
         self._own = []
+        self._stores = []
         self._modules = {}
         self.up_flags = []
         self.is_sanitized = any(word in canopy.read_bytes() for word in SANITIZERS)
@@ -144,27 +159,48 @@ class World:
 
     def shared_server(self):
         if self._shared is None:
-            self._shared = Server(self, self.fresh("data"))
+            self._shared = Server(self, self._folder_with_interpreter("data"))
         check(self._shared.process.poll() is None, f"the server has ended:\n{self._shared.text()}")
         return self._shared
 
     def warm_folder(self, name):
         """A data folder that has nothing but the compiled interpreter of JavaScript."""
         shared = self.shared_server()
-        if not interpreter.is_made(shared.data):
-            source = self.fresh("first.js")
-            source.write_text("export default () => null;\n")
-            self.must("deploy", source, "--name=t/first", url=shared.url)
-        folder = self.fresh_folder(name)
-        interpreter.share(shared.data, folder)
+        with only_one(self.common / "interpreter.lock"):
+            if not self._interpreter():
+                source = self.fresh("first.js")
+                source.write_text("export default () => null;\n")
+                self.must("deploy", source, "--name=t/first", url=shared.url)
+        return self._folder_with_interpreter(name)
+
+    def _interpreter(self):
+        """A folder that has the compiled interpreter, if one of the shared servers has made it."""
+        common = self.common / "interpreter"
+        if not common.exists() and self._shared is not None and interpreter.is_made(self._shared.data):
+            made = self.fresh_folder("interpreter")
+            interpreter.share(self._shared.data, made)
+            with contextlib.suppress(OSError):  # Another was first.
+                made.rename(common)
+        return common if common.exists() else None
+
+    def _folder_with_interpreter(self, name):
+        """A fresh folder; with the interpreter, if there is one."""
+        folder, made = self.fresh(name), self._interpreter()
+        if made:
+            folder.mkdir()
+            interpreter.share(made, folder)
         return folder
 
     def own_server(self, *flags):
         """A server for one test."""
-        made = self._shared is not None and interpreter.is_made(self._shared.data)
-        server = Server(self, self.warm_folder("data") if made else self.fresh("data"), flags)
+        server = Server(self, self._folder_with_interpreter("data"), flags)
         self._own.append(server)
         return server
+
+    def own_redis(self):
+        """A Redis for one test."""
+        self._stores.append(RedisServer(self.fresh_folder("redis")))
+        return self._stores[-1]
 
     def run(self, *arguments, url=None, cwd=None, data=b"", **environment):
         """Runs the program; its end, with what it wrote as text."""
@@ -191,13 +227,17 @@ class World:
         source = self.root / source
         if source not in self._modules:
             self.need_compiler(source)
-            folder = self.fresh_folder(source.stem)
             is_script = source.suffix == ".js" or (source.is_dir() and any(source.glob("*.js")))
-            made = folder / f"{source.stem}.{'js' if is_script else 'wasm'}"
-            self.must("build", source, "-o", made)
-            if (source / "canopy.yaml").exists():
-                shutil.copy(source / "canopy.yaml", folder)
-            self._modules[source] = made
+            place = self.common / str(source.relative_to(self.root)).replace("/", "-")
+            made = f"{source.stem}.{'js' if is_script else 'wasm'}"
+            with only_one(place.with_name(f"{place.name}.lock")):
+                if not place.exists():
+                    folder = self.fresh_folder(source.stem)
+                    self.must("build", source, "-o", folder / made)
+                    if (source / "canopy.yaml").exists():
+                        shutil.copy(source / "canopy.yaml", folder)
+                    folder.rename(place)
+            self._modules[source] = place / made
         return self._modules[source]
 
     def need_compiler(self, source):
@@ -216,6 +256,11 @@ class World:
         if os.geteuid() != 0 or not shutil.which("runc"):
             raise Skip("containers take root and runc")
 
+    def processor_seconds(self):
+        """What this process and all that it started have had of the processors so far."""
+        servers = [*self._own, *([self._shared] if self._shared else [])]
+        return processor_seconds([server.process.pid for server in servers if server.process.poll() is None])
+
     def end_test(self):
         own, self._own = self._own, []
         failures = []
@@ -224,6 +269,9 @@ class World:
                 server.end()
             except Failure as failure:
                 failures.append(str(failure))
+        stores, self._stores = self._stores, []
+        for store in stores:
+            store.end()
         check(not failures, "\n".join(failures))
 
     def close(self):

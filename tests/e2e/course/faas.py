@@ -84,7 +84,7 @@ def finish(task):
         if status in (WORD, "FAILED"):
             return status, deserialize(result)
         same(result, "")
-        time.sleep(0.01)
+        time.sleep(0.03)
     raise AssertionError(f"task {task} has not ended")
 
 

@@ -184,7 +184,7 @@ def case_8_database(leaf, database):
 def case_6_worker(leaf, worker_address):
     """As a leaf drives a worker. The functions are made by the leaf's own API."""
     worker = Leaf(worker_address)
-    function = leaf.create("hyperfaas-echo:latest", timeout=1)
+    function = leaf.create("hyperfaas-echo:latest", timeout=4)  # Idle for less on a machine that does much else, too.
     path = "/controller.Controller/"
     streams = [worker.stream(path + "Status", field(1, "todo")) for _ in range(3)]
     for stream in streams:

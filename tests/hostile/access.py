@@ -10,7 +10,7 @@ import string
 import threading
 import time
 
-from harness import Place, Server, expect, expect_error, new_folder, read_reply, wat
+from harness import Place, Server, alone, expect, expect_error, new_folder, read_reply, wat
 
 ECHO = """(module
   (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
@@ -225,6 +225,7 @@ def compare(server, one, other, what, rounds=600):
     expect(ratio < 1.3, f"{what}: {medians[0]:.1f} us against {medians[1]:.1f} us")
 
 
+@alone
 def test_time_tells_nothing_apart(_):
     with guarded() as server:
         called = server.ask("POST", "/function/bob/echo", server.bob, "x")

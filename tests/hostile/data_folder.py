@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import subprocess
 
-from harness import Server, Skip, expect, expect_error, guest, new_folder
+from harness import Server, Skip, expect, expect_error, guest, new_folder, processor_seconds
 import harness
 
 
@@ -20,6 +20,9 @@ class Place:
 
     def check(self, test):
         test()
+
+    def processor_seconds(self):
+        return processor_seconds()
 
 
 def make_place():

@@ -1,4 +1,5 @@
 """Functions that fetch from where they may not, and callbacks to there; and peers that answer for ever, in drips, with redirects and bombs."""
+import concurrent.futures
 import contextlib
 import socket
 import threading
@@ -197,10 +198,14 @@ def test_rude_peers(server):
         "status": lambda c, p: c.sendall(b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"),
         "nothing": lambda c, p: None,
     }
-    for name, answer in peers.items():
-        with Peer(answer) as peer:
-            put(server, "rude", FETCH, f"127.0.0.1:{peer.port}")
-            reply = fetched(server, "rude", f"http://127.0.0.1:{peer.port}/")
+
+    def meet(name):
+        with Peer(peers[name]) as peer:
+            put(server, f"rude-{name}", FETCH, f"127.0.0.1:{peer.port}")
+            return fetched(server, f"rude-{name}", f"http://127.0.0.1:{peer.port}/")
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:  # Most keep a call until its deadline.
+        for name, reply in zip(peers, pool.map(meet, peers)):
             if reply.status == 504:
                 expect_error(reply, 504, "deadline")
                 continue

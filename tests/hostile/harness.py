@@ -1,5 +1,6 @@
 """What all groups share: a server of one's own, a client that can be as rude as it likes, a neighbour whose calls
 must stay right, and the check that everything returned to where it was."""
+import contextlib
 import http.client
 import json
 import os
@@ -14,14 +15,15 @@ import threading
 import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
-import interpreter  # noqa: E402  (It is beside the folders of the tests.)
+import interpreter  # noqa: E402  (They are beside the folders of the tests.)
+from side_by_side import processor_seconds  # noqa: E402
 
 http.client._MAXHEADERS = 20000
 WAT_FLAGS = ("--enable-threads", "--enable-memory64", "--enable-multi-memory", "--debug-names")
 GUESTS = pathlib.Path(__file__).resolve().parent / "guests"
 START_TIMEOUT = 30
 REPLY_TIMEOUT = 30
-SETTLE_TIMEOUT = 5
+SETTLE_TIMEOUT = 10  # Less than what ends by itself would take.
 RSS_MARGIN = 32 << 20
 SANITIZERS = (b"__asan_init", b"__tsan_init")
 
@@ -56,6 +58,12 @@ def prepare(path, with_long):
 
 def clean_up():
     shutil.rmtree(_work, ignore_errors=True)
+
+
+def begin_lane():
+    """In each process that runs groups: a folder of its own below that of all."""
+    global _work
+    _work = new_folder("lane")
 
 
 def new_folder(name):
@@ -367,8 +375,14 @@ class Place:
 
     def __exit__(self, *failure):
         self.server.stop()
-        if not interpreter.is_made(_kept):
-            interpreter.share(self.server.folder, _kept)
+        if not interpreter.is_made(_kept) and interpreter.is_made(self.server.folder):
+            made = new_folder("made")
+            interpreter.share(self.server.folder, made)
+            with contextlib.suppress(OSError):  # Another group was first.
+                made.rename(_kept)
+
+    def processor_seconds(self):
+        return processor_seconds([self.server.pid])
 
     def check(self, test):
         before = self.baseline()
@@ -415,4 +429,10 @@ def open_finding(words):
 
 def only_long(test):
     test.only_long = True
+    return test
+
+
+def alone(test):
+    """It compares times, or does harm to all processes of a user: it runs when the others have ended."""
+    test.alone = True
     return test

@@ -255,7 +255,7 @@ def test_ten_thousand_idle_connections(server):
         after = server.gauges()
         each = (after["rss"] - before["rss"]) / count
         expect(each < 16 << 10 or harness.is_sanitized, f"{each:.0f} bytes of memory for each idle connection")
-        print(f"  {count} idle connections: {each:.0f} bytes each")
+        print(f"  {count} idle connections: {each:.0f} bytes each", flush=True)
         expect(server.call("neighbour/echo", b"one more").body == b"one more", "no room for one more")
     finally:
         for connection in connections:

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Hostile clients, modules, guests and disks against the real program.
 
-  run.py [--canopy=build/release/canopy] [--long] [GROUP[.TEST] ...]
+  run.py [--canopy=build/release/canopy] [--long] [--jobs=2] [GROUP[.TEST] ...]
 
 Each file of a group has functions `test_...(stage)`; what a test asserts of the answer stands there. Around every
 one of them, harness.py asserts what must hold whatever happens: the server lives, a neighbour's calls stay right
 before, meanwhile and after, and instances, connections, descriptors, processes and memory return to where they
-were. --long adds the tests that take minutes."""
+were. Groups run side by side; what would not bear that is marked and comes last. --long adds the tests that take
+minutes."""
 import argparse
 import importlib
 import os
@@ -17,23 +18,24 @@ import traceback
 
 sys.dont_write_bytecode = True
 import harness
+from side_by_side import Died, share_out  # Beside the folders of the tests, where harness.py looks.
 
-GROUPS = ["uploads", "requests", "http2", "guests", "javascript", "python", "container", "tenants", "builders", "hyperfaas", "fetching", "data_folder", "access",
-          "nodes", "tree", "traces", "canary"]
+# The longest first, so that in the end nobody waits for one of them.
+GROUPS = ["container", "javascript", "python", "tenants", "tree", "guests", "uploads", "access", "builders", "fetching", "http2", "requests",
+          "nodes", "data_folder", "canary", "hyperfaas", "traces"]
 
 
-def chosen_tests(module, wanted, is_long):
-    for name, test in vars(module).items():
+def chosen_tests(group, wanted, is_long):
+    for name, test in vars(importlib.import_module(group)).items():
         if not name.startswith("test_") or (getattr(test, "only_long", False) and not is_long):
             continue
-        group = module.__name__
         if not wanted or group in wanted or f"{group}.{name.removeprefix('test_')}" in wanted:
             yield name.removeprefix("test_"), test
 
 
 def run_one(group, name, test, place):
-    """"passed", "skipped", "failed", or "open" where it failed for a fault that is known."""
-    began = time.monotonic()
+    """"passed", "skipped", "failed", or "open" where it failed for a fault that is known; and the line that says so."""
+    began, spent = time.monotonic(), place.processor_seconds()
     try:
         place.check(test)
         known = getattr(test, "open_finding", None)
@@ -44,8 +46,19 @@ def run_one(group, name, test, place):
         text = str(error) if isinstance(error, harness.Failure) else traceback.format_exc()
         known = getattr(test, "open_finding", None)
         outcome, result = (f"OPEN: {known}\n{text}", "open") if known else (f"FAILED\n{text}", "failed")
-    print(f"{group}.{name} ({time.monotonic() - began:.1f} s) {outcome}", flush=True)
-    return result
+    took, spent = time.monotonic() - began, place.processor_seconds() - spent
+    return result, f"{group}.{name} ({took:.1f} s, {spent:.1f} s of a processor) {outcome}"
+
+
+def lane(mine, tell):
+    harness.begin_lane()
+    for group, tests in mine:
+        try:
+            with importlib.import_module(group).make_place() as place:
+                for name, test in tests:
+                    tell(run_one(group, name, test, place))
+        except harness.Failure as error:
+            tell(("failed", f"{group} (its server) FAILED\n{error}"))
 
 
 def main():
@@ -53,25 +66,23 @@ def main():
     root = pathlib.Path(__file__).resolve().parent.parent.parent
     parser.add_argument("--canopy", default=str(root / "build/release/canopy"))
     parser.add_argument("--long", action="store_true")
+    parser.add_argument("--jobs", type=int, help="groups that run at a time, each with a server of its own: 2, and one with --long")
     parser.add_argument("tests", nargs="*")
     options = parser.parse_args()
     if not os.access(options.canopy, os.X_OK):
         sys.exit(f"there is no program {options.canopy}; build it, or name another with --canopy=")
     harness.prepare(options.canopy, options.long)
+    jobs = options.jobs or (1 if options.long else 2)
+    chosen = [(group, list(chosen_tests(group, options.tests, options.long))) for group in GROUPS]
+    together = [(group, [one for one in tests if not getattr(one[1], "alone", False)]) for group, tests in chosen]
+    alone = [(group, [one for one in tests if getattr(one[1], "alone", False)]) for group, tests in chosen]
     counts = {"passed": 0, "failed": 0, "skipped": 0, "open": 0}
     began = time.monotonic()
-    for group in GROUPS:
-        module = importlib.import_module(group)
-        tests = list(chosen_tests(module, options.tests, options.long))
-        if not tests:
-            continue
-        try:
-            with module.make_place() as place:
-                for name, test in tests:
-                    counts[run_one(group, name, test, place)] += 1
-        except harness.Failure as error:
-            print(f"{group} (its server) FAILED\n{error}", flush=True)
-            counts["failed"] += 1
+    for count, groups in ((jobs, together), (1, alone)):
+        for told in share_out(count, [(group, tests) for group, tests in groups if tests], lane):
+            result, line = ("failed", f"FAILED: {told}") if isinstance(told, Died) else told
+            counts[result] += 1
+            print(line, flush=True)
     harness.clean_up()
     print(", ".join(f"{count} {result}" for result, count in counts.items()) + f" in {time.monotonic() - began:.0f} s")
     if sum(counts.values()) == 0:

@@ -55,11 +55,11 @@ class Crowd:
 
 
 def greed(crowd, rate, seconds, results):
-    """The greedy user, in a process of its own: asks at that rate, whatever is answered."""
+    """The greedy user, in a process of its own: asks at that rate, whatever is answered, and until something is refused."""
     connection = crowd.connect()
     refused = accepted = 0
     began = time.monotonic()
-    while (now := time.monotonic() - began) < seconds:
+    while (now := time.monotonic() - began) < seconds or (refused == 0 and now < 60):
         if (accepted + refused) > now * rate:
             time.sleep(0.001)
             continue

@@ -7,7 +7,6 @@
 #include "base/check.h"
 #include "base/hex.h"
 #include "base/id.h"
-
 #include "policy/share.h"
 
 namespace canopy::container {

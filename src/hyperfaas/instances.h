@@ -65,7 +65,7 @@ class Instances {
   // What happens from now on; or, where a listener with that node's id has left a moment ago, from there on.
   // Null where as many of that user's listen as may. "" is the id of none.
   std::unique_ptr<Events::Listener> listen(exec::Core& core, std::uint64_t user, const std::string& node,
-                                            Time now);
+                                           Time now);
   // The listener of that node has heard all before `next`, and goes.
   void leave(const std::string& node, std::uint64_t next, Time now);
 

@@ -142,7 +142,8 @@ net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::find(const api::Here&
   if (policy::judge(subject(here), need, function->name.space) != policy::Verdict::allowed) {
     co_return tl::unexpected(api::role_too_low(*here.who, need));
   }
-  const auto reaches = is_elsewhere(*function) ? images_for(here, open_) : Reaches();  // Nobody else's is looked for.
+  const auto reaches =
+      is_elsewhere(*function) ? images_for(here, open_) : Reaches();  // Nobody else's is looked for.
   if (is_current(*snapshot, reaches, *function, has_workers_)) co_return function;
   co_return co_await bind(here, std::move(function));
 }

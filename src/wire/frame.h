@@ -53,9 +53,9 @@ enum class FrameKind : std::uint8_t {
   ask,        // From a worker: it takes so many calls more, `call` says how many.
   want,       // From it: a piece of stored code.
   piece,      // To it: that, under the number of its `want`.
-  offer,  // From a balancer: it takes so many calls at once, of these runtimes. `call`: see offer_head().
-  warm,   // From a worker or a balancer: functions that it has loaded, and that it has not any more.
-  tree,   // From a balancer, behind its pong: who is below it.
+  offer,      // From a balancer: it takes so many calls at once, of these runtimes. `call`: see offer_head().
+  warm,       // From a worker or a balancer: functions that it has loaded, and that it has not any more.
+  tree,       // From a balancer, behind its pong: who is below it.
 };
 
 // Flags of a frame, by its kind.

@@ -76,7 +76,7 @@ struct Peer {
     options.slots = slots;
     options.runtimes = {"wasm"};
     options.instance = make_nonce();
-    options.greeting_max = seconds(5);
+    options.greeting_max = std::chrono::seconds(5);
     options.reconnect = {.first_delay = std::chrono::milliseconds(100),
                          .delay_max = std::chrono::milliseconds(400)};
     options.load = [] { return wire::WorkerLoad{.resident_bytes = 4096}; };

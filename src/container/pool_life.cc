@@ -133,7 +133,7 @@ void Pool::on_started(const std::shared_ptr<Member>& member, Result<std::shared_
 
 void Pool::await_signal(const std::shared_ptr<Member>& member) {
   auto listener = member->started->listen(wire::signal_port(options_.settings));
-  if (!listener) return log::warn("{}: {}", options_.function, log_safe(listener.error().message));
+  if (!listener) return log::warn("{}: {}", to_text(options_.function), log_safe(listener.error().message));
   const auto on_signal = [self = weak_from_this(), weak = std::weak_ptr(member)] {
     const auto pool = self.lock();
     const auto one = weak.lock();

@@ -73,7 +73,7 @@ class WorkersRuntime final : public exec::Runtime {
     auto& entry = made_[key_of(function)];
     if (auto made = entry.lock()) return made;
     container::PoolOptions pool;
-    pool.function = to_text(function.name);
+    pool.function = function.name;
     pool.settings = *std::move(settings);
     pool.plan.image = function.name.name;
     auto made = std::make_shared<WorkersTemplate>(household_, household_->make_pool(std::move(pool)));

@@ -25,12 +25,21 @@ class KeptConnection:
 
     def __init__(self, port, patience):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
+        self.connect()
+
+    def connect(self):
         self.connection.connect()
         self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self, target):
-        self.connection.request("GET", target)
-        response = self.connection.getresponse()
+        try:
+            self.connection.request("GET", target)
+            response = self.connection.getresponse()
+        except (ConnectionError, http.client.RemoteDisconnected):  # It was idle for too long.
+            self.connection.close()
+            self.connect()
+            self.connection.request("GET", target)
+            response = self.connection.getresponse()
         return response.status, response.read()
 
 

@@ -204,7 +204,7 @@ class StrangersTest : public MembersTest {
   // That so many are below it.
   static void tell_tree(const Stranger& member, const std::string& name, std::size_t count) {
     std::vector<Node> nodes(count);
-    for (std::size_t i = 0; i < count; ++i) nodes[i].name = name + std::to_string(i);
+    for (std::size_t i = 0; i < count; ++i) nodes[i].name = name + std::to_string(10'000 + i);
     std::string body;
     wire::write_tree(nodes, body);
     member.link->send({.kind = FrameKind::tree}, body);

@@ -93,7 +93,7 @@ TEST(ContainerSettings, ShareTheCpuAsTheySay) {
 TEST(ContainerSettings, WhatIsNoneIsRefused) {
   EXPECT_NE(refusal("concurrency: 0").find("concurrency"), std::string::npos);
   EXPECT_NE(refusal("concurency: 1").find("concurrency"), std::string::npos);
-  EXPECT_NE(refusal("contract: grpc").find("http or command"), std::string::npos);
+  EXPECT_NE(refusal("contract: soap").find("http, grpc or command"), std::string::npos);
   EXPECT_NE(refusal("instances: 0"), "");
   EXPECT_NE(refusal("instances: 4..2"), "");
   EXPECT_NE(refusal("port: 65536"), "");

@@ -94,15 +94,19 @@ TEST(TreeFrames, WhatIsTooDeepOrTooMuchIsNotToldOf) {
 TEST(TreeFrames, WhatIsToldOfFitsIntoAFrame) {
   std::string longest(name_part_size_max, 'a');
   for (std::size_t i = 1; i < tree_depth_max; ++i) longest += "/" + std::string(name_part_size_max, 'a');
-  Node node = a_node(longest);
-  node.address = std::string(100, '1');
+  std::vector<Node> all;
+  for (std::size_t i = 0; i < tree_nodes_max; ++i) {
+    const std::string number = std::to_string(10'000 + i);
+    all.push_back(a_node(longest.substr(0, longest.size() - number.size()) + number));
+    all.back().address = std::string(100, '1');
+  }
   std::string body;
-  write_tree(std::vector<Node>(tree_nodes_max, node), body);
+  write_tree(all, body);
   EXPECT_LE(body.size(), frame_body_bytes_max);
   EXPECT_GT(body.size(), frame_body_bytes_max - 20'000);
   const auto nodes = read_tree(body);
   ASSERT_TRUE(nodes);
-  EXPECT_EQ(nodes->back().name, longest);
+  EXPECT_EQ(nodes->back().name, all[nodes->size() - 1].name);
 }
 
 TEST(TreeFrames, ATreeThatIsNoneIsInvalid) {

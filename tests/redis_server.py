@@ -6,6 +6,8 @@ import socket
 import subprocess
 import time
 
+from ports import free_port
+
 
 class Asker:
     """One connection, as any program that looks into it has: commands and their replies, and messages."""
@@ -42,12 +44,6 @@ class Asker:
     def close(self):
         self.lines.close()
         self.socket.close()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class RedisServer:

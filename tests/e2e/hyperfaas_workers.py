@@ -1,11 +1,12 @@
 """HyperFaaS's own parts above and below Canopy: its leaf over our worker, our leaf over its workers (hyperfaas_client/stock_*.py)."""
 import signal
-import socket
 import subprocess
 import sys
 
 from hyperfaas import CLIENT, addresses, deploy_images, grpc_folder, hyperfaas_server, run_client
 from world import RUN_TIME, START_TIME, check
+
+from ports import free_port  # Beside the folders of the tests, where world.py looks.
 
 
 def stock(world, name, *arguments, **more):
@@ -18,10 +19,7 @@ class StockWorkers:
 
     def __init__(self, world, count, idle):
         self.world, self.idle, self.database = world, idle, ""
-        held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-        self.ports = [one.getsockname()[1] for one in held]
-        for one in held:
-            one.close()
+        self.ports = [free_port() for _ in range(count)]
         self.processes = [None] * count
 
     def addresses(self):

@@ -10,6 +10,8 @@ import time
 
 from world import START_TIME, Failure, check, check_words, wait_until
 
+from ports import free_port  # Beside the folders of the tests, where world.py looks.
+
 JOIN_TIME = 600  # A node that has no interpreter compiles one: minutes, on a machine with more to do.
 
 
@@ -64,12 +66,6 @@ def end_all(nodes):
 
 def node_address(server):
     return re.findall(r"^workers\s+join at (\S+)", server.text(), re.M)[-1]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager

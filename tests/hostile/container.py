@@ -186,7 +186,7 @@ def test_archives_that_grow(server):
 def test_odd_settings(server):
     content = server_image()
     for setting, words in {"container=concurrency: 0": "concurrency", "container=cpu: 0": "cores",
-                           "container=instances: 0": "instances", "container=contract: grpc": "contract",
+                           "container=instances: 0": "instances", "container=contract: soap": "contract",
                            "container=nonsense: 1": "nonsense", "memory=1MiB": "memory", "fetch=*": "network",
                            "container=[": "container"}.items():
         key, value = setting.split("=", 1)

@@ -17,6 +17,9 @@ class Collector:
         self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
         self.bodies, self.asked, self.held = [], 0, []
         self.answer = self.good
+
+    def start(self):
+        """In the process that runs the tests: no thread goes with a fork."""
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -58,6 +61,7 @@ collector = Collector()
 
 
 def make_place():
+    collector.start()
     return Place(f"--otlp-endpoint={collector.url}", f"--otlp-header={HEADER}", "--otlp-every=1")
 
 

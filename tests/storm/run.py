@@ -47,10 +47,11 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 from side_by_side import Died, processor_seconds, share_out  # noqa: E402  (It is beside the folders of the tests.)
 
 # The longest first, so that in the end nobody waits for one of them.
-SCENARIOS = {"storm": kills.storm, "redis": redis.redis, "crowd": crowd.crowd, "nodes": nodes.nodes_storm, "sync": disks.sync,
-             "resize": workers.resize, "workers": workers.workers_storm, "disk": disks.disk, "tail": disks.tail,
-             "drain": kills.drain, "worker-poison": workers.worker_poison, "worker-stop": workers.worker_stop,
-             "poison": kills.poison}
+SCENARIOS = {"storm": kills.storm, "redis": redis.redis, "partition": partition.partition, "tree": tree.tree_storm,
+             "crowd": crowd.crowd, "nodes": nodes.nodes_storm, "upgrade": tree.upgrade, "scale": scale.scale,
+             "sync": disks.sync, "resize": workers.resize, "workers": workers.workers_storm, "disk": disks.disk,
+             "tail": disks.tail, "drain": kills.drain, "ends": ends.ends, "worker-poison": workers.worker_poison,
+             "worker-stop": workers.worker_stop, "poison": kills.poison}
 
 
 def main():

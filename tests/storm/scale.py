@@ -64,7 +64,8 @@ def scale(arguments, folder):
         print(f"scale: SKIPPED, {reason}")
         return
     most = arguments.scale_instances
-    server = Server(arguments.canopy, folder, f"--containers-max={most}")
+    # Three quarters of them are the most that one namespace has.
+    server = Server(arguments.canopy, folder, f"--containers-max={most * 4 // 3 + 1}")
     containers = Containers(folder / "data")
     server.start()
     deploy_box(server, "storm/box", f"container: {{concurrency: 1, instances: 1..{most}, idle: 1s}}")

@@ -1,7 +1,5 @@
 """The course's tests in each of its modes, local, push and pull, over each store: the data folder and a Redis of the
-test's own. In push and pull the tasks run in `canopy node` processes, and nowhere else.
-
-What FaaS Builders' own tests do besides is the same code whatever the store is: each mode does it over one of them."""
+test's own. In push and pull the tasks run in `canopy node` processes, and nowhere else."""
 import concurrent.futures
 import contextlib
 import shutil
@@ -40,13 +38,12 @@ class Platform:
     def client(self, suite, *arguments):
         return run_client(self.world, self.server, suite, self.word, *arguments)
 
-    def run_all(self, with_own):
+    def run_all(self):
         if self.nodes:
             wait_for(self.server, dict.fromkeys(WORKERS, "ready"), JOIN_TIME)
         self.client("where", *([node.name for node in self.nodes] or ["server"]))
         self.client("course")
-        if with_own:
-            self.client("own")
+        self.client("own")
         if self.nodes:
             self.lose_a_worker()
 
@@ -64,8 +61,8 @@ class Platform:
             node.end()
 
 
-def tests_of_the_course(world, mode, whole):
-    """In that mode, over both stores at once, over `whole` with FaaS Builders' own. Says with which Python."""
+def tests_of_the_course(world, mode):
+    """In that mode, over both stores at once. Says with which Python."""
     dill_folder(world.root)
     if not shutil.which("redis-server"):
         raise Skip("redis-server is not installed")
@@ -76,7 +73,7 @@ def tests_of_the_course(world, mode, whole):
         for store, word, flags in (("the data folder", "COMPLETED", []), ("Redis", "COMPLETE", [f"--store={redis.url}"])):
             platforms[store] = Platform(world, mode, word, *flags)
             ends.callback(platforms[store].end)
-        running = {store: pool.submit(platform.run_all, store == whole) for store, platform in platforms.items()}
+        running = {store: pool.submit(platform.run_all) for store, platform in platforms.items()}
         for store, run in running.items():
             try:
                 run.result()
@@ -86,12 +83,12 @@ def tests_of_the_course(world, mode, whole):
 
 
 def test_builders_tests_of_the_course_local(world):
-    return tests_of_the_course(world, "local", "Redis")
+    return tests_of_the_course(world, "local")
 
 
 def test_builders_tests_of_the_course_push(world):
-    return tests_of_the_course(world, "push", "the data folder")
+    return tests_of_the_course(world, "push")
 
 
 def test_builders_tests_of_the_course_pull(world):
-    return tests_of_the_course(world, "pull", "Redis")
+    return tests_of_the_course(world, "pull")

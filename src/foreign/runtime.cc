@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/log.h"
 #include "container/execution.h"
 #include "container/grpc_links.h"
 #include "container/household.h"
@@ -47,7 +48,7 @@ class WorkersRuntime final : public exec::Runtime {
       return make_engine(addresses, clock);
     };
     household_ = std::make_shared<container::Household>(options_, clock);
-    static_cast<void>(household_->engine());  // It connects.
+    if (const auto connects = household_->engine(); !connects) log::warn("{}", connects.error().message);
   }
 
   std::string_view name() const override { return runtime_name; }

@@ -163,7 +163,7 @@ net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::adopt(const api::Here
 }
 
 // Several calls may come here at once: what the second one puts is what is there already.
-net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::bind(const api::Here& here, Found function) {
+net::Task<Result<HyperfaasServer::Found>> HyperfaasServer::bind(const api::Here& here, Found function) const {
   const auto snapshot = here.platform.catalog.snapshot();
   const auto registration = registration_of(*function);
   const auto reaches = images_for(here, open_);

@@ -48,7 +48,7 @@ class HyperfaasServer final : public api::Protocol {
   //   forbidden    whoever asks may not call it
   //   and as deploy_stored(), where it has to be made from its image first
   net::Task<Result<Found>> find(const api::Here& here, std::string_view id);
-  net::Task<Result<Found>> bind(const api::Here& here, Found function);
+  net::Task<Result<Found>> bind(const api::Here& here, Found function) const;
   // What another database of HyperFaaS knows of it.
   net::Task<Result<Found>> adopt(const api::Here& here, std::string id);
   // Calls it for the request, with its metadata; `input` and `path` live until the task ends.

@@ -1,5 +1,6 @@
 #include "api/nodes.h"
 
+#include <bit>
 #include <fstream>
 
 #include <unistd.h>
@@ -36,6 +37,24 @@ void write_node(wire::JsonWriter& json, const Node& node, std::string_view role)
     json.member("slots", node.slot_count);
   }
   if (!node.last_end.empty()) json.member("last_end", node.last_end);
+  if (node.walls) {
+    json.key("walls");
+    json.raw(walls_json(*node.walls));
+  }
+  json.end_object();
+}
+
+// {"held": false, "reason": …} where it does not.
+void write_limit(wire::JsonWriter& json, std::string_view name, std::uint64_t limit, const Walls& walls) {
+  json.key(name);
+  json.begin_object();
+  json.member("held", limit != 0);
+  if (limit != 0) {
+    json.member("limit", limit);
+  } else {
+    json.member("reason",
+                walls.no_group.empty() ? std::string_view("no limit was asked for") : walls.no_group);
+  }
   json.end_object();
 }
 
@@ -56,6 +75,24 @@ Node describe_gateway(const Platform& platform) {
 std::string node_json(const Node& node) {
   wire::JsonWriter json;
   write_node(json, node, role_of(node));
+  return json.take_text();
+}
+
+std::string walls_json(const Walls& walls) {
+  wire::JsonWriter json;
+  json.begin_object();
+  json.member("user", walls.user);
+  json.member("capabilities", std::popcount(walls.capabilities));
+  json.member("no_new_privileges", walls.no_new_privileges);
+  json.key("seccomp");
+  walls.filter.empty() ? json.null() : json.value(walls.filter);
+  write_limit(json, "memory", walls.memory_max_bytes, walls);
+  write_limit(json, "tasks", walls.tasks_max, walls);
+  json.key("missing");
+  json.begin_array();
+  for (const std::string& sentence : missing_walls(walls)) json.value(sentence);
+  json.end_array();
+  json.end_object();
   return json.take_text();
 }
 

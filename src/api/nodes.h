@@ -17,4 +17,7 @@ net::Task<net::HttpResponse> list_nodes(const Here& here, net::HttpExchange& exc
 // A worker, on one line.
 std::string node_json(const Node& node);
 
+// The walls around a process, likewise.
+std::string walls_json(const Walls& walls);
+
 }  // namespace canopy::api

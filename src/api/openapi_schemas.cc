@@ -73,7 +73,17 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "since":{"type":["string","null"],"format":"date-time","description":"When its process started, or the one before it ended."},
   "address":{"type":"string","description":"Of one that has joined: where it connects from."},
   "slots":{"type":"integer","minimum":0,"description":"Of one that has joined: calls that it, or all below it, run at once."},
-  "last_end":{"type":"string","description":"How the process before this one ended."}}},
+  "last_end":{"type":"string","description":"How the process before this one ended."},
+  "walls":{"$ref":"#/components/schemas/Walls"}}},
+"Wall":{"type":"object","required":["held"],"properties":{"held":{"type":"boolean"},
+  "limit":{"type":"integer","minimum":0,"description":"The least of all control groups above."},
+  "reason":{"type":"string","description":"Why there is none."}}},
+"Walls":{"type":"object","required":["user","capabilities","no_new_privileges","seccomp","memory","tasks","missing"],"properties":{
+  "user":{"type":"string"},"capabilities":{"type":"integer","minimum":0,"description":"How many it has."},
+  "no_new_privileges":{"type":"boolean"},
+  "seccomp":{"type":["string","null"],"description":"The filter of system calls; null where there is none."},
+  "memory":{"$ref":"#/components/schemas/Wall"},"tasks":{"$ref":"#/components/schemas/Wall"},
+  "missing":{"type":"array","items":{"type":"string"},"description":"A sentence for each wall that is not there."}}},
 "DispatchWay":{"type":"string","enum":["local","push","pull"]},
 "Dispatch":{"type":"object","required":["mode","functions","listen","workers"],"properties":{
   "mode":{"$ref":"#/components/schemas/DispatchWay"},

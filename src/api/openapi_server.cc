@@ -50,11 +50,11 @@ const std::string_view openapi_server_paths = R"json("/v1/events":{"get":{
 "/debug/state":{"get":{"tags":["server"],"operationId":"debugState","summary":"Numbers for people",
   "responses":{"200":{"description":"What each core does.","content":{"application/json":{"schema":{
       "type":"object","required":["version","uptime_seconds","draining","functions_deployed","records","followers",
-        "runtimes","dispatch","cores_late","workers","cores"],"properties":{
+        "runtimes","walls","dispatch","cores_late","workers","cores"],"properties":{
       "version":{"type":"string"},"uptime_seconds":{"type":"number"},"draining":{"type":"boolean"},
       "functions_deployed":{"$ref":"#/components/schemas/Count"},"records":{"$ref":"#/components/schemas/Count"},
       "followers":{"$ref":"#/components/schemas/Count"},"runtimes":{"type":"array","items":{"type":"string"}},
-      "dispatch":{"$ref":"#/components/schemas/DispatchWay"},
+      "walls":{"$ref":"#/components/schemas/Walls"},"dispatch":{"$ref":"#/components/schemas/DispatchWay"},
       "cores_late":{"type":"integer","minimum":0,"description":"Cores that did not answer within 5 s, and are not in the list."},
       "workers":{"type":"array","items":{"$ref":"#/components/schemas/Node"}},
       "cores":{"type":"array","items":{"type":"object","additionalProperties":{"type":"integer"}}}}}}}},

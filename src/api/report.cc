@@ -8,6 +8,7 @@
 #include "api/gateway.h"
 #include "api/nodes.h"
 #include "api/parameters.h"
+#include "wall/read_walls.h"
 #include "wire/json.h"
 
 namespace canopy::api {
@@ -63,7 +64,7 @@ net::Task<Report> make_report(const Here& here) {
 net::Task<net::HttpResponse> debug_state(const Here& here, net::HttpExchange& exchange) {
   const auto parameters = Parameters::read(exchange.request().query, {});
   if (!parameters) co_return error_response(parameters.error());
-  const Report report = co_await make_report(here);
+  Report report = co_await make_report(here);
   wire::JsonWriter json;
   json.begin_object();
   json.member("version", here.platform.program_version);
@@ -80,11 +81,19 @@ net::Task<net::HttpResponse> debug_state(const Here& here, net::HttpExchange& ex
   json.begin_array();
   for (const auto& [name, runtime] : here.platform.runtimes) json.value(name);
   json.end_array();
+  json.key("walls");
+  json.raw(walls_json(wall::read_own_walls()));
   json.member("dispatch", policy::to_text(report.dispatch));
   json.member("cores_late", report.late_count);
   json.key("workers");
   json.begin_array();
-  for (const Node& node : report.nodes) json.raw(node_json(node));
+  for (Node& node : report.nodes) {
+    // One of this machine has no address: it is a child, and its kernel is ours.
+    if (node.process != 0 && node.address.empty()) {
+      node.walls = wall::read_walls_of(static_cast<pid_t>(node.process), wall::FilterKind::worker);
+    }
+    json.raw(node_json(node));
+  }
   json.end_array();
   json.key("cores");
   json.begin_array();

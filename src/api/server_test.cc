@@ -7,9 +7,11 @@
 #include <utility>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "api/live_answers.h"
 #include "api/live_server.h"
+#include "api/nodes.h"
 #include "wire/json_read.h"
 
 namespace canopy::api {
@@ -129,6 +131,32 @@ TEST(Server, LetsPagesFromElsewhereInWhereThatIsAllowed) {
   EXPECT_EQ(preflight.status, 204);
   EXPECT_EQ(preflight.header("Access-Control-Allow-Headers"), "x-mine");
   EXPECT_NE(preflight.header("Access-Control-Allow-Methods").find("PUT"), std::string_view::npos);
+}
+
+TEST(Server, SaysWhichWallsStandAroundIt) {
+  const LiveServer live;
+  const auto reply = live.get("/debug/state");
+  EXPECT_TRUE(has(reply, geteuid() == 0 ? R"("walls":{"user":"root",)" : R"("walls":{"user":")"))
+      << reply.body;
+  // A test has given nothing up.
+  EXPECT_TRUE(has(reply, R"("missing":[")")) << reply.body;
+}
+
+TEST(Server, AWorkerOfAnotherMachineTellsOfItsWalls) {
+  const Node node{.name = "far",
+                  .last_end = {},
+                  .address = "10.0.0.7:1",
+                  .walls = Walls{.user = "canopy",
+                                 .no_new_privileges = true,
+                                 .filter = "allow-list of 250 calls",
+                                 .memory_max_bytes = 4096,
+                                 .no_group = "why there is none"}};
+  const std::string json = node_json(node);
+  EXPECT_NE(
+      json.find(R"("memory":{"held":true,"limit":4096},"tasks":{"held":false,"reason":"why there is none"})"),
+      std::string::npos)
+      << json;
+  EXPECT_EQ(node_json(Node{.name = "near", .last_end = {}}).find("walls"), std::string::npos);
 }
 
 TEST(Server, FinishesWhatRunsWhenItDrains) {

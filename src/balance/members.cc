@@ -36,7 +36,8 @@ Node Session::describe() const {
           .address = address,
           .slot_count = colleague->slots(),
           .balancer = join.balancer,
-          .instance = instance_of(join.instance)};
+          .instance = instance_of(join.instance),
+          .walls = join.walls};
 }
 
 Members::Impl::Impl(MembersOptions the_options, std::vector<exec::Core*> the_cores, ReadCode read,

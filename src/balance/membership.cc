@@ -215,7 +215,8 @@ void Membership::answer(Connection& from, const wire::Frame& frame) {
                     .program = options_.program,
                     .balancer = options_.balancer,
                     .nonce = nonces_.worker,
-                    .proof = joining_proof(options_.token, nonces_, options_.name)},
+                    .proof = joining_proof(options_.token, nonces_, options_.name),
+                    .walls = options_.walls},
                    body_);
   from.link->send({.kind = FrameKind::join}, body_);
 }

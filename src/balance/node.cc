@@ -280,6 +280,7 @@ MembershipOptions Node::Impl::membership_options(std::size_t index,
   if (below && index == 0) made.below = [this] { return below->nodes(); };
   for (const auto& [name, runtime] : runtimes) made.runtimes.push_back(name);
   made.program = options.program;
+  made.walls = options.walls;
   made.instance = instance;
   made.load = [this, index] {
     const worker::Worker& worker = members[index]->worker;

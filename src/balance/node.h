@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "exec/core.h"
 #include "exec/runtime.h"
+#include "model/walls.h"
 #include "net/blocking_pool.h"
 #include "net/tls_session.h"
 #include "policy/place.h"
@@ -47,6 +48,7 @@ struct NodeOptions {
   std::string token;
   std::string name;  // On several cores: with "-1", "-2" behind it.
   std::string program;
+  std::optional<Walls> walls;  // Around this process, to be told of.
   std::uint32_t slots = 64;
   std::size_t core_count = 1;
   std::size_t compile_jobs = 1;

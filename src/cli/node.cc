@@ -19,9 +19,11 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "cli/files.h"
+#include "cli/raise_walls.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
 #include "options/node_options.h"
+#include "wall/read_walls.h"
 
 namespace canopy::cli {
 namespace {
@@ -139,6 +141,19 @@ balance::NodeOptions node_options(const NodeSettings& settings, const Command& c
   return made;
 }
 
+WallSettings walls_of(const NodeSettings& settings, const std::filesystem::path& data) {
+  WallSettings made{.user = settings.user,
+                    .memory_bytes = settings.wall_memory_bytes,
+                    .tasks = settings.wall_tasks,
+                    .data = data,
+                    .listen = {settings.listen},
+                    .python = is_worker(settings) ? settings.python : "off",
+                    .container_engine = is_worker(settings) ? settings.container_engine : "off",
+                    .runc = settings.runc,
+                    .docker_socket = settings.docker_socket};
+  return made;
+}
+
 Result<balance::BalancerOptions> balancer_options(const NodeSettings& settings) {
   CANOPY_TRY(const ListenAddress address, parse_listen(settings.listen, "listen"));
   balance::BalancerOptions made{
@@ -204,6 +219,8 @@ Result<int> node(Command& command, Terminal& terminal) {
   if (is_balancer(settings)) {
     CANOPY_TRY(options.balancer, balancer_options(settings));
   }
+  CANOPY_TRY_VOID(raise_walls(walls_of(settings, options.folder), command.environment));
+  options.walls = wall::read_own_walls();
   prepare_process();
   StopSignals signals;
   Refusal refusal;
@@ -212,6 +229,7 @@ Result<int> node(Command& command, Terminal& terminal) {
                  << "joins      " << settings.join << '\n'
                  << "data       " << options.folder.lexically_normal().string() << '\n'
                  << "cores      " << options.core_count << '\n'
+                 << "walls      " << describe(*options.walls) << '\n'
                  << std::flush;
   if (is_worker(settings)) terminal.out() << "slots      " << options.slots << '\n' << std::flush;
   const balance::NodeRuntimeMaker make_runtimes =

@@ -84,6 +84,13 @@ Result<std::shared_ptr<worker::Fleet>> start_fleet(const api::RuntimeParts& part
   const auto share = [core_count](std::uint64_t all) {
     return std::max<std::uint64_t>((all + core_count - 1) / core_count, 1);
   };
+  // Workers are given these to see, and nothing beside them.
+  std::error_code error;
+  for (const char* const name : {"code", "compiled"}) {
+    fs::create_directories(data / name, error);
+    if (error)
+      return fail(Code::unavailable, "cannot make " + (data / name).string() + ": " + error.message());
+  }
   worker::FleetOptions made;
   made.worker_count = range.min;
   made.slots = static_cast<std::uint32_t>(options.worker_slots);

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "base/log.h"
+#include "cli/raise_walls.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
+#include "wall/read_walls.h"
 
 namespace canopy::cli {
 namespace {
@@ -26,6 +28,7 @@ void print_start(const api::Server& server, const ParsedOptions& parsed, const C
       << "data       " << std::filesystem::absolute(parsed.options.data, error).lexically_normal().string()
       << '\n'
       << "cores      " << server.core_count() << '\n'
+      << "walls      " << describe(wall::read_own_walls()) << '\n'
       << "functions  " << server.function_count() << '\n';
   for (const std::string& url : server.other_urls()) out << "besides    " << url << '\n';
   if (!server.node_address().empty()) {
@@ -58,6 +61,7 @@ Result<int> up(Command& command, Terminal& terminal) {
   if (const auto map_count_max = read_map_count_max()) {
     if (const auto advice = check_map_count(options.instances_max, *map_count_max)) log::warn("{}", *advice);
   }
+  CANOPY_TRY_VOID(raise_walls(walls_of(options), command.environment));
   prepare_process();
   StopSignals signals;
   auto server = start_server(options, command.version, command.clock);

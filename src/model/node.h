@@ -2,10 +2,12 @@
 // A node: a process that takes part in running calls. Plain data.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
+#include "model/walls.h"
 
 namespace canopy {
 
@@ -28,10 +30,11 @@ struct Node {
   std::uint64_t resident_bytes = 0;
   WallTime since{};      // When its process started; or, while there is none, when that ended.
   std::string last_end;  // How the process before this one ended: "was ended by signal 9 (SIGKILL)"; or "".
-  std::string address = {};      // Of one that has joined over the network: where it connects from.
-  std::uint64_t slot_count = 0;  // And how many calls it takes at once.
-  bool balancer = false;         // It runs no calls but gives them to those below it.
-  std::uint64_t instance = 0;    // Of the run of its program; 0 where that is not known.
+  std::string address = {};         // Of one that has joined over the network: where it connects from.
+  std::uint64_t slot_count = 0;     // And how many calls it takes at once.
+  bool balancer = false;            // It runs no calls but gives them to those below it.
+  std::uint64_t instance = 0;       // Of the run of its program; 0 where that is not known.
+  std::optional<Walls> walls = {};  // Around its process; of one of another machine, as it says.
 };
 
 }  // namespace canopy

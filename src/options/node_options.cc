@@ -85,6 +85,10 @@ std::vector<OptionRow> node_option_rows(NodeSettings& s) {
       {"docker-socket", "PATH", &s.docker_socket, "Where Docker listens.", ""},
       {"containers-max", "N", CountSetting{.count = &s.containers_max, .min = 1, .max = 100'000},
        "Containers at once, of all functions.", ""},
+      {"user", "NAME", &s.user, user_help, ""},
+      {"wall-memory", "SIZE", SizeSetting{.bytes = &s.wall_memory_bytes, .max = wall_memory_max},
+       wall_memory_help, ""},
+      {"wall-tasks", "N", CountSetting{.count = &s.wall_tasks, .max = wall_tasks_max}, wall_tasks_help, ""},
       {"log-level", "LEVEL", ChoiceSetting{&s.log_level, log_levels},
        "What it says of itself: trace, debug, info, warning, error or off.", ""},
   };

@@ -42,6 +42,9 @@ struct NodeSettings {
   std::string docker_socket = "/var/run/docker.sock";
   std::uint64_t containers_max = 64;
   std::string log_level = "info";
+  std::string user;                     // "": who started it.
+  std::uint64_t wall_memory_bytes = 0;  // 0: no limit.
+  std::uint64_t wall_tasks = 0;         // Likewise.
 };
 
 // The table, bound to `settings`, which outlives it.

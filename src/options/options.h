@@ -20,6 +20,16 @@ namespace canopy {
 inline constexpr std::array<std::string_view, 5> placement_rules = {"locality", "least-loaded", "round-robin",
                                                                     "most-recently-used", "consistent-hash"};
 
+// What both `canopy up` and `canopy node` say of their walls.
+inline constexpr std::string_view user_help =
+    "Who it is after its start as root: a user that may less, whose the data folder is. It starts no "
+    "containers then.";
+inline constexpr std::string_view wall_memory_help =
+    "Memory of it and all that it starts, by a control group that it makes; 0 makes none.";
+inline constexpr std::string_view wall_tasks_help = "Processes and threads, likewise.";
+inline constexpr std::uint64_t wall_memory_max = std::uint64_t{1} << 50U;
+inline constexpr std::uint64_t wall_tasks_max = 4'000'000;
+
 struct Options {
   // Server
   std::string listen = "127.0.0.1:8080";
@@ -32,6 +42,9 @@ struct Options {
   std::uint64_t core_count = 0;  // 0: as many as there are.
   std::string log_level = "info";
   Duration drain_timeout = std::chrono::seconds(30);
+  std::string user;                     // "": who started it.
+  std::uint64_t wall_memory_bytes = 0;  // 0: no limit.
+  std::uint64_t wall_tasks = 0;         // Likewise.
 
   // Access
   std::string tls_cert;

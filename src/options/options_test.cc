@@ -46,6 +46,17 @@ TEST(Options, WorkersAreANumberOrARange) {
             "--workers=8..1 is neither a number up to 256 nor a range such as 1..8");
 }
 
+TEST(Options, WallsAreNoneUnlessTheyAreAskedFor) {
+  EXPECT_EQ(parse({})->options.user, "");
+  EXPECT_EQ(parse({})->options.wall_memory_bytes, 0U);
+  const auto parsed = parse({"--user=canopy", "--wall-memory=4GiB", "--wall-tasks=4096"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->options.user, "canopy");
+  EXPECT_EQ(parsed->options.wall_memory_bytes, 4 * GiB);
+  EXPECT_EQ(parsed->options.wall_tasks, 4096U);
+  EXPECT_FALSE(parse({"--wall-tasks=-1"}));
+}
+
 TEST(Options, DispatchNeedsWorkersThatCanJoin) {
   EXPECT_TRUE(parse({"--node-listen=127.0.0.1:0", "--dispatch=pull"}));
   EXPECT_TRUE(parse({"--dispatch=local"}));

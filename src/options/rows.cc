@@ -58,6 +58,11 @@ void add_server_rows(Options& o, std::vector<OptionRow>& rows) {
                   "What the server says of itself: trace, debug, info, warning, error or off.", server});
   rows.push_back({"drain-timeout", "DURATION", DurationSetting{.duration = &o.drain_timeout, .max = an_hour},
                   "How long running calls may take to end after SIGTERM.", server});
+  rows.push_back({"user", "NAME", &o.user, user_help, server});
+  rows.push_back({"wall-memory", "SIZE", SizeSetting{.bytes = &o.wall_memory_bytes, .max = wall_memory_max},
+                  wall_memory_help, server});
+  rows.push_back({"wall-tasks", "N", CountSetting{.count = &o.wall_tasks, .max = wall_tasks_max},
+                  wall_tasks_help, server});
 
   constexpr std::string_view access = "Access";
   rows.push_back(

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/pidfd.h"
+#include "wall/control_group.h"
 
 namespace canopy::python {
 namespace {
@@ -77,30 +78,6 @@ bool set_limit(const std::string& folder, std::uint64_t bytes) {
   return write_file(folder + swap_files[0], text) && write_file(folder + limit_files[0], text);
 }
 
-// Where groups that count memory lie, and the one of this process there; no mount where nothing counts it.
-struct Place {
-  std::string mount;
-  std::string path;  // "" for the first one of all.
-};
-
-Place own_place() {
-  std::ifstream file("/proc/self/cgroup");
-  Place second_version;
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string path = line.substr(second + 1) == "/" ? "" : line.substr(second + 1);
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string mount = "/sys/fs/cgroup";
-    if (("," + controllers + ",").find(",memory,") != std::string::npos) {
-      return {.mount = mount + "/" + controllers, .path = path};
-    }
-    if (controllers.empty()) second_version = {.mount = mount, .path = path};
-  }
-  return access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? second_version : Place();
-}
-
 void remove_groups(const std::string& folder) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -155,19 +132,21 @@ MemoryGroups::~MemoryGroups() {
   if (!folder_.empty()) remove_groups(folder_);
 }
 
-// Guarded. In the group of this process, whose limits hold for it then; else beside all others, where root
-// may make one though a service's own group may have none below it (version 2).
+// Guarded. In the group of this process, whose limits hold for it then, or beside it in the one that was made
+// for both (version 2); else beside all others, where root may make one though a service's own group may have
+// none below it (version 2).
 bool MemoryGroups::open() {
   if (std::exchange(opened_, true)) return !folder_.empty();
-  const Place own = own_place();
-  for (const std::string& path : {own.path, std::string()}) {
+  const wall::GroupPlace own = wall::group_of(getpid(), "memory");
+  for (const std::string& outside : {wall::own_group_folder(), own.folder(), own.mount}) {
     if (own.mount.empty()) break;
-    outside_ = own.mount + path;
+    if (outside.empty()) continue;
+    outside_ = outside;
     folder_ = make_folder(outside_);
     if (!folder_.empty()) return true;
   }
   why_none_ = own.mount.empty() ? "this machine's kernel counts no memory of control groups"
-                                : "no control group can be made in " + own.mount + own.path;
+                                : "no control group can be made in " + own.folder();
   log::warn(
       "{}: the memory of Python functions is limited for each process of a call, and not for all of them "
       "together; start the server as root, or in a control group that is given to it",

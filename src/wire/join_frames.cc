@@ -6,6 +6,7 @@
 #include "frames.pb.h"
 #include "model/function.h"
 #include "wire/frame_message.h"
+#include "wire/walls_message.h"
 
 namespace canopy::wire {
 namespace {
@@ -58,6 +59,7 @@ void write_join(const Join& join, std::string& out) {
   message.set_nonce(text_of(join.nonce));
   message.set_proof(text_of(join.proof));
   message.set_balancer(join.balancer);
+  if (join.walls) put_walls(*join.walls, *message.mutable_walls());
   put_message(message, out);
 }
 
@@ -75,6 +77,10 @@ Result<Join> read_join(std::string_view body) {
       join.slots > join_slots_max || join.program.size() > program_size_max ||
       static_cast<std::size_t>(message.runtimes_size()) > join_runtimes_max) {
     return no_message("join");
+  }
+  if (message.has_walls()) {
+    join.walls = take_walls(*message.mutable_walls());
+    if (!join.walls) return no_message("join");
   }
   for (std::string& runtime : *message.mutable_runtimes()) {
     if (!is_name_part(runtime)) return no_message("join");

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/sha256.h"
+#include "model/walls.h"
 
 namespace canopy::wire {
 
@@ -33,6 +35,7 @@ struct Join {
   bool balancer = false;
   Nonce nonce{};
   Sha256Digest proof{};
+  std::optional<Walls> walls = {};  // As it says.
 };
 
 struct Line {

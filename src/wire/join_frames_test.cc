@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "frames.pb.h"
+
 namespace canopy::wire {
 namespace {
 
@@ -30,6 +32,28 @@ TEST(JoinFrames, AJoinComesAsItWasSent) {
   EXPECT_EQ(join->instance, sample_join().instance);
   EXPECT_EQ(join->nonce, sample_join().nonce);
   EXPECT_EQ(join->proof, sample_join().proof);
+}
+
+TEST(JoinFrames, AJoinTellsOfWalls) {
+  Join join = sample_join();
+  EXPECT_FALSE(read_join(written(join))->walls);
+  join.walls = Walls{.user = "canopy",
+                     .capabilities = 1024,
+                     .no_new_privileges = true,
+                     .filter = "allow-list of 250 calls",
+                     .memory_max_bytes = 1,
+                     .tasks_max = 2,
+                     .no_group = "why"};
+  EXPECT_EQ(read_join(written(join))->walls, join.walls);
+  join.walls->no_group.assign(1000, 'x');
+  EXPECT_EQ(read_join(written(join))->walls->no_group.size(), 300U);
+}
+
+TEST(JoinFrames, WallsOfTooManyWordsAreNone) {
+  frames::Join message;
+  ASSERT_TRUE(message.ParseFromString(written(sample_join())));
+  message.mutable_walls()->set_user(std::string(301, 'x'));
+  EXPECT_EQ(read_join(message.SerializeAsString()).error().code, Code::invalid);
 }
 
 // Nobody has joined it yet.

@@ -7,6 +7,7 @@
 #include "frames.pb.h"
 #include "model/function.h"
 #include "wire/frame_message.h"
+#include "wire/walls_message.h"
 
 namespace canopy::wire {
 namespace {
@@ -47,6 +48,7 @@ void write_below(const Node& node, frames::Below& below) {
   below.set_since_ns(node.since.time_since_epoch().count());
   below.set_address(node.address.substr(0, address_size_max));
   below.set_instance(node.instance);
+  if (node.walls) put_walls(*node.walls, *below.mutable_walls());
 }
 
 }  // namespace
@@ -135,6 +137,9 @@ Result<std::vector<Node>> read_tree(std::string_view body) {
                      .slot_count = below.slots(),
                      .balancer = below.balancer(),
                      .instance = below.instance()});
+    if (!below.has_walls()) continue;
+    nodes.back().walls = take_walls(*below.mutable_walls());
+    if (!nodes.back().walls) return no_message("tree");
   }
   return nodes;
 }

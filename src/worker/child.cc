@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -20,7 +21,8 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "net/frame_channel.h"
-#include "worker/confine.h"
+#include "wall/confine.h"
+#include "wall/sight.h"
 #include "worker/own_load.h"
 #include "worker/worker.h"
 
@@ -94,6 +96,19 @@ void be_modest() {
   std::ofstream("/proc/self/oom_score_adj") << more_expendable;
 }
 
+// It reads what was made of functions, and what is anybody's; it starts nothing.
+void raise_walls(const std::string& data) {
+  std::vector<std::string> seen = wall::system_files();
+  for (const char* const folder : {"/compiled", "/code"}) seen.push_back(data + folder);
+  for (const char* const name : {"SSL_CERT_FILE", "SSL_CERT_DIR"}) {
+    const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets any.
+    if (value != nullptr) seen.emplace_back(value);
+  }
+  for (const auto& raised : {wall::see_only(seen), wall::confine(wall::FilterKind::worker)}) {
+    if (!raised) log::warn("a worker goes on without a wall: {}", raised.error().message);
+  }
+}
+
 // What the fleet asks and says.
 class Control final : public net::FrameListener {
  public:
@@ -156,7 +171,7 @@ int worker_child(int count, const char* const* arguments, const RuntimeMaker& ma
   net::BlockingPool disk(disk_threads, disk_queue_max);
   auto runtimes = make_runtimes(*setup, core, disk);
   if (!runtimes) return fail_with(runtimes.error().message);
-  if (const auto confined = confine(); !confined) log::warn("{}", confined.error().message);
+  raise_walls(setup->data);
 
   Worker worker(core, *runtimes, disk,
                 {.slots = setup->slots,

@@ -18,12 +18,13 @@ JOIN_TIME = 600  # A node that has no interpreter compiles one: minutes, on a ma
 class Node:
     """A running `canopy node --role=worker`."""
 
-    def __init__(self, world, server, name, *flags, token=None, warm=True, join=None, **environment):
+    def __init__(self, world, server, name, *flags, token=None, warm=True, join=None, data=None,
+                 **environment):
         self.join = join or node_address(server)
         self.world, self.server, self.name, self.flags = world, server, name, flags
         self.environment = environment
         self.token = token or server.data / "node.token"
-        self.data = (world.warm_folder if warm else world.fresh)(f"node-{name}")
+        self.data = data or (world.warm_folder if warm else world.fresh)(f"node-{name}")
         self.log = world.fresh(f"node-{name}").with_suffix(".log")
         self.start()
 

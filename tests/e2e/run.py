@@ -28,6 +28,7 @@ import scenarios
 import shared
 import traces
 import tree
+import walls
 from world import Failure, Skip, World
 
 from side_by_side import Died, share_out  # Beside the folders of the tests, where world.py looks.
@@ -35,7 +36,7 @@ from side_by_side import Died, share_out  # Beside the folders of the tests, whe
 
 # What takes longest is begun first, so that in the end nobody waits for it.
 MODULES = (hyperfaas, builders_modes, tree, hyperfaas_workers, nodes, mucpd, builders, builders_redis, traces, shared,
-           scenarios, http2)
+           walls, scenarios, http2)
 
 
 def collect(root):

@@ -1,0 +1,67 @@
+#include "wall/confine.h"
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "wall/filter.h"
+
+namespace canopy::wall {
+namespace {
+
+// The last is how the C library asks which addresses this machine has, before it looks up a name.
+constexpr std::array<std::uint32_t, 4> socket_families = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+
+// A process has one, as it has one kernel.
+std::atomic<int> installed = -1;  // A FilterKind.
+
+void restrict_to_itself(Filter& filter) {
+  const auto own = static_cast<std::uint32_t>(getpid());
+  const std::array<std::uint32_t, 1> itself = {own};
+  const std::array<std::uint32_t, 2> itself_or_none = {0, own};
+  filter.allow_for(SYS_tgkill, itself, EPERM);  // By which abort() ends it.
+  filter.allow_for(SYS_prlimit64, itself_or_none, EPERM);
+  filter.allow_with(SYS_clone, 0, CLONE_THREAD);
+}
+
+}  // namespace
+
+std::string filter_of(FilterKind kind) {
+  Filter filter;
+  if (is_deny_list(kind)) {
+    for (const long number : calls_of(kind)) filter.refuse(number, EPERM);
+    return filter.finish_deny_list();
+  }
+  for (const long number : calls_of(kind)) filter.allow(number);
+  // The C library then asks by clone(), whose flags can be seen.
+  filter.refuse(SYS_clone3, ENOSYS);
+  if (kind == FilterKind::worker) {
+    restrict_to_itself(filter);
+  } else {
+    filter.allow_without(SYS_clone, 0, new_namespaces);
+  }
+  filter.allow_for(SYS_socket, socket_families, EAFNOSUPPORT);
+  return filter.finish_allow_list();
+}
+
+std::string describe(FilterKind kind) {
+  const std::size_t count = calls_of(kind).size();
+  return (is_deny_list(kind) ? "deny-list of " : "allow-list of ") + std::to_string(count) + " calls";
+}
+
+Result<void> confine(FilterKind kind) {
+  CANOPY_TRY_VOID(install(filter_of(kind)));
+  installed = static_cast<int>(kind);
+  return {};
+}
+
+std::string own_filter() {
+  const int kind = installed;
+  return kind < 0 ? "" : describe(static_cast<FilterKind>(kind));
+}
+
+}  // namespace canopy::wall

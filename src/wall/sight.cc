@@ -1,0 +1,91 @@
+#include "wall/sight.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/descriptor.h"
+
+namespace canopy::wall {
+namespace {
+
+constexpr std::uint64_t reads_files = LANDLOCK_ACCESS_FS_READ_FILE;
+constexpr std::uint64_t reads = reads_files | LANDLOCK_ACCESS_FS_READ_DIR;
+constexpr std::uint64_t writes =
+    LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
+    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
+    LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
+
+tl::unexpected<Error> no_landlock() {
+  return fail(Code::unavailable, std::string("this kernel does not restrict which files a process opens: ") +
+                                     std::strerror(errno));  // NOLINT(concurrency-mt-unsafe)
+}
+
+bool allow(const Descriptor& rules, const std::string& path) {
+  const Descriptor place(open(path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat about{};
+  if (!place || fstat(place.get(), &about) != 0) return true;
+  const landlock_path_beneath_attr rule{.allowed_access = S_ISDIR(about.st_mode) ? reads : reads_files,
+                                        .parent_fd = place.get()};
+  return syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+}
+
+}  // namespace
+
+Result<void> see_only(const std::vector<std::string>& paths) {
+  landlock_ruleset_attr handled{};
+  handled.handled_access_fs = reads | writes;
+  const Descriptor rules(static_cast<int>(syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0)));
+  if (!rules) return no_landlock();
+  for (const std::string& path : paths) {
+    if (!allow(rules, path)) return no_landlock();
+  }
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0) {
+    return no_landlock();
+  }
+  return {};
+}
+
+std::vector<std::string> system_files() {
+  constexpr std::array files = {"/etc/resolv.conf",
+                                "/etc/hosts",
+                                "/etc/host.conf",
+                                "/etc/gai.conf",
+                                "/etc/nsswitch.conf",
+                                "/etc/services",
+                                "/etc/protocols",
+                                "/etc/ssl",
+                                "/etc/ca-certificates",
+                                "/etc/pki",
+                                "/etc/crypto-policies",
+                                "/etc/localtime",
+                                "/etc/timezone",
+                                "/etc/ld.so.cache",
+                                "/usr/lib",
+                                "/usr/lib64",
+                                "/usr/local/lib",
+                                "/lib",
+                                "/lib64",
+                                "/usr/share",
+                                "/proc/self",
+                                "/proc/cpuinfo",
+                                "/proc/stat",
+                                "/proc/meminfo",
+                                "/sys/devices/system/cpu",
+                                "/dev/null",
+                                "/dev/zero",
+                                "/dev/urandom",
+                                "/dev/random"};
+  return {files.begin(), files.end()};
+}
+
+}  // namespace canopy::wall

@@ -72,6 +72,7 @@ class DispatcherTest : public testing::Test, public store::CallLogListener {
   CallId append_one() { return append(*log_, store::call_of("demo/hello"))->id; }
   State state_of(CallId id) { return log_->find(id)->record.state; }
 
+  FakeClock clock_;  // Outlives those that ask it.
   std::unique_ptr<store::CallLog> log_ = store::make_memory_call_log({}, system_clock());
   HeldRunner runner_;
   std::optional<Dispatcher> dispatcher_;
@@ -191,17 +192,16 @@ TEST_F(DispatcherTest, DrainingWaitsForWhatRunsAndLeavesWhatWaits) {
 
 // It once did not, and asked again and again what there was to do, without a rest.
 TEST_F(DispatcherTest, DrainingStillRenewsTheLeasesOfWhatRuns) {
-  FakeClock clock;
   const DispatcherOptions options;
-  log_ = store::make_memory_call_log({}, clock);
-  dispatcher_.emplace(*log_, runner_, options, clock);
+  log_ = store::make_memory_call_log({}, clock_);
+  dispatcher_.emplace(*log_, runner_, options, clock_);
   dispatcher_->start();
   log_->listen(*this);
   append_one();
   ASSERT_TRUE(eventually([&] { return runner_.count() == 1; }));
   EXPECT_FALSE(dispatcher_->drain(std::chrono::milliseconds(1)));
   const Time lost_at = log_->sweep();
-  clock.advance(options.lease_time / 2);
+  clock_.advance(options.lease_time / 2);
   EXPECT_TRUE(eventually([&] {
     dispatcher_->wake();
     return log_->sweep() > lost_at;

@@ -66,7 +66,7 @@ hostile: build  ## the long form of tests/hostile: a million reused slots, ten t
 
 bench: build/release/build.ninja  ## the table of the README, measured on this machine (BENCH="--rounds=5")
 	@tools/deps --bench
-	@$(BUILD) release --target canopy cold_call auth_cost durable_calls js_call worker_call task_load frames grpc_stream place_call grpc_call
+	@$(BUILD) release --target canopy cold_call auth_cost durable_calls js_call worker_call task_load frames grpc_stream place_call grpc_call relay
 	@bench/run $(BENCH)
 
 weak-scaling: build/release/build.ninja  ## tasks of FaaS Builders on 1 to 8 workers, as table and chart in bench/results

@@ -71,6 +71,22 @@ def program(folder):
     return made
 
 
+class Relay:
+    """The least that can stand between: a process that passes bytes on. What a gateway costs beyond it is its own."""
+
+    def __init__(self, run, prefix, port):
+        self.process = subprocess.Popen([*prefix, run.BUILD / "bench" / "relay", str(port)], stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
 def put(server, canopy, made, name, settings=""):
     """Deploys the program; `settings` is what stands in container: {}."""
     image = made.with_suffix(".tar")
@@ -117,13 +133,17 @@ def warm_rows(bench, run, made):
         server.request("POST", "/function/bench/warm/echo", b"x")
         pid = container_process()
         for name, path in (("no-op", "/id"), ("of 5 ms", "/sleep/5")):
-            ours, theirs = [], []
-            for _ in range(bench.options.rounds):
-                ours.append(run.wrk(server.port, f"/function/bench/warm{path}", 1, seconds, pinned=False)["p50"])
-                theirs.append(run.wrk(8080, path, 1, seconds, pinned=False, prefix=["nsenter", "-t", str(pid), "-n"])["p50"])
+            ours, theirs, least = [], [], []
+            inside = ["nsenter", "-t", str(pid), "-n"]
+            with Relay(run, inside, 8080) as relay:
+                for _ in range(bench.options.rounds):
+                    ours.append(run.wrk(server.port, f"/function/bench/warm{path}", 1, seconds, pinned=False)["p50"])
+                    theirs.append(run.wrk(8080, path, 1, seconds, pinned=False, prefix=inside)["p50"])
+                    least.append(run.wrk(relay.port, path, 1, seconds, pinned=False, prefix=inside)["p50"])
             ratio = median(ours) / median(theirs)
             bench.row(f"warm container call, {name} / the same asked directly, p50", f"{ratio:.2f}x", "at most 1.30x",
-                      ratio <= 1.3, f"{median(ours):.3f} ms / {median(theirs):.3f} ms")
+                      ratio <= 1.3, f"{median(ours):.3f} ms / {median(theirs):.3f} ms; through a relay that only copies "
+                      f"bytes {median(least):.3f} ms, {median(least) / median(theirs):.2f}x")
         put(server, run.CANOPY, made, "single", "instances: 1, concurrency: 1")
         server.request("POST", "/function/bench/single/echo", b"x")
         one, many = [], []

@@ -189,6 +189,25 @@ TEST_P(CallLogContract, AReleasedCallRunsAgainUnderTheSameNumber) {
   EXPECT_TRUE(lease_one(log()));
 }
 
+// Where nobody could run them they went behind all that had come meanwhile, again and again.
+TEST_P(CallLogContract, ReleasedCallsHaveTheirPlaceInLine) {
+  std::vector<CallId> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(append_one());
+  std::vector<Lease> leases;
+  for (int i = 0; i < 3; ++i) leases.push_back(lease_one(log())->lease());
+  const WallTime due = clock_.wall_now() + std::chrono::seconds(5);
+  for (const std::size_t i : {1U, 0U, 2U}) EXPECT_TRUE(log().release(leases[i], due));
+  const CallId latest = append_one();
+  EXPECT_EQ(lease_one(log())->call->id, ids[3]);
+  clock_.advance(std::chrono::seconds(5));
+  log().sweep();
+  for (const CallId id : {ids[0], ids[1], ids[2], ids[4], latest}) {
+    const auto next = lease_one(log());
+    ASSERT_TRUE(next);
+    EXPECT_EQ(next->call->id, id);
+  }
+}
+
 TEST_P(CallLogContract, AFailedCallIsNotTriedAgainUnlessItWasAsked) {
   const CallId id = append_one();
   const auto leased = lease_one(log());

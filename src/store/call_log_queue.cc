@@ -1,5 +1,7 @@
 #include "store/call_log_queue.h"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -59,7 +61,7 @@ void CallQueue::add(const std::string& owner, const FunctionName& function, Wait
     waiting.head.reset();
     delayed_.emplace(std::pair(due, number), Delayed{.flow = &flow, .waiting = std::move(waiting)});
   } else {
-    stand_in_line(flow, std::move(waiting), false);
+    stand_in_line(flow, std::move(waiting));
   }
 }
 
@@ -150,9 +152,10 @@ void CallQueue::put_back(std::uint64_t number, WallTime due, WallTime now) {
   count_waiting(flow, 1);  // First, so that the flow stays.
   end(number, false);
   if (due > now) {
-    delayed_.emplace(std::pair(due, number), Delayed{.flow = &flow, .waiting = std::move(waiting)});
+    delayed_.emplace(std::pair(due, number),
+                     Delayed{.flow = &flow, .waiting = std::move(waiting), .has_place = true});
   } else {
-    stand_in_line(flow, std::move(waiting), true);
+    stand_in_old_place(flow, std::move(waiting));
   }
 }
 
@@ -175,6 +178,7 @@ const Progress* CallQueue::find_progress(std::uint64_t number) const {
 
 bool CallQueue::wake_due(WallTime now) {
   bool any = false;
+  std::vector<Delayed> back;
   while (!delayed_.empty() && delayed_.begin()->first.first <= now) {
     Delayed delayed = std::move(delayed_.begin()->second);
     delayed_.erase(delayed_.begin());
@@ -182,9 +186,16 @@ bool CallQueue::wake_due(WallTime now) {
       tidy(*delayed.flow);
       continue;
     }
-    stand_in_line(*delayed.flow, std::move(delayed.waiting), false);
     any = true;
+    if (delayed.has_place) {
+      back.push_back(std::move(delayed));
+    } else {
+      stand_in_line(*delayed.flow, std::move(delayed.waiting));
+    }
   }
+  // The last comes first: then none has to pass those that come back with it.
+  std::ranges::sort(back, std::greater<>(), [](const Delayed& one) { return one.waiting.number; });
+  for (Delayed& one : back) stand_in_old_place(*one.flow, std::move(one.waiting));
   return any;
 }
 
@@ -248,17 +259,27 @@ void CallQueue::tidy(Flow& flow) {
   owners_.erase(std::string(owner.name));
 }
 
-void CallQueue::stand_in_line(Flow& flow, Waiting waiting, bool first) {
+void CallQueue::stand_in_line(Flow& flow, Waiting waiting) {
+  count_in_line(flow, waiting);
+  flow.line.push_back(std::move(waiting));
+}
+
+void CallQueue::stand_in_old_place(Flow& flow, Waiting waiting) {
+  count_in_line(flow, waiting);
+  // It was taken from the front, so what is before it was given back too: no more than may run at once.
+  const auto front = flow.line.begin();
+  const auto most =
+      front + static_cast<std::ptrdiff_t>(std::min<std::size_t>(flow.line.size(), options_.leases_max));
+  const auto place =
+      std::find_if(front, most, [&](const Waiting& other) { return other.number > waiting.number; });
+  flow.line.insert(place, std::move(waiting));
+}
+
+void CallQueue::count_in_line(Flow& flow, const Waiting& waiting) {
   if (waiting.head) cached_bytes_ += memory_bytes(*waiting.head);
-  if (flow.line.empty()) {
-    if (flow.owner->turns.size() == 0) owners_turns_.add(flow.owner->id);
-    flow.owner->turns.add(flow.id);
-  }
-  if (first) {
-    flow.line.push_front(std::move(waiting));
-  } else {
-    flow.line.push_back(std::move(waiting));
-  }
+  if (!flow.line.empty()) return;
+  if (flow.owner->turns.size() == 0) owners_turns_.add(flow.owner->id);
+  flow.owner->turns.add(flow.id);
 }
 
 void CallQueue::leave_line(Flow& flow) {

@@ -65,7 +65,7 @@ class CallQueue {
   void set_until(Running& running, Time until);
   // It does not run any more; a call that has an end is forgotten.
   void end(std::uint64_t number, bool forget);
-  // It does not run, and waits again; first in its line where `due` has come.
+  // It does not run, and waits again; from `due` on it has its old place in line, before all that came later.
   void put_back(std::uint64_t number, WallTime due, WallTime now);
 
   // A call that waits is taken out of its line when its turn comes; undo_drop() while it has not come.
@@ -118,6 +118,7 @@ class CallQueue {
   struct Delayed {
     Flow* flow = nullptr;
     Waiting waiting;
+    bool has_place = false;  // It was in line, and is to stand where it stood.
   };
   struct Run {
     Running running;
@@ -126,7 +127,9 @@ class CallQueue {
 
   Flow& flow_of(const std::string& owner, const FunctionName& function);
   void tidy(Flow& flow);
-  void stand_in_line(Flow& flow, Waiting waiting, bool first);
+  void stand_in_line(Flow& flow, Waiting waiting);
+  void stand_in_old_place(Flow& flow, Waiting waiting);
+  void count_in_line(Flow& flow, const Waiting& waiting);
   void leave_line(Flow& flow);
   void count_waiting(Flow& flow, std::int64_t by);
   Flow* choose(const LeaseRequest& request);

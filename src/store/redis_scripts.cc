@@ -48,6 +48,16 @@ local function stand(o, f, n, first)
   if call(first and 'LPUSH' or 'RPUSH', P .. 'line:' .. o .. '/' .. f, n) > 1 then return end
   if call('RPUSH', P .. 'turns:' .. o, f) == 1 then call('RPUSH', P .. 'turns', o) end
 end
+-- Who was taken from the front stands before all that came later. Before it there is only what was given back
+-- too; beyond so many it is not looked for.
+local function stand_in_old_place(o, f, n)
+  local line, number = P .. 'line:' .. o .. '/' .. f, tonumber(n) or 0
+  local front = call('LRANGE', line, 0, 63)
+  for _, other in ipairs(front) do
+    if (tonumber(other) or 0) > number then return call('LINSERT', line, 'BEFORE', other, n) end
+  end
+  stand(o, f, n, #front == 64)
+end
 local function wait_until(n, o, f, due, first)
   if due == '' then
     call('HSET', key(n), 's', 'w')
@@ -168,7 +178,13 @@ call('HINCRBY', key(n), 'a', -1)
 call('ZREM', P .. 'leases', n)
 count_running(c[5], c[6], -1)
 count_waiting(c[5], c[6], 1)
-wait_until(n, c[5], c[6], ARGV[5], true)
+if ARGV[5] == '' then
+  call('HSET', key(n), 's', 'w')
+  stand_in_old_place(c[5], c[6], n)
+else
+  wait_until(n, c[5], c[6], ARGV[5], true)
+  call('HSET', key(n), 'j', 1)
+end
 if ARGV[5] == '' then call('PUBLISH', channel, 'r' .. ARGV[1]) end
 return 1
 )lua";
@@ -267,11 +283,23 @@ if math.abs(tonumber(now) - seen) > 5000000 then
   call('ZREMRANGEBYSCORE', P .. 'servers', '-inf', '(' .. string.format('%.0f', tonumber(now) - 60000000))
 end
 local due = call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now, 'LIMIT', 0, woken_max)
+-- The last comes first: then none has to pass those that come back with it.
+table.sort(due, function(a, b) return (tonumber(a) or 0) > (tonumber(b) or 0) end)
+local retried = {}
 for _, n in ipairs(due) do
   call('ZREM', P .. 'delayed', n)
-  local c = fields(n, 's', 'o', 'f')
-  if c[1] == 'd' and c[2] and c[3] then wait_until(n, c[2], c[3], '', false) end
+  local c = fields(n, 's', 'o', 'f', 'j')
+  if c[1] == 'd' and c[2] and c[3] then
+    call('HSET', key(n), 's', 'w')
+    if c[4] then
+      call('HDEL', key(n), 'j')
+      stand_in_old_place(c[2], c[3], n)
+    else
+      retried[#retried + 1] = {c[2], c[3], n}
+    end
+  end
 end
+for i = #retried, 1, -1 do stand(retried[i][1], retried[i][2], retried[i][3], false) end
 if #due > 0 then call('PUBLISH', channel, 'r' .. from) end
 local lost = {}
 if lost_max > 0 then

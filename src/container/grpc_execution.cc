@@ -14,7 +14,6 @@
 #include "container/grpc_reply.h"
 #include "container/request.h"
 #include "container/waiting.h"
-#include "exec/alarm.h"
 #include "wire/container.h"
 #include "wire/grpc.h"
 #include "wire/hyperfaas.h"
@@ -24,9 +23,6 @@ namespace {
 
 constexpr int attempts_max = 16;  // Of a call that no container has begun: many may end at once, being idle.
 constexpr int endings_max = 3;    // Of them, so many met a container that ended.
-constexpr Duration first_delay =
-    std::chrono::milliseconds(1);  // Until a busy server is asked again; doubles.
-constexpr Duration delay_max = std::chrono::milliseconds(50);
 constexpr std::uint64_t envelope_bytes = KiB;
 constexpr std::string_view function_method = "/function.FunctionService/Call";
 constexpr std::string_view controller_method = "/controller.Controller/Call";
@@ -82,10 +78,8 @@ class GrpcExecution final : public Waiting {
       co_await get_place();
       if (stopped_) break;
       co_await exchange();
-      Duration delay = first_delay;
-      while (!stopped_ && listens_not_yet()) {
-        co_await pause(delay);
-        delay = std::min(2 * delay, delay_max);
+      for (int retries = 0; !stopped_ && listens_not_yet(); ++retries) {
+        co_await pause(retries);
         if (!stopped_) co_await exchange();
       }
       if (stopped_) break;
@@ -145,30 +139,9 @@ class GrpcExecution final : public Waiting {
 
   net::Task<void> reach() {
     link_ = links_->find(core_, member_);
-    if (link_ == nullptr && connection_ && is_connected(connection_.get())) {
-      link_ = links_->add(core_, member_, std::move(connection_));
-    }
-    Duration delay = first_delay;
-    while (link_ == nullptr && !stopped_) {
-      auto connected = member_->started->connect(pool_->settings().port);
-      if (connected) {
-        link_ = links_->add(core_, member_, *std::move(connected));
-        co_return;
-      }
-      if (connected.error().code != Code::exhausted) co_return;
-      co_await pause(delay);
-      delay = std::min(2 * delay, delay_max);
-    }
-  }
-
-  net::Task<void> pause(Duration delay) {
-    exec::Alarm alarm(core_);
-    bool is_over = false;
-    alarm.set(core_.clock().now() + delay, [this, &is_over] {
-      is_over = true;
-      event_.set();
-    });
-    while (!is_over && !stopped_) co_await event_.wait();
+    if (link_ != nullptr) co_return;
+    if (!connection_ || !is_connected(connection_.get())) connection_ = co_await connect();
+    if (connection_) link_ = links_->add(core_, member_, std::move(connection_));
   }
 
   void ask() {

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <optional>
@@ -12,7 +11,6 @@
 #include "container/execution.h"
 #include "container/request.h"
 #include "container/waiting.h"
-#include "exec/alarm.h"
 #include "net/descriptor_stream.h"
 #include "net/response_reader.h"
 
@@ -25,9 +23,6 @@ constexpr std::size_t piece_bytes = 64 * KiB;
 constexpr std::size_t pieces_per_round = 4;
 constexpr int attempts_max = 3;  // Of a call that no container has begun.
 constexpr int interim_max = 16;
-constexpr Duration first_delay =
-    std::chrono::milliseconds(1);  // Until a busy server is asked again; doubles.
-constexpr Duration delay_max = std::chrono::milliseconds(50);
 
 class HttpExecution final : public Waiting {
  public:
@@ -69,29 +64,12 @@ class HttpExecution final : public Waiting {
   enum class Progress : std::uint8_t { more, wait, end };
 
   // Has a connection afterwards: one that lay idle and is still open, or a new one; none where nobody
-  // listens. A server that has more connections than it takes is asked again, since it works.
+  // listens.
   net::Task<void> reach() {
     is_reused_ = connection_ && is_silent(connection_.get());
     if (is_reused_) co_return;
     connection_.reset();
-    Duration delay = first_delay;
-    while (!stopped_) {
-      auto connected = member_->started->connect(pool_->settings().port);
-      if (connected) connection_ = *std::move(connected);
-      if (connection_ || connected.error().code != Code::exhausted) co_return;
-      co_await pause(delay);
-      delay = std::min(2 * delay, delay_max);
-    }
-  }
-
-  net::Task<void> pause(Duration delay) {
-    exec::Alarm alarm(core_);
-    bool is_over = false;
-    alarm.set(core_.clock().now() + delay, [this, &is_over] {
-      is_over = true;
-      event_.set();
-    });
-    while (!is_over && !stopped_) co_await event_.wait();
+    connection_ = co_await connect();
   }
 
   // Neither closed by the other side, nor with words that nobody asked for.

@@ -7,6 +7,8 @@ namespace canopy::container {
 namespace {
 
 constexpr Duration end_timeout = std::chrono::milliseconds(500);  // From a broken connection to the word why.
+constexpr Duration first_delay = std::chrono::milliseconds(1);    // Until it is tried again; doubles.
+constexpr Duration delay_max = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -50,6 +52,27 @@ void Waiting::give_place(Descriptor connection, After after) {
   if (ear_ != nullptr) member_->voice.detach(std::exchange(ear_, nullptr), *member_->started);
   connection_.reset();
   pool_->give(std::exchange(member_, nullptr), std::move(connection), after);
+}
+
+net::Task<Descriptor> Waiting::connect() {
+  for (int retries = 0; !stopped_; ++retries) {
+    auto connected = member_->started->connect(pool_->settings().port);
+    if (connected) co_return *std::move(connected);
+    if (connected.error().code != Code::exhausted) break;
+    co_await pause(retries);
+  }
+  co_return Descriptor();
+}
+
+net::Task<void> Waiting::pause(int retries) {
+  const Duration delay = std::min(first_delay * (1 << std::min(retries, 8)), delay_max);
+  exec::Alarm alarm(core_);
+  bool is_over = false;
+  alarm.set(core_.clock().now() + delay, [this, &is_over] {
+    is_over = true;
+    event_.set();
+  });
+  while (!is_over && !stopped_) co_await event_.wait();
 }
 
 net::Task<std::optional<End>> Waiting::await_end() {

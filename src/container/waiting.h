@@ -29,6 +29,12 @@ class Waiting : public exec::Instance, public exec::Turn {
   // Has a container afterwards, or is stopped.
   net::Task<void> get_place();
   void give_place(Descriptor connection, After after);
+  // A new connection into the container; none where nobody listens, or it is stopped. A server that has more
+  // of them than it takes is asked again, since it works.
+  net::Task<Descriptor> connect();
+  // Before it tries again what it has tried again `retries` times: longer each time, and not once it is
+  // stopped.
+  net::Task<void> pause(int retries);
   // Until it is known how the container ended, or it is clear that it has not.
   net::Task<std::optional<End>> await_end();
 

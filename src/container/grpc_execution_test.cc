@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "container/execution.h"
-#include "container/fake_engine.h"
 #include "container/grpc_peer.h"
+#include "container/pool_fixture.h"
 #include "wire/grpc.h"
 #include "wire/hyperfaas.h"
 
@@ -15,45 +15,26 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // Calls of a function of HyperFaaS whose server is the test.
-class GrpcCalls : public testing::Test {
+class GrpcCalls : public CallTest {
  protected:
-  struct Running {
-    Call call;
-    CallLog log{1000};
-    std::unique_ptr<exec::Instance> instance;
-    std::optional<Reply> reply;
-  };
+  GrpcCalls() : CallTest(8) {}
 
   void make_pool(std::uint32_t concurrency, std::uint32_t max = 1) {
-    PoolOptions options;
-    options.settings.contract = wire::ContainerSettings::Contract::grpc;
-    options.settings.port = wire::grpc_function_port;
-    options.settings.concurrency = concurrency;
-    options.settings.instances_max = max;
-    options.plan.memory_bytes = 64 * MiB;
-    pool_ = Pool::make(keeper_, std::move(options));
-    core_.poll();
+    wire::ContainerSettings settings;
+    settings.contract = wire::ContainerSettings::Contract::grpc;
+    settings.port = wire::grpc_function_port;
+    settings.concurrency = concurrency;
+    settings.instances_max = max;
+    pool_ = make(std::move(settings));
   }
 
   std::shared_ptr<Running> start(std::string_view input = "", std::string_view path = "/") {
-    auto running = std::make_shared<Running>();
-    running->call.function = &function_;
-    running->call.queued = clock_.now();
-    running->call.deadline = clock_.now() + seconds(10);
-    running->call.path = path;
-    running->call.input = input;
-    running->call.log = &running->log;
-    running->instance = make_grpc_execution(pool_, core_, links_, service_);
-    net::asio::co_spawn(core_.io(), running->instance->run(running->call),
-                        [running](const std::exception_ptr& error, Reply reply) {
-                          if (error) std::rethrow_exception(error);
-                          running->reply = std::move(reply);
-                        });
-    core_.poll();
-    return running;
+    Call call;
+    call.path = path;
+    call.input = input;
+    return begin(make_grpc_execution(pool_, core_, links_, service_), std::move(call));
   }
 
-  FakeContainer& container(std::size_t i) { return *engine_.containers.at(i); }
   GrpcPeer peer(std::size_t i, std::size_t connection = 0) {
     return GrpcPeer(container(i).servers.at(connection).get());
   }
@@ -68,30 +49,31 @@ class GrpcCalls : public testing::Test {
     return message ? wire::read_instance_call(*message).value_or(wire::InstanceCall{}) : wire::InstanceCall{};
   }
 
-  void pass(Duration time) {
-    clock_.advance(time);
+  // A call that the container has heard, and what it answers.
+  struct Heard {
+    std::shared_ptr<Running> running;
+    GrpcPeer server;
+    std::uint32_t stream = 0;
+  };
+  Heard call(std::string_view input = "", std::size_t i = 0, std::string_view path = "/") {
+    Heard heard{.running = start(input, path), .server = peer(i)};
+    const auto streams = heard.server.hear();
+    EXPECT_EQ(streams.size(), 1U);
+    if (!streams.empty()) heard.stream = streams.front();
+    return heard;
+  }
+  void answer(Heard& heard, std::string_view body, std::string_view status = "0",
+              std::string_view words = "") {
+    heard.server.answer(heard.stream, body, status, words);
+    core_.poll();
+  }
+  void end(std::size_t i, int status) {
+    container(i).end({.status = status, .out_of_memory = false});
     core_.poll();
   }
 
-  ~GrpcCalls() override {
-    pool_.reset();
-    keeper_.close();
-    core_.poll();
-  }
-
-  FakeClock clock_;
-  exec::Core core_{0, clock_};
-  FakeEngine engine_;
-  Keeper keeper_{engine_, core_,
-                 [](const std::function<void()>& work) {
-                   work();
-                   return true;
-                 },
-                 8};
-  Function function_;
   GrpcService service_ = GrpcService::function;
   std::shared_ptr<GrpcLinks> links_ = std::make_shared<GrpcLinks>();
-  std::shared_ptr<Pool> pool_;
 };
 
 TEST_F(GrpcCalls, ShareAConnectionAndAreAnsweredInAnyOrder) {
@@ -119,14 +101,10 @@ TEST_F(GrpcCalls, ShareAConnectionAndAreAnsweredInAnyOrder) {
 
 TEST_F(GrpcCalls, AStatusIsTheFunctionsOwnFailure) {
   make_pool(8);
-  const auto running = start();
-  GrpcPeer server = peer(0);
-  ASSERT_EQ(server.hear().size(), 1U);
-  server.answer(1, "", "2", "no%20such%20picture");
-  core_.poll();
-  ASSERT_TRUE(running->reply && running->reply->error);
-  EXPECT_EQ(running->reply->error->code, Code::function_failed);
-  EXPECT_EQ(running->reply->error->message, "no such picture");
+  Heard one = call();
+  answer(one, "", "2", "no%20such%20picture");
+  ASSERT_EQ(one.running->failure(), Code::function_failed);
+  EXPECT_EQ(one.running->reply->error->message, "no such picture");
   EXPECT_FALSE(container(0).is_asked_to_stop);
 }
 
@@ -134,72 +112,52 @@ TEST_F(GrpcCalls, WhatIsNoAnswerIsTheServersFault) {
   make_pool(8);
   for (const std::string_view body :
        {std::string_view("\0\0\0\0\7x", 6), std::string_view("\1\0\0\0\0", 5)}) {
-    const auto running = start();
-    GrpcPeer server = peer(0);
-    const auto streams = server.hear();
-    ASSERT_EQ(streams.size(), 1U);
-    server.answer(streams.front(), body);
-    core_.poll();
-    ASSERT_TRUE(running->reply && running->reply->error);
-    EXPECT_EQ(running->reply->error->code, Code::died);
+    Heard one = call();
+    answer(one, body);
+    EXPECT_EQ(one.running->failure(), Code::died);
   }
 }
 
 TEST_F(GrpcCalls, TooMuchOutputIsALimit) {
   function_.limits.output_bytes = 10;
   make_pool(8);
-  const auto running = start();
-  GrpcPeer server = peer(0);
-  ASSERT_EQ(server.hear().size(), 1U);
-  server.answer(1, reply_of("more than ten bytes"));
-  core_.poll();
-  ASSERT_TRUE(running->reply && running->reply->error);
-  EXPECT_EQ(running->reply->error->code, Code::limit);
+  Heard one = call();
+  answer(one, reply_of("more than ten bytes"));
+  EXPECT_EQ(one.running->failure(), Code::limit);
 }
 
 TEST_F(GrpcCalls, MethodsOfItsOwnPassAsTheyAre) {
   make_pool(8);
-  const auto running = start("any bytes", "/my.Own/Method");
-  GrpcPeer server = peer(0);
-  ASSERT_EQ(server.hear().size(), 1U);
-  EXPECT_EQ(server.bodies[1], "any bytes");
-  server.answer(1, "a body", "5", "words");
-  core_.poll();
-  ASSERT_TRUE(running->reply);
-  EXPECT_FALSE(running->reply->error);
-  EXPECT_EQ(running->reply->output, "a body");
-  ASSERT_EQ(running->reply->headers.size(), 2U);
-  EXPECT_EQ(running->reply->headers[0].name, "Grpc-Trailer-grpc-status");
-  EXPECT_EQ(running->reply->headers[0].value, "5");
+  Heard one = call("any bytes", 0, "/my.Own/Method");
+  EXPECT_EQ(one.server.bodies[one.stream], "any bytes");
+  answer(one, "a body", "5", "words");
+  const auto& reply = one.running->reply;
+  ASSERT_TRUE(reply);
+  EXPECT_FALSE(reply->error);
+  EXPECT_EQ(reply->output, "a body");
+  ASSERT_EQ(reply->headers.size(), 2U);
+  EXPECT_EQ(reply->headers[0].name, "Grpc-Trailer-grpc-status");
+  EXPECT_EQ(reply->headers[0].value, "5");
 }
 
 // It was idle, and ends by itself: the next call starts another one, at once.
 TEST_F(GrpcCalls, AContainerThatEndsIdleIsNoFailure) {
   make_pool(8);
-  const auto first = start();
-  GrpcPeer server = peer(0);
-  ASSERT_EQ(server.hear().size(), 1U);
-  server.answer(1, reply_of("x"));
-  core_.poll();
-  container(0).end({.status = 0, .out_of_memory = false});
-  core_.poll();
+  Heard first = call();
+  answer(first, reply_of("x"));
+  end(0, 0);
   EXPECT_EQ(pool_->member_count(), 0U);
   EXPECT_EQ(engine_.containers.size(), 1U) << "nobody needs it";
-  const auto second = start("again");
-  ASSERT_EQ(engine_.containers.size(), 2U) << "there is no pause as after a crash";
-  GrpcPeer next = peer(1);
-  ASSERT_EQ(next.hear().size(), 1U);
-  next.answer(1, reply_of("y"));
-  core_.poll();
-  ASSERT_TRUE(second->reply);
-  EXPECT_EQ(second->reply->output, "y");
+  Heard second = call("again", 1);  // There is no pause as after a crash.
+  answer(second, reply_of("y"));
+  ASSERT_TRUE(second.running->reply);
+  EXPECT_EQ(second.running->reply->output, "y");
 }
 
 TEST_F(GrpcCalls, OneThatCameAsItEndedGoesToAnother) {
   make_pool(8);
   const auto running = start("input");
-  container(0).end({.status = 0, .out_of_memory = false});
-  core_.poll();
+  end(0, 0);
   ASSERT_FALSE(running->reply) << running->reply->error->message;
   pass(milliseconds(60));
   ASSERT_EQ(engine_.containers.size(), 2U);
@@ -216,36 +174,28 @@ TEST_F(GrpcCalls, AFunctionThatEndsInEachCallIsBegunThreeTimesAtMost) {
   make_pool(8);
   const auto running = start();
   for (std::size_t i = 0; i < 10 && !running->reply; ++i) {
-    if (i < engine_.containers.size()) container(i).end({.status = 0, .out_of_memory = false});
-    core_.poll();
+    if (i < engine_.containers.size()) end(i, 0);
     pass(seconds(1));
   }
-  ASSERT_TRUE(running->reply && running->reply->error);
-  EXPECT_EQ(running->reply->error->code, Code::died);
+  EXPECT_EQ(running->failure(), Code::died);
   EXPECT_EQ(engine_.containers.size(), 3U);
 }
 
 TEST_F(GrpcCalls, OneThatHadBegunToAnswerFailsWithItsContainer) {
   make_pool(8);
-  const auto running = start();
-  GrpcPeer server = peer(0);
-  ASSERT_EQ(server.hear().size(), 1U);
-  server.begin(1);
+  Heard one = call();
+  one.server.begin(one.stream);
   core_.poll();
-  container(0).end({.status = 0, .out_of_memory = false});
-  core_.poll();
-  ASSERT_TRUE(running->reply && running->reply->error);
-  EXPECT_EQ(running->reply->error->code, Code::died);
+  end(0, 0);
+  EXPECT_EQ(one.running->failure(), Code::died);
   EXPECT_EQ(engine_.containers.size(), 1U);
 }
 
 TEST_F(GrpcCalls, ACrashIsAFailureOfTheCall) {
   make_pool(8);
   const auto running = start();
-  container(0).end({.status = 2 << 8, .out_of_memory = false});
-  core_.poll();
-  ASSERT_TRUE(running->reply && running->reply->error);
-  EXPECT_EQ(running->reply->error->code, Code::died);
+  end(0, 2 << 8);
+  ASSERT_EQ(running->failure(), Code::died);
   EXPECT_NE(running->reply->error->message.find("status 2"), std::string::npos);
 }
 
@@ -280,8 +230,7 @@ TEST_F(GrpcCalls, OneStreamThatIsResetEndsNoOther) {
   ASSERT_EQ(server.hear().size(), 2U);
   server.break_off(1);
   core_.poll();
-  ASSERT_TRUE(first->reply && first->reply->error);
-  EXPECT_EQ(first->reply->error->code, Code::died);
+  EXPECT_EQ(first->failure(), Code::died);
   server.answer(3, reply_of("x"));
   core_.poll();
   ASSERT_TRUE(second->reply);
@@ -297,25 +246,21 @@ TEST_F(GrpcCalls, AServerThatRefusesEveryStreamIsNotAskedForEver) {
     for (const std::uint32_t stream : server.hear()) server.refuse(stream);
     core_.poll();
   }
-  ASSERT_TRUE(running->reply && running->reply->error);
-  EXPECT_EQ(running->reply->error->code, Code::unavailable);
+  ASSERT_EQ(running->failure(), Code::unavailable);
   EXPECT_TRUE(running->reply->unbegun);
 }
 
 TEST_F(GrpcCalls, ADeadlineEndsTheStream) {
   make_pool(8);
-  const auto running = start();
-  GrpcPeer server = peer(0);
-  ASSERT_EQ(server.hear().size(), 1U);
+  Heard late = call();
   pass(seconds(5));
   const auto other = start();
   pass(seconds(6));
-  ASSERT_TRUE(running->reply && running->reply->error);
-  EXPECT_EQ(running->reply->error->code, Code::deadline);
-  EXPECT_EQ(server.hear().size(), 1U);
-  EXPECT_EQ(server.reset_count, 1);
+  EXPECT_EQ(late.running->failure(), Code::deadline);
+  EXPECT_EQ(late.server.hear().size(), 1U);
+  EXPECT_EQ(late.server.reset_count, 1);
   EXPECT_FALSE(container(0).is_asked_to_stop) << "it has a call yet";
-  server.answer(3, reply_of("x"));
+  late.server.answer(3, reply_of("x"));
   core_.poll();
   ASSERT_TRUE(other->reply);
   EXPECT_FALSE(other->reply->error);
@@ -352,36 +297,27 @@ TEST_F(ControllerCalls, AreSentAgainUntilSomebodyListens) {
 // Such words of one that is there for long are the function's own.
 TEST_F(ControllerCalls, AreNotSentAgainToOneThatIsThereForLong) {
   make_pool(8);
-  const auto first = start();
-  GrpcPeer server = peer(0);
-  ASSERT_EQ(server.hear().size(), 1U);
-  server.answer(1, reply_of("x"));
-  core_.poll();
+  Heard first = call();
+  answer(first, reply_of("x"));
   pass(seconds(11));
-  const auto second = start();
-  ASSERT_EQ(server.hear().size(), 1U);
-  server.answer(3, "", "14", "Error while dialing");
-  core_.poll();
-  ASSERT_TRUE(second->reply && second->reply->error);
-  EXPECT_EQ(second->reply->error->code, wire::code_of(wire::GrpcStatus::unavailable));
-  EXPECT_FALSE(second->reply->unbegun);
+  Heard second = call();
+  answer(second, "", "14", "Error while dialing");
+  ASSERT_EQ(second.running->failure(), wire::code_of(wire::GrpcStatus::unavailable));
+  EXPECT_FALSE(second.running->reply->unbegun);
 }
 
 TEST_F(ControllerCalls, GoToAnotherWhereTheWorkerHasForgotten) {
   make_pool(8);
-  const auto running = start("1");
-  GrpcPeer server = peer(0);
-  ASSERT_EQ(server.hear().size(), 1U);
-  server.answer(1, "", "2", "no instances available");
-  core_.poll();
+  Heard one = call("1");
+  answer(one, "", "2", "no instances available");
   EXPECT_TRUE(container(0).is_asked_to_stop);
   ASSERT_EQ(engine_.containers.size(), 2U);
   GrpcPeer next = peer(1);
   ASSERT_EQ(next.hear().size(), 1U);
   next.answer(1, reply_of("one"));
   core_.poll();
-  ASSERT_TRUE(running->reply);
-  EXPECT_EQ(running->reply->output, "one");
+  ASSERT_TRUE(one.running->reply);
+  EXPECT_EQ(one.running->reply->output, "one");
 }
 
 }  // namespace

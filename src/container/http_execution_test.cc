@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "container/execution.h"
-#include "container/fake_engine.h"
+#include "container/pool_fixture.h"
 #include "container/request.h"
 
 namespace canopy::container {
@@ -15,46 +15,24 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // Calls of a function whose server is the test: it reads and writes the other ends of the connections.
-class HttpCalls : public testing::Test {
+class HttpCalls : public CallTest {
  protected:
-  struct Running {
-    Call call;
-    CallLog log{1000};
-    std::unique_ptr<exec::Instance> instance;
-    std::optional<Reply> reply;
-  };
-
   void make_pool(std::uint32_t concurrency, std::uint32_t max = 1) {
-    PoolOptions options;
-    options.settings.concurrency = concurrency;
-    options.settings.instances_max = max;
-    options.plan.memory_bytes = 64 * MiB;
-    pool_ = Pool::make(keeper_, std::move(options));
-    core_.poll();
+    wire::ContainerSettings settings;
+    settings.concurrency = concurrency;
+    settings.instances_max = max;
+    pool_ = make(std::move(settings));
   }
 
   std::shared_ptr<Running> start(std::string_view input = "", std::string_view method = "POST") {
-    auto running = std::make_shared<Running>();
-    running->call.function = &function_;
-    running->call.queued = clock_.now();
-    running->call.deadline = clock_.now() + seconds(10);
-    running->call.method = method;
-    running->call.path = "/a%20b";
-    running->call.query = "x=1";
-    running->call.headers = {{"X-Test", "value"}, {"Host", "elsewhere"}, {"X-Call-Id", "forged"}};
-    running->call.input = input;
-    running->call.log = &running->log;
-    running->instance = make_http_execution(pool_, core_);
-    net::asio::co_spawn(core_.io(), running->instance->run(running->call),
-                        [running](const std::exception_ptr& error, Reply reply) {
-                          if (error) std::rethrow_exception(error);
-                          running->reply = std::move(reply);
-                        });
-    core_.poll();
-    return running;
+    Call call;
+    call.method = method;
+    call.path = "/a%20b";
+    call.query = "x=1";
+    call.headers = {{"X-Test", "value"}, {"Host", "elsewhere"}, {"X-Call-Id", "forged"}};
+    call.input = input;
+    return begin(make_http_execution(pool_, core_), std::move(call));
   }
-
-  FakeContainer& container(std::size_t i) { return *engine_.containers.at(i); }
 
   // What came in on a connection of a container.
   std::string heard(std::size_t i, std::size_t connection) {
@@ -74,29 +52,6 @@ class HttpCalls : public testing::Test {
     container(i).servers.at(connection).reset();
     core_.poll();
   }
-
-  void pass(Duration time) {
-    clock_.advance(time);
-    core_.poll();
-  }
-
-  ~HttpCalls() override {
-    pool_.reset();
-    keeper_.close();
-    core_.poll();
-  }
-
-  FakeClock clock_;
-  exec::Core core_{0, clock_};
-  FakeEngine engine_;
-  Keeper keeper_{engine_, core_,
-                 [](const std::function<void()>& work) {
-                   work();
-                   return true;
-                 },
-                 4};
-  Function function_;
-  std::shared_ptr<Pool> pool_;
 };
 
 constexpr std::string_view answer = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nX-Own: yes\r\n\r\nok";
@@ -266,8 +221,7 @@ TEST_F(HttpCalls, PastTheirDeadlineEndTheirContainer) {
   make_pool(1);
   const auto running = start();
   pass(seconds(11));
-  ASSERT_TRUE(running->reply && running->reply->error);
-  EXPECT_EQ(running->reply->error->code, Code::deadline);
+  EXPECT_EQ(running->failure(), Code::deadline);
   EXPECT_TRUE(container(0).is_removed);
   const auto next = start();
   say(1, 0, answer);
@@ -294,12 +248,10 @@ TEST_F(HttpCalls, AreCancelledWhereverTheyAre) {
   const auto waits = start();
   waits->instance->cancel();
   core_.poll();
-  ASSERT_TRUE(waits->reply && waits->reply->error);
-  EXPECT_EQ(waits->reply->error->code, Code::canceled);
+  EXPECT_EQ(waits->failure(), Code::canceled);
   runs->instance->cancel();
   core_.poll();
-  ASSERT_TRUE(runs->reply && runs->reply->error);
-  EXPECT_EQ(runs->reply->error->code, Code::canceled);
+  EXPECT_EQ(runs->failure(), Code::canceled);
 }
 
 TEST_F(HttpCalls, OddAnswersAreFailures) {
@@ -310,8 +262,7 @@ TEST_F(HttpCalls, OddAnswersAreFailures) {
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const auto running = start();
     say(0, container(0).servers.size() - 1, answers.at(i));
-    ASSERT_TRUE(running->reply && running->reply->error) << answers.at(i);
-    EXPECT_EQ(running->reply->error->code, Code::died);
+    EXPECT_EQ(running->failure(), Code::died) << answers.at(i);
   }
 }
 
@@ -320,8 +271,7 @@ TEST_F(HttpCalls, TooMuchOutputIsALimit) {
   make_pool(1);
   const auto running = start();
   say(0, 0, "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n12345678901");
-  ASSERT_TRUE(running->reply && running->reply->error);
-  EXPECT_EQ(running->reply->error->code, Code::limit);
+  EXPECT_EQ(running->failure(), Code::limit);
 }
 
 TEST_F(HttpCalls, TheAnswerToHeadHasNoBody) {

@@ -6,8 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "container/execution.h"
-#include "container/fake_engine.h"
+#include "container/pool_fixture.h"
 
 namespace canopy::container {
 namespace {
@@ -15,17 +14,12 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Everything on one thread: the core of the calls is the keeper's, and what blocks does not.
-class Pools : public testing::Test {
+class Pools : public PoolTest {
  protected:
+  Pools() : PoolTest(5) {}  // Of which one namespace may have four.
+
   std::shared_ptr<Pool> make(wire::ContainerSettings settings, const std::string& space = "demo") {
-    PoolOptions options;
-    options.function = {space, "one"};
-    options.settings = std::move(settings);
-    options.plan.memory_bytes = 64 * MiB;
-    auto pool = Pool::make(keeper_, std::move(options));
-    core_.poll();
-    return pool;
+    return PoolTest::make(std::move(settings), {space, "one"});
   }
 
   static wire::ContainerSettings settings(std::uint32_t concurrency, std::uint32_t max,
@@ -61,31 +55,11 @@ class Pools : public testing::Test {
     core_.poll();
   }
 
-  void pass(Duration time) {
-    clock_.advance(time);
-    core_.poll();
-  }
-
   std::size_t alive_count() const {
     std::size_t count = 0;
     for (const auto& one : engine_.containers) count += one->ended ? 0 : 1;
     return count;
   }
-
-  ~Pools() override {
-    keeper_.close();
-    core_.poll();
-  }
-
-  FakeClock clock_;
-  exec::Core core_{0, clock_};
-  FakeEngine engine_;
-  Keeper keeper_{engine_, core_,
-                 [](const std::function<void()>& work) {
-                   work();
-                   return true;
-                 },
-                 5};  // Of which one namespace may have four.
 };
 
 TEST_F(Pools, StartAContainerForTheFirstCallAndKeepItForTheNext) {
@@ -109,7 +83,7 @@ TEST_F(Pools, AreAskedUntilTheServerListens) {
   const auto ticket = take(*pool);
   pass(milliseconds(3));
   EXPECT_FALSE(pool->look(*ticket));
-  engine_.containers.at(0)->listens = true;
+  container(0).listens = true;
   pass(milliseconds(50));
   give(*pool, grant(*pool, *ticket));
 }
@@ -121,12 +95,12 @@ TEST_F(Pools, AServerThatNeverListensIsEndedAndSaysItsLastWords) {
   const auto pool = make(wanted);
   const auto ticket = take(*pool);
   const std::string words = "cannot bind\n";
-  ASSERT_EQ(write(engine_.containers.at(0)->output.get(), words.data(), words.size()), 12);
+  ASSERT_EQ(write(container(0).output.get(), words.data(), words.size()), 12);
   for (int i = 0; i < 200; ++i) pass(milliseconds(50));
   const std::string why = refusal(*pool, *ticket);
   EXPECT_NE(why.find("did not listen on port 8080 within 5s"), std::string::npos) << why;
   EXPECT_NE(why.find("cannot bind"), std::string::npos) << why;
-  EXPECT_TRUE(engine_.containers.at(0)->is_removed);
+  EXPECT_TRUE(container(0).is_removed);
   EXPECT_EQ(keeper_.used_room(), 0U);
 
   // The function is not dead: the next call has it tried again.
@@ -142,10 +116,10 @@ TEST_F(Pools, WhoClosesOneOfItsOutputsIsHeardOnTheOther) {
   wanted.start = seconds(5);
   const auto pool = make(wanted);
   const auto ticket = take(*pool);
-  engine_.containers.at(0)->output.reset();
+  container(0).output.reset();
   for (int i = 0; i < 10; ++i) core_.poll();
-  EXPECT_EQ(engine_.containers.at(0)->look_count, 1);
-  ASSERT_EQ(write(engine_.containers.at(0)->errors.get(), "cannot bind\n", 12), 12);
+  EXPECT_EQ(container(0).look_count, 1);
+  ASSERT_EQ(write(container(0).errors.get(), "cannot bind\n", 12), 12);
   for (int i = 0; i < 200; ++i) pass(milliseconds(50));
   EXPECT_NE(refusal(*pool, *ticket).find("cannot bind"), std::string::npos);
 }
@@ -154,11 +128,11 @@ TEST_F(Pools, AContainerThatEndsBeforeItListensIsAnAnswer) {
   engine_.listens = false;
   const auto pool = make(settings(1, 1));
   const auto ticket = take(*pool);
-  engine_.containers.at(0)->end({.status = 3 << 8, .out_of_memory = false});
+  container(0).end({.status = 3 << 8, .out_of_memory = false});
   core_.poll();
   const std::string why = refusal(*pool, *ticket);
   EXPECT_NE(why.find("ended with status 3 before it listened"), std::string::npos) << why;
-  EXPECT_TRUE(engine_.containers.at(0)->is_removed);
+  EXPECT_TRUE(container(0).is_removed);
 }
 
 TEST_F(Pools, WhatTheEngineRefusesIsAnAnswer) {
@@ -241,7 +215,7 @@ TEST_F(Pools, ScaleToZeroAndFromZero) {
   EXPECT_EQ(alive_count(), 1U);
   pass(seconds(2));
   EXPECT_EQ(alive_count(), 0U);
-  EXPECT_TRUE(engine_.containers.at(0)->is_removed);
+  EXPECT_TRUE(container(0).is_removed);
   EXPECT_EQ(keeper_.used_room(), 0U);
   give(*pool, grant(*pool, *take(*pool)));
   EXPECT_EQ(engine_.containers.size(), 2U);
@@ -276,7 +250,7 @@ TEST_F(Pools, ReplaceOneThatCrashed) {
   Grant place = grant(*pool, *take(*pool));
   bool is_told = false;
   EXPECT_FALSE(pool->ask_end(*place.member, core_, [&] { is_told = true; }));
-  engine_.containers.at(0)->end({.status = SIGSEGV, .out_of_memory = false});
+  container(0).end({.status = SIGSEGV, .out_of_memory = false});
   core_.poll();
   EXPECT_TRUE(is_told);
   const auto end = pool->ask_end(*place.member, core_, nullptr);

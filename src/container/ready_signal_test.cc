@@ -9,8 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "container/fake_engine.h"
-#include "container/pool.h"
+#include "container/pool_fixture.h"
 
 namespace canopy::container {
 namespace {
@@ -19,16 +18,15 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // A pool whose containers are to say that they are ready.
-class Signals : public testing::Test {
+class Signals : public PoolTest {
  protected:
   void SetUp() override { begin(true); }
   void begin(bool listens) {
     engine_.listens = listens;
-    PoolOptions options;
-    options.settings.contract = wire::ContainerSettings::Contract::grpc;
-    options.settings.ready = wire::ContainerSettings::Ready::signal;
-    options.plan.memory_bytes = 64 * MiB;
-    pool_ = Pool::make(keeper_, std::move(options));
+    wire::ContainerSettings settings;
+    settings.contract = wire::ContainerSettings::Contract::grpc;
+    settings.ready = wire::ContainerSettings::Ready::signal;
+    pool_ = make(std::move(settings));
     ticket_ = std::make_shared<Ticket>(core_);
     pool_->take(ticket_);
     core_.poll();
@@ -39,18 +37,10 @@ class Signals : public testing::Test {
     pool_.reset();
     core_.poll();
   }
-  ~Signals() override {
-    end();
-    keeper_.close();
-    core_.poll();
-  }
+  ~Signals() override { end(); }
 
   FakeContainer& container() { return *engine_.containers.back(); }
   bool is_ready() const { return ticket_->grant.has_value(); }
-  void pass(Duration time) {
-    clock_.advance(time);
-    core_.poll();
-  }
 
   // What it is answered.
   std::string ask(std::string_view path) {
@@ -74,15 +64,6 @@ class Signals : public testing::Test {
     return "nothing";
   }
 
-  FakeClock clock_;
-  exec::Core core_{0, clock_};
-  FakeEngine engine_;
-  Keeper keeper_{engine_, core_,
-                 [](const std::function<void()>& work) {
-                   work();
-                   return true;
-                 },
-                 4};
   std::shared_ptr<Pool> pool_;
   std::shared_ptr<Ticket> ticket_;
 };

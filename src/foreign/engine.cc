@@ -1,12 +1,11 @@
 #include "foreign/engine.h"
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "exec/core.h"
 #include "foreign/dial.h"
+#include "foreign/outcome.h"
 #include "foreign/remote_instance.h"
 #include "foreign/remote_workers.h"
 #include "net/blocking_pool.h"
@@ -18,26 +17,6 @@ constexpr std::size_t core_index = 1'000'001;  // None of those that calls run o
 constexpr std::size_t dialling_threads = 2;
 constexpr std::size_t dialling_max = 1000;
 constexpr Duration start_timeout = std::chrono::seconds(90);  // A worker has its own, which is shorter.
-
-// What one thread waits for and another one does.
-class Outcome {
- public:
-  void set(Result<RemoteWorkers::Place> place) {
-    const std::lock_guard lock(mutex_);
-    place_ = std::move(place);
-    is_set_.notify_all();
-  }
-  Result<RemoteWorkers::Place> wait(Duration time) {
-    std::unique_lock lock(mutex_);
-    if (is_set_.wait_for(lock, time, [this] { return place_.has_value(); })) return *place_;
-    return fail(Code::unavailable, "no worker of HyperFaaS has started it in time", Stage::start);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable is_set_;
-  std::optional<Result<RemoteWorkers::Place>> place_;  // Guarded by it.
-};
 
 class WorkersEngine final : public container::Engine {
  public:
@@ -71,9 +50,9 @@ class WorkersEngine final : public container::Engine {
     const auto life = std::make_shared<RemoteLife>();
     core_.post([this, outcome, life, function = plan.image] {
       const auto on_end = [life](Ending ending) { life->end(ending); };
-      workers_->start(function, on_end, [outcome, life](Result<RemoteWorkers::Place> place) {
+      workers_->start(function, on_end, [outcome, life](const Result<RemoteWorkers::Place>& place) {
         if (place) life->set_way(place->worker->copy_connection());
-        outcome->set(std::move(place));
+        if (!outcome->set(place) && place) place->worker->stop(place->instance, Duration::zero());
       });
     });
     CANOPY_TRY(const RemoteWorkers::Place place, outcome->wait(start_timeout));

@@ -267,7 +267,10 @@ void RemoteWorker::start(const std::string& function, OnEnd on_end, OnStarted do
         if (!started || started->id.empty()) {
           return done(fail(Code::died, who + " does not say what it has started", Stage::start));
         }
-        if (!is_up_) return done(fail(Code::unavailable, who + " is lost", Stage::start));
+        if (!is_up_) {
+          if (left_behind_.size() < left_behind_max) left_behind_.push_back(started->id);
+          return done(fail(Code::unavailable, who + " is lost", Stage::start));
+        }
         instances_[started->id].on_end = on_end;
         done(started->id);
         const auto ended =

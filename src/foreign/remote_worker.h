@@ -7,7 +7,9 @@
 //      └── after a while ◀── lost: the connection broke, or it said nothing for too long
 //
 // When it is lost, all its instances are: whatever became of them, nobody hears of it. Those that it still
-// has when it is back are stopped.
+// has when it is back are stopped. One whose Start was never answered stays: nothing but that answer says
+// which of the worker's instances it is, and others may be those of another leaf. The worker gives it calls
+// of its function as it does the others, and ends it once it had none for its idle time.
 //
 // Threads: its core's.
 // Life:    nobody waits for it when it dies.

@@ -216,6 +216,25 @@ TEST_F(OneWorker, IsLostWithItsConnectionAndComesBack) {
   EXPECT_EQ(wire::read_id(*stopped).value_or(""), "one");
 }
 
+// Whichever of the two is heard of first.
+TEST_F(OneWorker, WhatItStartedAsItWasLostIsStoppedLater) {
+  const auto asked = start();
+  peer().answer(hear(), wire::started_reply({.id = "one", .address = "127.0.0.1", .name = "x"}));
+  played_["a:1"].connections.back().reset();
+  core_.poll();
+  EXPECT_FALSE(worker_.is_up());
+  EXPECT_EQ(worker_.instance_count(), 0U);
+  ASSERT_TRUE(asked->instance);
+  pass(seconds(1));
+  peer().answer(hear(), wire::health_reply(wire::Health::serving));
+  core_.poll();
+  const auto streams = peer().hear();
+  ASSERT_EQ(streams.size(), 2U) << "its status, and the stop";
+  const auto stopped = wire::read_grpc_message(peer().bodies[streams.back()], 100);
+  ASSERT_TRUE(stopped);
+  EXPECT_EQ(wire::read_id(*stopped).value_or(""), "one");
+}
+
 TEST_F(OneWorker, IsLostWhenItSaysNothing) {
   const auto had = start("one");
   pass(seconds(2));

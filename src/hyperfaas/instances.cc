@@ -1,5 +1,6 @@
 #include "hyperfaas/instances.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/hex.h"
@@ -40,18 +41,35 @@ bool Instances::has_room(const std::string& space, const Lock& /*lock*/) const {
   return policy::may_have_more(own == by_space_.end() ? 0 : own->second, count_max - instances_.size());
 }
 
-std::string Instances::add(const FunctionName& function, Duration idle, Moment at, const Lock& /*lock*/) {
+std::string Instances::add(const FunctionName& function, Duration idle, Moment at, const Lock& lock) {
   auto id = random_id();
   while (instances_.contains(id)) id = random_id();
-  Instance& added = instances_[id];
-  added = {.function = function, .used = at.now, .idle = idle};
-  by_function_[function].members.emplace(id, &added);
+  const Place added = instances_.emplace(id, Instance{}).first;
+  added->second = {.function = function, .used = at.now, .idle = idle};
+  by_function_[function].members.emplace(id, &added->second);
+  rest(added, lock);
   ++by_space_[function.space];
   publish(Kind::start, false, function, id, at.wall);
   return id;
 }
 
-void Instances::remove(std::map<std::string, Instance>::iterator at, const Lock& /*lock*/) {
+void Instances::rest(Place at, const Lock& /*lock*/) {
+  const Instance& instance = at->second;
+  resting_.emplace(instance.used + instance.idle, at->first);
+  if (instance.has_called) had_[instance.function].insert(at->first);
+}
+
+void Instances::rouse(Place at, const Lock& /*lock*/) {
+  const Instance& instance = at->second;
+  resting_.erase({instance.used + instance.idle, at->first});
+  const auto had = had_.find(instance.function);
+  if (had == had_.end()) return;
+  had->second.erase(at->first);
+  if (had->second.empty()) had_.erase(had);
+}
+
+void Instances::remove(Place at, const Lock& lock) {
+  if (at->second.running == 0) rouse(at, lock);
   const auto turns = by_function_.find(at->second.function);
   turns->second.members.erase(at->first);
   if (turns->second.members.empty()) by_function_.erase(turns);
@@ -81,7 +99,7 @@ Result<std::string> Instances::begin_call(const FunctionName& function, Duration
   Turns& turns = by_function_.at(function);
   auto next = turns.members.upper_bound(turns.last);
   if (next == turns.members.end()) next = turns.members.begin();
-  ++next->second->running;
+  if (next->second->running++ == 0) rouse(instances_.find(next->first), lock);
   next->second->has_called = true;
   next->second->used = at.now;
   turns.last = next->first;
@@ -92,8 +110,8 @@ void Instances::end_call(const FunctionName& function, const std::string& instan
   const Lock lock(mutex_);
   const auto found = instances_.find(instance);
   if (found == instances_.end()) return;  // Stopped under the call.
-  --found->second.running;
   found->second.used = at.now;
+  if (--found->second.running == 0) rest(found, lock);
   if (!crashed) return;
   publish(Kind::down, true, function, instance, at.wall);
   remove(found, lock);
@@ -117,22 +135,28 @@ bool Instances::stop(const std::string& instance, Moment at) {
 
 void Instances::expire(Moment at, const FindStanding& standing) {
   const Lock lock(mutex_);
-  std::map<FunctionName, std::optional<exec::Standing>> asked;
-  const auto gone = [&](const Instance& instance) -> const exec::Standing* {
-    if (!standing || !instance.has_called) return nullptr;
-    auto found = asked.find(instance.function);
-    if (found == asked.end()) found = asked.emplace(instance.function, standing(instance.function)).first;
-    return found->second && found->second->count == 0 ? &*found->second : nullptr;
-  };
-  for (auto next = instances_.begin(); next != instances_.end();) {
-    const auto one = next++;
-    const Instance& instance = one->second;
-    if (instance.running > 0) continue;
-    const exec::Standing* const end = gone(instance);
-    if (end == nullptr && at.now - instance.used < instance.idle) continue;
-    const bool is_crash = end != nullptr && end->is_crashed;
-    publish(is_crash ? Kind::down : Kind::timeout, is_crash, instance.function, one->first, at.wall);
-    remove(one, lock);
+  if (standing) expire_fallen(at, standing, lock);
+  while (!resting_.empty() && resting_.begin()->first <= at.now) {
+    expire(instances_.find(resting_.begin()->second), false, at.wall, lock);
+  }
+}
+
+void Instances::expire(Place at, bool is_crash, WallTime wall, const Lock& lock) {
+  publish(is_crash ? Kind::down : Kind::timeout, is_crash, at->second.function, at->first, wall);
+  remove(at, lock);
+}
+
+void Instances::expire_fallen(Moment at, const FindStanding& standing, const Lock& lock) {
+  for (std::size_t left = std::min(had_.size(), standing_asks_max); left > 0; --left) {
+    auto next = had_.upper_bound(asked_last_);
+    if (next == had_.end()) next = had_.begin();
+    asked_last_ = next->first;
+    const auto stands = standing(next->first);
+    if (!stands || stands->count > 0) continue;
+    const std::set<std::string> fallen = next->second;
+    for (const std::string& one : fallen) {
+      expire(instances_.find(one), stands->is_crashed, at.wall, lock);
+    }
   }
 }
 

@@ -14,8 +14,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -58,7 +60,8 @@ class Instances {
   // False where there is no such instance.
   bool stop(const std::string& instance, Moment at);
   // Those that have been idle for as long as they may be are gone; so are those that had a call, once nothing
-  // of their function stands any more.
+  // of their function stands any more. `standing` is asked of so many functions at most, of which each has
+  // its turn; all else takes as long as there are some to end.
   using FindStanding = std::function<std::optional<exec::Standing>(const FunctionName& function)>;
   void expire(Moment at, const FindStanding& standing = nullptr);
 
@@ -72,6 +75,7 @@ class Instances {
   std::size_t count() const;
 
   static constexpr std::size_t count_max = 100'000;  // Of which one namespace may have a part: policy/share.h
+  static constexpr std::size_t standing_asks_max = 1000;
   static constexpr std::size_t events_max = 10'000;
   static constexpr std::size_t listeners_max = 256;
   static constexpr std::size_t nodes_max = 1000;
@@ -91,10 +95,16 @@ class Instances {
     Time at{};
   };
   using Lock = std::lock_guard<std::mutex>;
+  using Place = std::map<std::string, Instance>::iterator;
 
   bool has_room(const std::string& space, const Lock& lock) const;
   std::string add(const FunctionName& function, Duration idle, Moment at, const Lock& lock);
-  void remove(std::map<std::string, Instance>::iterator at, const Lock& lock);
+  void remove(Place at, const Lock& lock);
+  // It has no call from now on; it has one.
+  void rest(Place at, const Lock& lock);
+  void rouse(Place at, const Lock& lock);
+  void expire(Place at, bool is_crash, WallTime wall, const Lock& lock);
+  void expire_fallen(Moment at, const FindStanding& standing, const Lock& lock);
   void publish(Kind kind, bool is_failure, const FunctionName& function, const std::string& instance,
                WallTime at);
 
@@ -106,7 +116,10 @@ class Instances {
     std::string last;
   };
   std::map<FunctionName, Turns> by_function_;
-  std::map<std::string, std::size_t> by_space_;  // How many are its functions'.
+  std::map<std::string, std::size_t> by_space_;        // How many are its functions'.
+  std::set<std::pair<Time, std::string>> resting_;     // Without a call, by when their idle time is over.
+  std::map<FunctionName, std::set<std::string>> had_;  // Those of them that had a call before.
+  FunctionName asked_last_;                            // Of what stands of it.
   std::map<std::string, Left> left_;
   Events events_{events_max, listeners_max};
 };

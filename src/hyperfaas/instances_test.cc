@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -129,6 +130,50 @@ TEST(Instances, EndWithWhatStandsBehindThem) {
   behind.is_crashed = true;
   world.instances.expire(world.at(), look);
   EXPECT_EQ(heard(*listener), "down!:one:" + uncalled);
+}
+
+TEST(Instances, EndInTheOrderOfTheirTimes) {
+  World world;
+  const auto listener = world.listen("a");
+  const std::string late = *world.instances.start(one, seconds(30), world.at());
+  const std::string soon = *world.instances.start(one, seconds(5), world.at());
+  const std::string kept = world.begin(two);
+  world.end(two, kept);
+  heard(*listener);
+  world.pass(seconds(5));
+  EXPECT_EQ(heard(*listener), "timeout:one:" + soon);
+  EXPECT_EQ(world.begin(two), kept);
+  world.end(two, kept);  // From here it has its ten seconds again.
+  world.pass(seconds(9));
+  EXPECT_EQ(heard(*listener), "");
+  world.pass(seconds(20));
+  EXPECT_EQ(heard(*listener), "timeout:two:" + kept + " timeout:one:" + late);
+  EXPECT_EQ(world.instances.count(), 0U);
+}
+
+// However many functions there are, each time only some of them are looked at, and each has its turn.
+TEST(Instances, AskWhatStandsOfSomeFunctionsAtATime) {
+  World world;
+  const std::size_t all = 2 * Instances::standing_asks_max + 1;
+  for (std::size_t i = 0; i < all; ++i) {
+    const FunctionName function{"s", "f" + std::to_string(i)};
+    world.end(function, world.begin(function));
+  }
+  world.start(one);  // Without a call nothing has stood behind it.
+  std::set<FunctionName> asked;
+  std::size_t asks = 0;
+  const auto look = [&](const FunctionName& function) -> std::optional<exec::Standing> {
+    ++asks;
+    asked.insert(function);
+    return exec::Standing{.count = 1};
+  };
+  for (std::size_t round = 1; round <= 3; ++round) {
+    world.instances.expire(world.at(), look);
+    EXPECT_EQ(asks, round * Instances::standing_asks_max);
+  }
+  EXPECT_EQ(asked.size(), all);
+  EXPECT_FALSE(asked.contains(one));
+  EXPECT_EQ(world.instances.count(), all + 1);
 }
 
 TEST(Instances, ACrashEndsOne) {

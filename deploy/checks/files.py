@@ -80,6 +80,9 @@ def check_secrets(report):
         done = subprocess.run([DEPLOY / "secrets", open_folder], capture_output=True, text=True)
         if done.returncode == 0 or "chmod 700" not in done.stderr or list(open_folder.iterdir()):
             raise RuntimeError(f"a folder that is open to others is not refused: {done.stderr}")
+        done = subprocess.run([DEPLOY / "secrets", "--redi=other:1", pathlib.Path(name, "new")], capture_output=True, text=True)
+        if done.returncode == 0 or "--redi" not in done.stderr or pathlib.Path(name, "new").exists():
+            raise RuntimeError(f"half an option's name is not refused: {done.stderr}")
 
 
 def is_canopy(words):

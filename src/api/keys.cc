@@ -60,6 +60,25 @@ bool covers(const Principal& who, const Key& key, Role user_role) {
          std::ranges::all_of(key.spaces, [&who](const std::string& space) { return who.reaches(space); });
 }
 
+// Namespaces come to be with their first function, or as an administrator gives them to a user: so a key may
+// be for one that is none yet, or a slip of the hand.
+std::vector<std::string> doubts(const Key& key, const User& owner, const store::Accounts& accounts,
+                                const store::Snapshot& catalog) {
+  std::vector<std::string> sentences;
+  for (const std::string& space : key.spaces) {
+    const auto first = catalog.functions.lower_bound({.space = space, .name = ""});
+    const bool has_functions = first != catalog.functions.end() && first->first.space == space;
+    if (owner.role != Role::admin && std::ranges::find(owner.spaces, space) == owner.spaces.end()) {
+      sentences.push_back(owner.name + " has no namespace " + log_safe(space, 80) +
+                          ": the key opens nothing there unless " + owner.name + " is given it");
+    } else if (!has_functions && !accounts.owners.contains(space)) {
+      sentences.push_back("there is no namespace " + log_safe(space, 80) +
+                          ": no user has it and no function is in it, so the key opens nothing there yet");
+    }
+  }
+  return sentences;
+}
+
 Result<Key> read_draft(const Principal& who, const store::Accounts& accounts, const Fields& fields,
                        const crypto::NewApiKey& fresh, WallTime now) {
   Key key = draft_key(fresh);
@@ -110,7 +129,7 @@ Result<WallTime> read_expiry(const std::optional<std::string>& text, WallTime no
 }
 
 void write_key(wire::JsonWriter& json, const Key& key, std::string_view user_name,
-               const crypto::NewApiKey* shown) {
+               const crypto::NewApiKey* shown, const std::vector<std::string>& warnings) {
   json.begin_object();
   json.member("id", key.id);
   if (shown != nullptr) json.member("key", shown->text);
@@ -127,6 +146,12 @@ void write_key(wire::JsonWriter& json, const Key& key, std::string_view user_nam
   }
   json.member("created", key.created);
   json.member("expires", key.expires);
+  if (!warnings.empty()) {
+    json.key("warnings");
+    json.begin_array();
+    for (const std::string& sentence : warnings) json.value(sentence);
+    json.end_array();
+  }
   json.end_object();
 }
 
@@ -185,8 +210,9 @@ net::Task<net::HttpResponse> add_key(const Here& here, net::HttpExchange& exchan
   const Result<Made> made = co_await change(here, work);
   if (!made) co_return error_response(made.error());
   wire::JsonWriter json;
-  const auto owner = accounts->by_id.find(draft->user);
-  write_key(json, **made, owner->second->name, &fresh);
+  const User& owner = *accounts->by_id.find(draft->user)->second;
+  const auto warnings = doubts(**made, owner, *accounts, *here.platform.catalog.snapshot());
+  write_key(json, **made, owner.name, &fresh, warnings);
   co_return json_response(json.take_text(), 201);
 }
 

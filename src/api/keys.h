@@ -21,9 +21,10 @@ net::Task<net::HttpResponse> add_key(const Here& here, net::HttpExchange& exchan
 // DELETE /v1/keys/{id}. It opens nothing any more when this is answered.
 net::Task<net::HttpResponse> remove_key(const Here& here, net::HttpExchange& exchange, std::string id);
 
-// {"id", "user", "label", "role", "namespaces", "created", "expires"}, and "key" where it is `shown`.
+// {"id", "user", "label", "role", "namespaces", "created", "expires"}, "key" where it is `shown`, and
+// "warnings" where there are some.
 void write_key(wire::JsonWriter& json, const Key& key, std::string_view user_name,
-               const crypto::NewApiKey* shown = nullptr);
+               const crypto::NewApiKey* shown = nullptr, const std::vector<std::string>& warnings = {});
 
 // A draft of a key with that id and digest.
 Key draft_key(const crypto::NewApiKey& fresh);

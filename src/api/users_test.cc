@@ -246,6 +246,23 @@ TEST_F(Api, KeysAreShownOnceAndWorthNoMoreThanTheirMaker) {
   }
 }
 
+TEST_F(Api, AKeyForANamespaceThatIsNotThereIsMadeWithAWarning) {
+  ASSERT_EQ(deploy("free/echo", "echo", admin).status, 201);
+  const auto make = [this](const char* draft) { return live.post("/v1/keys", draft, with(admin)); };
+  for (const char* good : {R"({"namespaces":["bob"]})", R"({"namespaces":["free"]})", "{}",
+                           R"({"user":"bob","namespaces":["bob"]})"}) {
+    const auto made = make(good);
+    EXPECT_EQ(made.status, 201) << made.body;
+    EXPECT_FALSE(has(made, "warnings")) << made.body;
+  }
+  const auto typo = make(R"({"namespaces":["fre"]})");
+  EXPECT_EQ(typo.status, 201);
+  EXPECT_TRUE(has(typo, R"("warnings":["there is no namespace fre: )")) << typo.body;
+  const auto foreign = make(R"({"user":"bob","namespaces":["bob","free"]})");
+  EXPECT_EQ(foreign.status, 201);
+  EXPECT_TRUE(has(foreign, R"("warnings":["bob has no namespace free: )")) << foreign.body;
+}
+
 TEST_F(Api, FunctionsAndCodeHaveQuotas) {
   ASSERT_EQ(quota(R"({"functions":2,"code_bytes":10})").status, 200);
   EXPECT_EQ(deploy("bob/a", "echo", bob).status, 201);

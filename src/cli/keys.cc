@@ -59,6 +59,12 @@ Result<int> create_key(Command& command, Terminal& terminal) {
   terminal.out() << text_field(key, "key") << '\n';
   terminal.err() << "made key " << text_field(key, "id") << " of " << text_field(key, "user") << ", "
                  << text_field(key, "role") << ", expires " << expiry_text(key) << "; it is shown once\n";
+  for (const Json& warning : list_field(key, "warnings")) {
+    const auto* const sentence = warning.if_string();
+    if (sentence == nullptr) continue;
+    terminal.err() << "warning: " << terminal.safe(std::string_view(sentence->data(), sentence->size()))
+                   << '\n';
+  }
   return 0;
 }
 

@@ -1,7 +1,9 @@
 #include "cli/serve.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
+#include <string_view>
 #include <utility>
 
 #include <malloc.h>
@@ -139,6 +141,23 @@ Result<std::vector<fs::path>> find_python_path(std::string_view text, const fs::
   return folders;
 }
 
+// `name` is a path, or one that is looked for in PATH.
+bool is_program(const std::string& name) {
+  const auto runs = [](const fs::path& file) {
+    std::error_code error;
+    return fs::is_regular_file(file, error) && access(file.c_str(), X_OK) == 0;
+  };
+  if (name.find('/') != std::string::npos) return runs(name);
+  const char* const path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody changes it
+  std::string_view folders = path == nullptr ? std::string_view() : path;
+  while (!folders.empty()) {
+    const std::size_t end = std::min(folders.find(':'), folders.size());
+    if (runs(fs::path(folders.substr(0, end)) / name)) return true;
+    folders.remove_prefix(std::min(end + 1, folders.size()));
+  }
+  return false;
+}
+
 // `options` are a server's or a node's.
 template <class Settings>
 container::RuntimeOptions container_options(const Settings& options, const Ground& ground) {
@@ -180,7 +199,7 @@ Result<exec::Runtimes> make_local_runtimes(const api::RuntimeParts& parts) {
   python_options.kept_calls = options.python_kept_calls;
   python_options.kept_idle = options.python_kept_idle;
   CANOPY_TRY(python_options.path, find_python_path(options.python_path, ground.data));
-  if (options.python.find('/') != std::string::npos && access(options.python.c_str(), X_OK) != 0) {
+  if (options.python != Options().python && options.python != "off" && !is_program(options.python)) {
     log::warn("--python names {}, which is no program: there are no functions in Python here",
               options.python);
   }

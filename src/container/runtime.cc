@@ -4,6 +4,8 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <stop_token>
+#include <thread>
 #include <utility>
 
 #include <sys/resource.h>
@@ -275,6 +277,7 @@ class ContainerRuntime final : public exec::Runtime {
     if (auto made = entry.made.lock()) return made;  // Somebody else was faster.
     entry.image = pool.plan.image;
     std::shared_ptr<exec::Template> made =
+    tell_of_few_cores(function, pool.settings);
         std::make_shared<ContainerTemplate>(household_, household_->make_pool(std::move(pool)));
     entry.made = made;
     return made;
@@ -288,6 +291,14 @@ class ContainerRuntime final : public exec::Runtime {
   }
 
   const RuntimeOptions options_;
+  // The same function may run on a larger machine, too, and a share is no more than a bound.
+  static void tell_of_few_cores(const Function& function, const wire::ContainerSettings& settings) {
+    const unsigned cores = std::thread::hardware_concurrency();
+    if (cores == 0 || settings.cpu_percent <= 100 * cores) return;
+    log::warn("{} asks for {} cores (container: cpu), and this machine has {}: it gets what there is",
+              to_text(function.name), settings.cpu_percent / 100.0, cores);
+  }
+
   const Images images_;
   std::mutex mutex_;
   std::map<std::string, Made> made_;  // Guarded by it; by key_of().

@@ -137,6 +137,23 @@ TEST(Options, SayWhichAddressIsOpenToEverybody) {
   EXPECT_TRUE(parse_options(input)->reading.warnings.empty()) << "MUCPD's API is not served there";
 }
 
+TEST(Options, ADatabaseIsServedAtAnAddressOrAskedAtAUrl) {
+  OptionInput input;
+  for (const char* good : {"127.0.0.1:8999", "http://elsewhere:8999", "https://elsewhere/db"}) {
+    input.arguments = {"--hyperfaas=on", std::string("--hyperfaas-database=") + good};
+    EXPECT_TRUE(parse_options(input)) << good;
+  }
+  for (const char* bad : {"ftp://elsewhere:21", "http://", "http:///path", "redis://me:secret@there"}) {
+    input.arguments = {"--hyperfaas=on", std::string("--hyperfaas-database=") + bad};
+    const auto parsed = parse_options(input);
+    ASSERT_FALSE(parsed) << bad;
+    EXPECT_NE(parsed.error().message.find("nor the URL of one elsewhere, http://HOST:PORT"),
+              std::string::npos)
+        << parsed.error().message;
+    EXPECT_EQ(parsed.error().message.find("secret"), std::string::npos);
+  }
+}
+
 TEST(Options, SayWhatDiffersAndWhereItCameFrom) {
   OptionInput input;
   input.arguments = {"--listen=127.0.0.1:80", "--config=c.yaml", "--data=.canopy"};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "options/store_address.h"
 
 namespace canopy {
 namespace {
@@ -163,13 +164,31 @@ std::vector<std::string> split_addresses(std::string_view text) {
   return addresses;
 }
 
+namespace {
+
+// An address here, or a URL elsewhere.
+Result<void> check_database(const Options& options) {
+  const std::string& text = options.hyperfaas_database;
+  if (text.empty()) return {};
+  const std::size_t scheme = text.find("://");
+  if (scheme == text.npos) {
+    CANOPY_TRY_VOID(parse_listen(text, "hyperfaas-database"));
+    return {};
+  }
+  const std::string_view rest = std::string_view(text).substr(scheme + 3);
+  if (is_database_url(options) && !rest.empty() && !rest.starts_with('/')) return {};
+  return fail(Code::invalid, "--hyperfaas-database: '" + log_safe(without_password(text), 200) +
+                                 "' is neither where to serve it, such as 127.0.0.1:8999, nor the URL of one "
+                                 "elsewhere, http://HOST:PORT or https://HOST:PORT");
+}
+
+}  // namespace
+
 Result<void> check_protocols(const Options& options) {
   for (const std::string& address : split_addresses(options.hyperfaas_listen)) {
     CANOPY_TRY_VOID(parse_listen(address, "hyperfaas-listen"));
   }
-  if (!options.hyperfaas_database.empty() && !is_database_url(options)) {
-    CANOPY_TRY_VOID(parse_listen(options.hyperfaas_database, "hyperfaas-database"));
-  }
+  CANOPY_TRY_VOID(check_database(options));
   for (const std::string& address : split_addresses(options.hyperfaas_workers)) {
     CANOPY_TRY(const ListenAddress worker, parse_listen(address, "hyperfaas-workers"));
     if (worker.port == 0 || address.starts_with(':')) {

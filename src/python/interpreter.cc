@@ -30,11 +30,11 @@ constexpr const char* question =
     "os.path.realpath(sys.base_prefix), sep='\\n')\n";
 
 tl::unexpected<Error> missing(const std::string& name) {
-  const bool is_path = name.find('/') != std::string::npos;
+  const bool is_usual = name == "python3";
   return fail(
       Code::unavailable,
       "Python functions need Python 3.9 or later on this machine, and '" + name + "' is none: " +
-          (is_path ? "name another program with --python" : "install it with `apt-get install python3`"));
+          (is_usual ? "install it with `apt-get install python3`" : "name another program with --python"));
 }
 
 // What it says within the time; "" where it does not run.

@@ -260,6 +260,9 @@ def test_users_keys_and_secrets_by_command(world):
     check("its key, shown once: cnp_" in made.out, made.out)
     key = world.must("key", "create", "--user=bob", "--label=laptop", url=server.url, **admin)
     check(key.out.startswith("cnp_") and key.out.count("\n") == 1, key.out)
+    check("warning" not in key.err, key.err)
+    typo = world.must("key", "create", "--namespace=bpb", url=server.url, **admin)
+    check("warning: there is no namespace bpb" in typo.err and typo.out.count("\n") == 1, f"{typo.out} {typo.err}")
     bob = {"CANOPY_KEY": key.out.strip()}
     module = world.built("examples/hello-c")
     world.must("deploy", module, "--name=bob/hello", url=server.url, **bob)
@@ -282,6 +285,15 @@ def test_users_keys_and_secrets_by_command(world):
     audit = world.must("audit", url=server.url, **admin)
     check("key.revoke" in audit.out and "words" not in audit.out, audit.out)
     check("CORE" in world.must("top", url=server.url, **admin).out, "top shows no cores")
+
+
+def test_a_python_that_is_not_there_is_told_of(world):
+    server = world.own_server("--python=no-such-python")
+    check("--python names no-such-python, which is no program" in server.text(), server.text())
+    source = world.folder / "none.py"
+    source.write_text("def handler(request):\n    return b''\n")
+    refused = world.run("deploy", source, "--name=t/none", url=server.url)
+    check(refused.returncode == 1 and "'no-such-python' is none" in refused.err and "--python" in refused.err, refused.err)
 
 
 def test_commands_follow_the_pages_of_a_list(world):

@@ -184,10 +184,11 @@ void Members::Impl::end(Session& session, const std::string& why) {
     crew.release(worker);
     crew.ended(worker, how);
   });
-  if (leaves) {
-    log::info("worker {} has left", session.join.name);
-  } else {
-    log::warn("worker {} at {} is gone: {}", session.join.name, session.address, log_safe(session.how, 300));
+  const std::string text = leaves ? "worker " + session.join.name + " has left"
+                                  : "worker " + session.join.name + " at " + session.address +
+                                        " is gone: " + log_safe(session.how, 300);
+  if (const auto line = comings.take(text, clock.now())) {
+    log::log(leaves ? log::level::info : log::level::warn, "{}", *line);
   }
   gone.emplace_back(clock.now(), session.describe());
   changed(gone.back().second);

@@ -18,6 +18,7 @@
 #include "balance/members.h"
 #include "balance/proof.h"
 #include "balance/session.h"
+#include "base/sparing.h"
 #include "net/frame_port.h"
 
 namespace canopy::balance {
@@ -80,8 +81,8 @@ struct Members::Impl final : exec::Turn {
   std::deque<std::pair<Time, Node>> gone;
   worker::WorkerNumber number = 0;
   Time ping_at{};
-  Time next_complaint{};
-  std::uint64_t complaints_left_out = 0;
+  Sparing complaints{1, std::chrono::seconds(1)};  // Of strangers: who floods the port floods no log.
+  Sparing comings{100, std::chrono::minutes(1)};   // As for one that joins and leaves without end.
   std::string body;
 
   wire::Offer offered;  // As was told last.

@@ -9,13 +9,8 @@
 #include "policy/place.h"
 
 namespace canopy::balance {
-namespace {
 
 using wire::FrameKind;
-
-constexpr Duration complaint_period = std::chrono::seconds(1);
-
-}  // namespace
 
 void Members::Impl::greet(std::unique_ptr<net::FrameLink> link, const std::string& address) {
   make_room_for_strangers();
@@ -110,20 +105,14 @@ void Members::Impl::accept(Session& session, wire::Join join, const Nonces& nonc
                        .proof = welcome_proof(options.token, nonces)},
                       body);
   session.link->send({.kind = FrameKind::welcome}, body);
-  log::info("worker {} joins from {}: {} slots", session.join.name, session.address, session.join.slots);
+  const std::string text = "worker " + session.join.name + " joins from " + session.address + ": " +
+                           std::to_string(session.join.slots) + " slots";
+  if (const auto line = comings.take(text, clock.now())) log::info("{}", *line);
   changed(session.describe());
 }
 
-// Of strangers; who floods the port does not flood the log.
 void Members::Impl::complain(const std::string& what) {
-  if (clock.now() < next_complaint) {
-    ++complaints_left_out;
-    return;
-  }
-  const std::uint64_t left_out = std::exchange(complaints_left_out, 0);
-  log::warn("{}{}", log_safe(what, 400),
-            left_out == 0 ? "" : " (" + std::to_string(left_out) + " such lines before it were left out)");
-  next_complaint = clock.now() + complaint_period;
+  if (const auto line = complaints.take(log_safe(what, 400), clock.now())) log::warn("{}", *line);
 }
 
 void Members::Impl::refuse(Session& session, const std::string& why, bool for_good) {

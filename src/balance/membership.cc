@@ -84,10 +84,9 @@ void Membership::beat() {
             "as "
             "--listen?");
       } else if (now - since_ > doubt_time && !std::exchange(doubted_, true)) {
-        log::warn(
-            "{}: nothing has come from the server for {}; is --join the address that it has as "
-            "--node-listen, or a balancer as --listen?",
-            options_.name, duration_text(doubt_time));
+        tell(log::level::warn,
+             options_.name + ": nothing has come from the server for " + duration_text(doubt_time) +
+                 "; is --join the address that it has as --node-listen, or a balancer as --listen?");
       }
       break;
     case Phase::joined:
@@ -185,8 +184,8 @@ void Membership::on_line_frame(Connection& from, const wire::Frame& frame) {
   since_ = core_.clock().now();
   if (++lines_open_ < line_count_) return spawn(connect(attempt_, lines_open_));
   failures_ = 0;
-  log::info("{} has joined, with {} slots", options_.name,
-            options_.balancer ? worker_.slots() : options_.slots);
+  tell(log::level::info, options_.name + " has joined, with " +
+                             std::to_string(options_.balancer ? worker_.slots() : options_.slots) + " slots");
   if (options_.on_joined) options_.on_joined();
 }
 
@@ -278,12 +277,16 @@ void Membership::lose(const std::string& why) {
   }
   const double random = options_.random ? options_.random() : random_part();
   const Duration delay = policy::reconnect_delay(options_.reconnect, ++failures_, random);
-  log::warn("{} {}: {}; it tries again in {}", options_.name,
-            was_joined ? "has lost the server" : "cannot join", why,
-            duration_text(std::chrono::ceil<std::chrono::milliseconds>(delay)));
+  tell(log::level::warn, options_.name + (was_joined ? " has lost the server: " : " cannot join: ") +
+                             log_safe(why, 2 * why_size_max) + "; it tries again in " +
+                             duration_text(std::chrono::ceil<std::chrono::milliseconds>(delay)));
   if (!was_joined && options_.on_failed) options_.on_failed();
   next_at_ = core_.clock().now() + delay;
   core_.suspend(*this, next_at_, never);
+}
+
+void Membership::tell(log::level::level_enum level, const std::string& news) {
+  if (const auto line = sparing_.take(news, core_.clock().now())) log::log(level, "{}", *line);
 }
 
 // One of them may be what is heard now, so they live on until this round is over.

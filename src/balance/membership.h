@@ -21,6 +21,8 @@
 #include <vector>
 
 #include "balance/proof.h"
+#include "base/log.h"
+#include "base/sparing.h"
 #include "exec/core.h"
 #include "model/node.h"
 #include "net/event.h"
@@ -98,6 +100,7 @@ class Membership final : public exec::Turn {
   void on_piece(const wire::Frame& frame);
   void lose(const std::string& why);
   void drop_connections();
+  void tell(log::level::level_enum level, const std::string& news);
   void spawn(net::Task<void> task);
   net::Task<Result<std::string>> want(const std::string& digest, std::uint64_t offset,
                                       std::uint64_t size_bytes);
@@ -122,7 +125,8 @@ class Membership final : public exec::Turn {
   std::uint32_t unheard_count_ = 0;  // Beats without a frame.
   std::function<void()> left_;
   bool leaving_ = false;
-  bool doubted_ = false;  // It has said that nothing comes.
+  bool doubted_ = false;                          // It has said that nothing comes.
+  Sparing sparing_{20, std::chrono::minutes(1)};  // A server may let it in and cut it off without end.
   std::string body_;
 
   std::uint64_t want_count_ = 0;

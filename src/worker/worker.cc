@@ -80,7 +80,7 @@ void Worker::on_frame(Line& line, const wire::Frame& frame) {
   switch (frame.head.kind) {
     case FrameKind::define: {
       auto function = wire::read_function(frame.body);
-      if (!function) return log::warn("a function came that cannot be read: {}", function.error().message);
+      if (!function) return complain("a function came that cannot be read: " + function.error().message);
       auto served = std::make_shared<Served>();
       served->function = *std::move(function);
       line.functions.insert_or_assign(frame.head.call, std::move(served));
@@ -100,7 +100,7 @@ void Worker::on_frame(Line& line, const wire::Frame& frame) {
       }
       return;
     default:
-      return log::warn("a frame came that is not for a worker");
+      return complain("a frame came that is not for a worker");
   }
 }
 
@@ -116,7 +116,7 @@ void Worker::open(Line& line, const wire::Frame& frame) {
     return reject(line, frame.head.call,
                   "no function came under the number " + std::to_string(opened->function));
   }
-  if (line.calls.contains(frame.head.call)) return log::warn("a call came under a number that is in use");
+  if (line.calls.contains(frame.head.call)) return complain("a call came under a number that is in use");
   auto running = std::make_shared<Running>();
   running->line = line.shared_from_this();
   running->number = frame.head.call;
@@ -151,9 +151,13 @@ void Worker::open(Line& line, const wire::Frame& frame) {
   if (from.input.size() == from.input_bytes) begin(running);
 }
 
+void Worker::complain(const std::string& what) {
+  if (const auto line = complaints_.take(log_safe(what), core_.clock().now())) log::warn("{}", *line);
+}
+
 // A mistake of ours on one of the two sides: another worker would find the same, so it is an answer.
 void Worker::reject(Line& line, std::uint64_t call, const std::string& why) {
-  log::warn("a call came that cannot be begun: {}", why);
+  complain("a call came that cannot be begun: " + why);
   Reply reply;
   reply.error = Error{Code::internal, "its worker cannot begin it: " + why, Stage::start};
   wire::write_end(reply, {}, 0, body_);

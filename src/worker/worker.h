@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sparing.h"
 #include "exec/core.h"
 #include "exec/runtime.h"
 #include "net/blocking_pool.h"
@@ -81,6 +82,8 @@ class Worker {
   void on_closed(Line& line);
   void open(Line& line, const wire::Frame& frame);
   void reject(Line& line, std::uint64_t call, const std::string& why);
+  // Of what whoever sends calls does wrong, as often as he likes.
+  void complain(const std::string& what);
   void add_input(Line& line, const wire::Frame& frame);
   void begin(const std::shared_ptr<Running>& running);
   net::Task<void> run(std::shared_ptr<Running> running);
@@ -105,6 +108,7 @@ class Worker {
   wire::Offer offer_;                // Of a balancer.
   std::vector<std::uint64_t> warm_;  // As was told, in order.
   const std::unique_ptr<WarmReport> warm_report_;
+  Sparing complaints_{10, std::chrono::minutes(1)};
   std::string body_;  // Kept for its room.
 };
 

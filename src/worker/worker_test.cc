@@ -2,11 +2,16 @@
 
 #include "worker/worker.h"
 
+#include <algorithm>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
 
+#include "base/log.h"
 #include "exec/fake_runtime.h"
 #include "net/frame_pair.h"
 
@@ -111,6 +116,27 @@ TEST_F(WorkerTest, FramesThatAreNotForItChangeNothing) {
   say(FrameKind::cancel, 5, "");
   say(FrameKind::forget, 5, "");
   EXPECT_EQ(heard_.kinds, std::vector{FrameKind::hello});
+}
+
+// Whoever it has joined may send such frames without end.
+TEST_F(WorkerTest, WhatItIsSentWrongFillsNoLog) {
+  std::ostringstream lines;
+  const auto before = log::default_logger();
+  log::set_default_logger(
+      std::make_shared<log::logger>("test", std::make_shared<log::sinks::ostream_sink_st>(lines)));
+  const auto count = [&lines] { return std::ranges::count(lines.str(), '\n'); };
+  for (int i = 0; i < 1000; ++i) {
+    say(FrameKind::hello, 0, "");
+    say(FrameKind::define, 7, "\xff");
+    say(FrameKind::open, 1, open_body());
+  }
+  EXPECT_EQ(heard_.ends.size(), 1000U);
+  EXPECT_EQ(count(), 10);
+  clock_.advance(std::chrono::minutes(1));
+  say(FrameKind::hello, 0, "");
+  EXPECT_EQ(count(), 11);
+  EXPECT_NE(lines.str().find("(2990 such lines before it were left out)"), std::string::npos);
+  log::set_default_logger(before);
 }
 
 }  // namespace

@@ -22,7 +22,6 @@ constexpr Duration start_timeout = std::chrono::seconds(60);  // It may have to 
 constexpr policy::ReconnectRule dial_rule{.first_delay = std::chrono::milliseconds(50),
                                           .delay_max = std::chrono::seconds(1)};
 constexpr std::uint64_t reply_bytes_max = 64 * KiB;
-constexpr std::uint64_t event_bytes_max = 64 * KiB;
 constexpr std::size_t early_ends_max = 100;
 constexpr std::size_t left_behind_max = 1000;
 
@@ -132,7 +131,7 @@ void RemoteWorker::follow() {
   request.path = std::string(controller) + "Status";
   request.headers = {{"te", "trailers"}, {"content-type", "application/grpc"}};
   request.body = wire::node_request(node_);
-  unread_.clear();
+  status_ = StatusReader();
   const std::weak_ptr<bool> alive = alive_;
   const std::weak_ptr<container::GrpcLink> link = link_;
   status_stream_ = link_->ask(std::move(request), MiB, [this, alive, link](const net::Http2Reply& reply) {
@@ -147,24 +146,9 @@ void RemoteWorker::follow() {
 
 void RemoteWorker::read_status() {
   if (link_ == nullptr || status_stream_ == 0) return;
-  unread_ += link_->take_body(status_stream_);
-  std::size_t read = 0;
-  while (unread_.size() - read >= wire::grpc_prefix_bytes) {
-    const std::string_view rest = std::string_view(unread_).substr(read);
-    std::size_t size = 0;
-    for (std::size_t i = 1; i < wire::grpc_prefix_bytes; ++i) {
-      size = size << 8U | static_cast<unsigned char>(rest[i]);
-    }
-    if (size > event_bytes_max) return lose("it tells of an event that is none");
-    if (rest.size() < wire::grpc_prefix_bytes + size) break;
-    const auto message =
-        wire::read_grpc_message(rest.substr(0, wire::grpc_prefix_bytes + size), event_bytes_max);
-    const auto event = message ? wire::read_event(*message) : fail(Code::invalid, message.error().message);
-    if (!event) return lose("it tells of an event that is none: " + log_safe(event.error().message, 300));
-    read += wire::grpc_prefix_bytes + size;
-    on_event(*event);
-  }
-  unread_.erase(0, read);
+  const auto read = status_.put(link_->take_body(status_stream_),
+                                [this](const wire::InstanceEvent& event) { on_event(event); });
+  if (!read) lose("it tells of an event that is none: " + read.error().message);
 }
 
 void RemoteWorker::on_event(const wire::InstanceEvent& event) {

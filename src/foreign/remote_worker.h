@@ -28,6 +28,7 @@
 #include "container/grpc_link.h"
 #include "exec/alarm.h"
 #include "exec/core.h"
+#include "foreign/status_reader.h"
 #include "policy/reconnect.h"
 #include "wire/grpc.h"
 #include "wire/hyperfaas.h"
@@ -108,7 +109,7 @@ class RemoteWorker {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::shared_ptr<container::GrpcLink> link_;
   std::int32_t status_stream_ = 0;
-  std::string unread_;  // Of its status.
+  StatusReader status_;
   bool is_dialling_ = false;
   bool is_up_ = false;
   std::uint32_t failures_ = 0;

@@ -22,7 +22,7 @@
 namespace canopy::balance {
 
 // Calls that take a while and say when they begin, and when they are to end.
-class SimRuntime final : public exec::Runtime {
+class SimRuntime final : public exec::PlainRuntime {
  public:
   using OnBegin = std::function<void(const Call& call, Time end)>;
   explicit SimRuntime(OnBegin on_begin) : on_begin_(std::move(on_begin)) {}

@@ -120,7 +120,7 @@ class ContainerTemplate final : public exec::Template {
   const std::shared_ptr<GrpcLinks> links_ = std::make_shared<GrpcLinks>();
 };
 
-class ContainerRuntime final : public exec::Runtime {
+class ContainerRuntime final : public exec::PlainRuntime {
  public:
   ContainerRuntime(RuntimeOptions options, const Clock& clock)
       : options_(std::move(options)),

@@ -27,7 +27,7 @@ struct FakeFunction {
   std::function<void(Call& call, Reply& reply)> end;
 };
 
-class FakeRuntime final : public Runtime {
+class FakeRuntime final : public PlainRuntime {
  public:
   using FindCode = std::function<Result<std::filesystem::path>(std::string_view digest)>;
 

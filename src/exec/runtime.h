@@ -73,6 +73,8 @@ struct Standing {
   bool is_crashed = false;  // The last one that ended by itself.
 };
 
+// One that wraps another passes on, or answers itself, whatever there is to ask: so none of it has an answer
+// here.
 class Runtime {
  public:
   virtual ~Runtime() = default;
@@ -86,7 +88,7 @@ class Runtime {
 
   // Notes in `function`, of which `code` was checked, what of this machine that is bound to. Blocks as
   // check().
-  virtual void bind(Function& /*function*/, std::string_view /*code*/) {}
+  virtual void bind(Function& function, std::string_view code) = 0;
 
   // The template of `function` if all that is slow about it was done before, else null. Blocks for as long as
   // it takes to read all that was made, once per process, to know it whole; never behind others'
@@ -102,15 +104,24 @@ class Runtime {
 
   // Nothing where each call has an instance of its own, where it was not made ready here, and where instances
   // may be on other machines. Any thread.
-  virtual std::optional<Standing> standing(const Function& /*function*/) { return std::nullopt; }
+  virtual std::optional<Standing> standing(const Function& function) = 0;
 
   // Under which name on disk it keeps what it makes of `function`; "" where it keeps nothing.
-  virtual std::string made_name(const Function& /*function*/) const { return {}; }
+  virtual std::string made_name(const Function& function) const = 0;
 
   // Deletes from disk what it made under other names than `names`, but what is in use and what was asked for
   // within `age`. Returns bytes freed. Any thread but a core's; blocks on the disk.
   //   unavailable
-  virtual Result<std::uint64_t> sweep(const std::set<std::string>& /*names*/, Duration /*age*/) { return 0; }
+  virtual Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration age) = 0;
+};
+
+// One that wraps none: what it says where it has nothing of its own to say.
+class PlainRuntime : public Runtime {
+ public:
+  void bind(Function& /*function*/, std::string_view /*code*/) override {}
+  std::optional<Standing> standing(const Function& /*function*/) override { return std::nullopt; }
+  std::string made_name(const Function& /*function*/) const override { return {}; }
+  Result<std::uint64_t> sweep(const std::set<std::string>& /*names*/, Duration /*age*/) override { return 0; }
 };
 
 using Runtimes = std::map<std::string, std::unique_ptr<Runtime>, std::less<>>;  // By name.

@@ -40,7 +40,7 @@ class WorkersTemplate final : public exec::Template {
   const std::shared_ptr<container::GrpcLinks> links_ = std::make_shared<container::GrpcLinks>();
 };
 
-class WorkersRuntime final : public exec::Runtime {
+class WorkersRuntime final : public exec::PlainRuntime {
  public:
   WorkersRuntime(const std::vector<std::string>& addresses, const Clock& clock) {
     options_.containers_max = instances_max;

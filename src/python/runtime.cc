@@ -238,7 +238,7 @@ Result<void> try_import(const Shared& shared, const LaunchPlan& plan, const std:
   return said;
 }
 
-class PythonRuntime final : public exec::Runtime {
+class PythonRuntime final : public exec::PlainRuntime {
  public:
   explicit PythonRuntime(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
   ~PythonRuntime() override {

@@ -25,7 +25,7 @@ struct Interpreter {
   fs::path first_image;
 };
 
-class LanguageRuntime final : public exec::Runtime {
+class LanguageRuntime final : public exec::PlainRuntime {
  public:
   LanguageRuntime(Language language, std::shared_ptr<Engines> engines)
       : language_(std::move(language)),

@@ -26,7 +26,7 @@ std::vector<std::string> entry_names(const wire::WasmModule& module) {
   return names;
 }
 
-class WasmRuntime final : public exec::Runtime {
+class WasmRuntime final : public exec::PlainRuntime {
  public:
   explicit WasmRuntime(std::shared_ptr<Engines> engines) : engines_(std::move(engines)) {
     for (const Import& import : engines_->host().imports) offered_.push_back({import.module, import.name});

@@ -497,7 +497,7 @@ TEST_F(CrewTest, SecretsThatChangeAreSeenByTheNextCall) {
 }
 
 // What was made of a version lies where the wrapped runtime keeps it.
-class SweptRuntime final : public exec::Runtime {
+class SweptRuntime final : public exec::PlainRuntime {
  public:
   explicit SweptRuntime(std::set<std::string>& kept) : kept_(kept) {}
   std::string_view name() const override { return "wasm"; }

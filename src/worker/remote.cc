@@ -163,6 +163,8 @@ class WrappedRuntime : public exec::Runtime {
     CANOPY_TRY(auto made, local_->prepare(function));
     return wrap(std::move(made));
   }
+  // What stands here is not all there is.
+  std::optional<exec::Standing> standing(const Function& /*function*/) override { return std::nullopt; }
   std::string made_name(const Function& function) const override { return local_->made_name(function); }
   Result<std::uint64_t> sweep(const std::set<std::string>& names, Duration age) override {
     return local_->sweep(names, age);
@@ -202,7 +204,7 @@ class DispatchRuntime final : public WrappedRuntime {
   const ChooseWay choose_;
 };
 
-class RelayRuntime final : public exec::Runtime {
+class RelayRuntime final : public exec::PlainRuntime {
  public:
   RelayRuntime(exec::Core& core, Crew& crew) : core_(core), crews_(core.index() + 1) {
     crews_.back() = &crew;

@@ -246,6 +246,7 @@ void Server::Impl::stop() {
   // Before the calls are ended: what has not ended by now goes back to the log, and runs after the next
   // start.
   if (durable) durable->stop();
+  for (const auto& [name, runtime] : runtimes) runtime->stop();
   if (!threads.empty()) {
     on_each_lane([](Lane& lane) {
       lane.stop_listening();

@@ -184,6 +184,16 @@ TEST(Server, EndsWhatStillRunsWhenItStops) {
   EXPECT_EQ(live.runtime->waiting_count(), 0U);
 }
 
+// It may take minutes, and nobody waits for it any more.
+TEST(Server, EndsWhatIsBeingMadeWhenItStops) {
+  const LiveServer live;
+  live.runtime->hold_prepare(true);
+  auto deploys = std::async(std::launch::async, [&live] { return live.deploy("demo/wait", "wait"); });
+  ASSERT_TRUE(eventually([&live] { return live.runtime->prepare_count() == 1; }));
+  live.server->stop();
+  EXPECT_NE(deploys.get().status, 201);
+}
+
 TEST(Server, EndsStreamsWhenItDrains) {
   const LiveServer live;
   auto events = std::async(std::launch::async, [&live] { return live.get("/v1/events"); });

@@ -309,6 +309,7 @@ bool Node::Impl::drain(Duration timeout) {
 
 void Node::Impl::stop() {
   if (threads.empty()) return;
+  for (const auto& [name, runtime] : runtimes) runtime->stop();
   begin_draining();
   for (const auto& member : members) {
     member->core.post([raw = member.get()] { raw->worker.cut(); });

@@ -35,7 +35,7 @@ Result<UserIds> find_user(const std::filesystem::path& root, std::string_view te
 class Images {
  public:
   Images(std::filesystem::path folder, FindCode find_code, UnpackLimits limits)
-      : folders_(std::move(folder)), find_code_(std::move(find_code)), limits_(limits) {}
+      : folders_(std::move(folder)), find_code_(std::move(find_code)), limits_(std::move(limits)) {}
 
   // renew() and sweep() are these folders' own.
   const WholeFolders& whole() const { return folders_; }

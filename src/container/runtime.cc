@@ -124,7 +124,7 @@ class ContainerRuntime final : public exec::PlainRuntime {
  public:
   ContainerRuntime(RuntimeOptions options, const Clock& clock)
       : options_(std::move(options)),
-        images_(options_.folder / "images", options_.find_code, options_.unpack),
+        images_(options_.folder / "images", options_.find_code, unpack_limits()),
         household_(std::make_shared<Household>(options_, clock)) {}
 
   std::string_view name() const override { return runtime_name; }
@@ -160,6 +160,8 @@ class ContainerRuntime final : public exec::PlainRuntime {
     return keep(function);
   }
 
+  void stop() override { stopping_.request_stop(); }
+
   std::optional<exec::Standing> standing(const Function& function) override {
     const auto made = find_made(key_of(function));
     if (made == nullptr) return std::nullopt;
@@ -186,6 +188,12 @@ class ContainerRuntime final : public exec::PlainRuntime {
     std::string image;
     std::weak_ptr<exec::Template> made;
   };
+
+  UnpackLimits unpack_limits() const {
+    UnpackLimits limits = options_.unpack;
+    limits.stop = stopping_.get_token();
+    return limits;
+  }
 
   static std::string image_name(const Function& function) {
     return sha256_hex(std::string(layout_version) + '\n' + function.digest);
@@ -269,6 +277,7 @@ class ContainerRuntime final : public exec::PlainRuntime {
     pool.function = function.name;
     CANOPY_TRY(pool.settings, settings_of(function));
     CANOPY_TRY(pool.plan, plan_of(function, pool.settings));
+    tell_of_few_cores(function, pool.settings);
     // Minutes, where Docker takes a large image: nobody else's function waits for it.
     CANOPY_TRY(Engine* const engine, household_->engine());
     CANOPY_TRY_VOID(engine->add_image(pool.plan.image, pool.plan.root));
@@ -277,10 +286,17 @@ class ContainerRuntime final : public exec::PlainRuntime {
     if (auto made = entry.made.lock()) return made;  // Somebody else was faster.
     entry.image = pool.plan.image;
     std::shared_ptr<exec::Template> made =
-    tell_of_few_cores(function, pool.settings);
         std::make_shared<ContainerTemplate>(household_, household_->make_pool(std::move(pool)));
     entry.made = made;
     return made;
+  }
+
+  // The same function may run on a larger machine, too, and a share is no more than a bound.
+  static void tell_of_few_cores(const Function& function, const wire::ContainerSettings& settings) {
+    const unsigned cores = std::thread::hardware_concurrency();
+    if (cores == 0 || settings.cpu_percent <= 100 * cores) return;
+    log::warn("{} asks for {} cores (container: cpu), and this machine has {}: it gets what there is",
+              to_text(function.name), settings.cpu_percent / 100.0, cores);
   }
 
   std::shared_ptr<exec::Template> find_made(const std::string& key) {
@@ -291,14 +307,7 @@ class ContainerRuntime final : public exec::PlainRuntime {
   }
 
   const RuntimeOptions options_;
-  // The same function may run on a larger machine, too, and a share is no more than a bound.
-  static void tell_of_few_cores(const Function& function, const wire::ContainerSettings& settings) {
-    const unsigned cores = std::thread::hardware_concurrency();
-    if (cores == 0 || settings.cpu_percent <= 100 * cores) return;
-    log::warn("{} asks for {} cores (container: cpu), and this machine has {}: it gets what there is",
-              to_text(function.name), settings.cpu_percent / 100.0, cores);
-  }
-
+  std::stop_source stopping_;
   const Images images_;
   std::mutex mutex_;
   std::map<std::string, Made> made_;  // Guarded by it; by key_of().

@@ -118,6 +118,10 @@ class Unpacker {
   }
 
   Result<void> check_going_on() {
+    if (limits_.stop.stop_requested()) {
+      return fail(Code::unavailable,
+                  "the image is not unpacked: the server stops; deploy it again once it runs");
+    }
     if (system_clock().now() > until_) {
       return fail(Code::limit, "the image takes longer to unpack than " + duration_text(limits_.time_max) +
                                    "; leave out what is not needed");

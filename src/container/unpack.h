@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <stop_token>
 #include <string_view>
 
 #include "base/clock.h"
@@ -26,13 +27,14 @@ struct UnpackLimits {
   std::uint64_t said_bytes = std::numeric_limits<std::uint64_t>::max();  // As unpacked_bytes() says of it.
   std::uint64_t free_bytes_min = 256 * MiB;  // That the disk has still, for all that others write.
   Duration time_max = std::chrono::minutes(5);
+  std::stop_token stop = {};  // Looked at between pieces.
 };
 
 // Lays the layers of `image`, which are in `archive`, into `root`, an empty folder that is there.
 //   refused      a layer is no tar archive, or holds what an image may not have
 //   too_large    they are more than the limits allow
 //   limit        it took longer than the limits allow
-//   unavailable  the disk does not take it
+//   unavailable  the disk does not take it; or it was told to stop
 Result<void> unpack(std::string_view archive, const wire::Image& image, const std::filesystem::path& root,
                     const UnpackLimits& limits);
 

@@ -202,6 +202,20 @@ TEST_F(Unpack, HasAnEnd) {
 }
 
 // Who is to account for it is asked before it is there.
+// As when the server does: between two pieces, of however many files.
+TEST_F(Unpack, StopsWhenItIsTold) {
+  std::stop_source stop;
+  const std::string layer = layer_of({{.path = "a", .content = std::string(MiB, 'x')}});
+  EXPECT_TRUE(lay({layer}, {.stop = stop.get_token()}));
+  stop.request_stop();
+  fs::remove_all(folder_ / "root");
+  fs::create_directory(folder_ / "root");
+  const auto stopped = lay({layer, compressed(layer)}, {.stop = stop.get_token()});
+  EXPECT_EQ(stopped.error().code, Code::unavailable);
+  EXPECT_NE(stopped.error().message.find("the server stops"), std::string::npos);
+  EXPECT_FALSE(exists("a"));
+}
+
 TEST_F(Unpack, LayersSayHowLargeTheyAreAndAreHeldToIt) {
   const std::string plain = layer_of({{.path = "a", .content = std::string(2000, 'a')}});
   const std::string large = layer_of({{.path = "z", .content = std::string(4 * MiB, '\0')}});

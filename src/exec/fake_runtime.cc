@@ -21,6 +21,7 @@ struct FakeRuntime::State {
   std::mutex mutex;
   std::condition_variable changed;
   bool hold_prepare = false;
+  bool is_stopped = false;
   std::map<std::string, FakeFunction> functions;
   std::map<std::string, std::weak_ptr<Template>> made;  // By digest.
   std::map<FakeInstance*, Core*> waiting;
@@ -150,6 +151,12 @@ void FakeRuntime::hold_prepare(bool hold) {
   state_->changed.notify_all();
 }
 
+void FakeRuntime::stop() {
+  const std::lock_guard lock(state_->mutex);
+  state_->is_stopped = true;
+  state_->changed.notify_all();
+}
+
 void FakeRuntime::forget() {
   const std::lock_guard lock(state_->mutex);
   state_->made.clear();
@@ -182,7 +189,8 @@ Result<std::shared_ptr<Template>> FakeRuntime::prepare(const Function& function)
   std::ifstream file(*path, std::ios::binary);
   std::string code(std::istreambuf_iterator<char>(file), {});
   std::unique_lock lock(state_->mutex);
-  state_->changed.wait(lock, [this] { return !state_->hold_prepare; });
+  state_->changed.wait(lock, [this] { return !state_->hold_prepare || state_->is_stopped; });
+  if (state_->is_stopped) return fail(Code::unavailable, "the server stops", Stage::start);
   if (!state_->functions.contains(code)) {
     return fail(Code::refused, "the code is not a module: no function is called '" + code + "'");
   }

@@ -37,7 +37,7 @@ class FakeRuntime final : public PlainRuntime {
   void add(std::string name, FakeFunction function);
   // Every instance that waits now goes on.
   void release();
-  // prepare() blocks until this is called with false.
+  // prepare() blocks until this is called with false, or stop() is.
   void hold_prepare(bool hold);
   // Nothing was made before: find() finds nothing.
   void forget();
@@ -52,6 +52,8 @@ class FakeRuntime final : public PlainRuntime {
   Result<void> check(const Function& function, std::string_view code) override;
   std::shared_ptr<Template> find(const Function& function) override;
   Result<std::shared_ptr<Template>> prepare(const Function& function) override;
+  // prepare() is held no more, and fails from now on.
+  void stop() override;
 
   struct State;
 

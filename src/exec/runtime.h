@@ -99,8 +99,11 @@ class Runtime {
   // Any thread.
   //   refused      the code does not validate, link or compile, or its initialisation fails; in full words
   //   limit        making it took more time or memory than is allowed
-  //   unavailable  its code is lost or cannot be read
+  //   unavailable  its code is lost or cannot be read; or stop() was called
   virtual Result<std::shared_ptr<Template>> prepare(const Function& function) = 0;
+
+  // This process stops: what prepare() may do for minutes ends soon. Any thread.
+  virtual void stop() = 0;
 
   // Nothing where each call has an instance of its own, where it was not made ready here, and where instances
   // may be on other machines. Any thread.
@@ -119,6 +122,7 @@ class Runtime {
 class PlainRuntime : public Runtime {
  public:
   void bind(Function& /*function*/, std::string_view /*code*/) override {}
+  void stop() override {}
   std::optional<Standing> standing(const Function& /*function*/) override { return std::nullopt; }
   std::string made_name(const Function& /*function*/) const override { return {}; }
   Result<std::uint64_t> sweep(const std::set<std::string>& /*names*/, Duration /*age*/) override { return 0; }

@@ -511,6 +511,7 @@ class SweptRuntime final : public exec::PlainRuntime {
     kept_ = names;
     return 4096;
   }
+  void stop() override { kept_.insert("stopped"); }
 
  private:
   std::set<std::string>& kept_;
@@ -522,6 +523,15 @@ TEST_F(CrewTest, WhatWasCompiledIsSweptAsWithoutWorkers) {
   EXPECT_EQ(remote->made_name(function_), "made-d");
   EXPECT_EQ(remote->sweep({"made-d"}, seconds(1)).value(), 4096U);
   EXPECT_EQ(kept, std::set<std::string>{"made-d"});
+}
+
+TEST_F(CrewTest, WhatIsMadeEndsWhenTheServerStopsAsWithoutWorkers) {
+  std::set<std::string> noted;
+  auto remote = make_remote_runtime(std::make_unique<SweptRuntime>(noted), {&crew_});
+  const auto way = [](const Function&) { return policy::Dispatch::local; };
+  const auto among = make_dispatch_runtime(std::move(remote), {&crew_}, way);
+  among->stop();
+  EXPECT_EQ(noted, std::set<std::string>{"stopped"});
 }
 
 }  // namespace

@@ -163,6 +163,7 @@ class WrappedRuntime : public exec::Runtime {
     CANOPY_TRY(auto made, local_->prepare(function));
     return wrap(std::move(made));
   }
+  void stop() override { local_->stop(); }
   // What stands here is not all there is.
   std::optional<exec::Standing> standing(const Function& /*function*/) override { return std::nullopt; }
   std::string made_name(const Function& function) const override { return local_->made_name(function); }

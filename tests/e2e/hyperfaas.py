@@ -70,6 +70,17 @@ def test_hyperfaas_worker_cases_6_7(world):
     run_client(world, leaf, "worker", addresses(worker)[0])
 
 
+def test_hyperfaas_table_of_a_worker_case_6(world):
+    """As tests/worker of HyperFaaS has it: outputs, 50 instances with 100 calls each, a listener that comes back."""
+    grpc_folder(world.root)
+    sample = world.root / "examples/hyperfaas/hello"
+    world.need_compiler(sample)
+    server = world.own_server("--hyperfaas=auto", *ANYWHERE)
+    world.must("deploy", world.built("examples/echo"), "--name=hyperfaas/echo", url=server.url)
+    world.must("deploy", sample, url=server.url)
+    run_client(world, addresses(server)[0], "table")
+
+
 def test_hyperfaas_leaf_beside_worker_processes(world):
     run_client(world, addresses(hyperfaas_server(world, "--workers=2"))[0], "leaf")
 

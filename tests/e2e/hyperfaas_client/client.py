@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import elsewhere
 import grpc
+import worker_table
 from messages import create, field, first, identity, schedule
 
 PATIENCE = 600
@@ -280,6 +281,8 @@ def main():
         case_8_database(leaf, *more)
     elif suite == "worker":
         case_6_worker(leaf, *more)
+    elif suite == "table":
+        worker_table.run(leaf, check)
     elif suite == "contained":
         case_9_containers(leaf, address)
     elif suite == "brief":

@@ -67,13 +67,13 @@ void open_folders(const fs::path& top) {
   }
 }
 
-// Reads what it prints until it ends; the last of it. False where the time was over first.
-bool listen(const Descriptor& from, Time deadline, std::string& words) {
+// Reads what it prints until it ends; the last of it. False where the time was over first, or it is to stop.
+bool listen(const Descriptor& from, Time deadline, const std::stop_token& stop, std::string& words) {
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().now());
     pollfd wanted{from.get(), POLLIN, 0};
-    if (left.count() <= 0) return false;
-    const int found = poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
+    if (left.count() <= 0 || stop.stop_requested()) return false;
+    const int found = poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 500)));
     if (found < 0 && errno != EINTR) return false;
     if (found <= 0) continue;
     std::array<char, 4096> piece{};
@@ -138,7 +138,8 @@ Result<fs::path> Folders::lay_out(const Function& function, const std::string& n
   return made;
 }
 
-Result<void> install(const Interpreter& interpreter, const fs::path& made, const InstallOptions& options) {
+Result<void> install(const Interpreter& interpreter, const fs::path& made, const InstallOptions& options,
+                     const std::stop_token& stop) {
   CANOPY_TRY_VOID(write_requirements(made));
   LaunchPlan plan;
   plan.interpreter = interpreter.program;
@@ -156,11 +157,15 @@ Result<void> install(const Interpreter& interpreter, const fs::path& made, const
   }
   CANOPY_TRY(Launched launched, launch(plan));
   std::string words;
-  const bool ended = listen(launched.output, system_clock().now() + options.timeout, words);
+  const bool ended = listen(launched.output, system_clock().now() + options.timeout, stop, words);
   const auto status = ended ? wait_for_child(launched.process, std::chrono::seconds(10)) : std::nullopt;
   if (!status) static_cast<void>(kill_child(launched.process));
   if (auto broken = hear_broken(launched.control)) return tl::unexpected(*std::move(broken));
   if (words.size() > words_kept) words.erase(0, words.size() - words_kept);
+  if (!ended && stop.stop_requested()) {
+    return fail(Code::unavailable,
+                "requirements.txt is not installed: the server stops; deploy it again once it runs");
+  }
   if (!ended || !status) {
     return fail(Code::limit, "installing requirements.txt took longer than " +
                                  duration_text(options.timeout) + "; the installer's last words:\n" + words);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,8 +53,8 @@ class Folders {
 //   refused      it asks for more than packages by their names (wire/requirements.h); or why it cannot be
 //                had, in the installer's own words
 //   limit        it took too long
-//   unavailable  it cannot be run here
+//   unavailable  it cannot be run here; or `stop` was requested, which is looked at twice a second
 Result<void> install(const Interpreter& interpreter, const std::filesystem::path& made,
-                     const InstallOptions& options);
+                     const InstallOptions& options, const std::stop_token& stop);
 
 }  // namespace canopy::python

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <utility>
 
 #include <poll.h>
@@ -110,6 +111,7 @@ struct Shared {
   }
 
   const RuntimeOptions options;
+  std::stop_source stopping;
   net::BlockingPool& disk;
   std::shared_ptr<Undertaker> undertaker;
   const std::shared_ptr<MemoryGroups> groups = std::make_shared<MemoryGroups>();
@@ -215,7 +217,11 @@ Result<void> try_import(const Shared& shared, const LaunchPlan& plan, const std:
                                      duration_text(shared.options.import_timeout));
       }
       pollfd wanted{control, POLLIN, 0};
-      if (poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000))) <= 0) continue;
+      if (shared.stopping.stop_requested()) {
+        return fail(Code::unavailable,
+                    "the function is not imported: the server stops; deploy it again once it runs");
+      }
+      if (poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 500))) <= 0) continue;
       std::string bytes(packet_bytes_max, '\0');
       const ssize_t got = recv(control, bytes.data(), bytes.size(), MSG_DONTWAIT);
       if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
@@ -289,6 +295,8 @@ class PythonRuntime final : public exec::PlainRuntime {
     return keep(name, function, interpreter);
   }
 
+  void stop() override { shared_->stopping.request_stop(); }
+
   std::string made_name(const Function& function) const override {
     const auto interpreter = shared_->interpreter();
     return interpreter ? name_of(function, *interpreter) : std::string();
@@ -337,7 +345,7 @@ class PythonRuntime final : public exec::PlainRuntime {
   Result<void> fill(const Interpreter& interpreter, const fs::path& made, const Function& function) const {
     std::error_code error;
     if (fs::exists(made / "function" / "requirements.txt", error)) {
-      CANOPY_TRY_VOID(install(interpreter, made, shared_->options.install));
+      CANOPY_TRY_VOID(install(interpreter, made, shared_->options.install, shared_->stopping.get_token()));
     }
     return try_import(*shared_, shared_->plan(interpreter, made, function), shared_->setup(function));
   }

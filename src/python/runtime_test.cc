@@ -1,6 +1,8 @@
 // Python functions end to end: source in, replies out, with this program as what starts their processes.
 #include "python/runtime.h"
 
+#include <thread>
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -301,6 +303,18 @@ TEST_F(Python, SweepsWhatNobodyNeedsAnyMore) {
   EXPECT_NE(runtime_->find(made), nullptr);
   ASSERT_TRUE(runtime_->sweep({}, seconds(0)));
   EXPECT_EQ(runtime_->find(made), nullptr);
+}
+
+// Nor for what is being installed, in which the same is looked at.
+TEST_F(Python, AServerThatStopsWaitsForNoImport) {
+  RuntimeOptions options;
+  options.import_timeout = std::chrono::hours(1);
+  const auto own = make(2, std::move(options));
+  std::jthread stops([&own] { own->stop(); });
+  const auto made = own->prepare(function("import time\ntime.sleep(3000)\ndef handle(r):\n  return ''\n"));
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Code::unavailable);
+  EXPECT_NE(made.error().message.find("the server stops"), std::string::npos) << made.error().message;
 }
 
 TEST(PythonInterpreter, CanBeSwitchedOff) {

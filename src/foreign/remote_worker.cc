@@ -118,7 +118,7 @@ void RemoteWorker::on_health(const wire::GrpcResult<std::string>& answer) {
   failures_ = 0;
   follow();
   if (!is_up_) return;
-  log::info("the worker of HyperFaaS at {} is there", address_);
+  tell(log::level::info, "is there");
   for (const std::string& instance : std::exchange(left_behind_, {})) {
     ask(std::string(controller) + "Stop", wire::id_message(instance), start_timeout, [](const auto&) {});
   }
@@ -171,8 +171,7 @@ void RemoteWorker::end(const std::string& instance, Ending ending) {
 
 void RemoteWorker::lose(const std::string& why) {
   if (std::exchange(is_up_, false) || failures_ == 0) {
-    log::warn("the worker of HyperFaaS at {} is lost, and is asked for again: {}", address_,
-              log_safe(why, 300));
+    tell(log::level::warn, "is lost, and is asked for again: " + log_safe(why, 300));
   }
   if (link_ != nullptr) {
     link_->set_on_read(nullptr);
@@ -186,6 +185,11 @@ void RemoteWorker::lose(const std::string& why) {
   }
   alarm_.set(core_.clock().now() + policy::reconnect_delay(dial_rule, ++failures_, random_part()),
              [this] { dial(); });
+}
+
+void RemoteWorker::tell(log::level::level_enum level, const std::string& news) {
+  const auto line = sparing_.take("the worker of HyperFaaS at " + address_ + " " + news, core_.clock().now());
+  if (line) log::log(level, "{}", *line);
 }
 
 // -- asking

@@ -25,6 +25,8 @@
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/log.h"
+#include "base/sparing.h"
 #include "container/grpc_link.h"
 #include "exec/alarm.h"
 #include "exec/core.h"
@@ -96,6 +98,7 @@ class RemoteWorker {
   void read_status();
   void on_event(const wire::InstanceEvent& event);
   void lose(const std::string& why);
+  void tell(log::level::level_enum level, const std::string& news);
   void end(const std::string& instance, Ending ending);
   void ask(std::string_view method, std::string body, Duration time,
            std::function<void(wire::GrpcResult<std::string>)> done);
@@ -110,6 +113,7 @@ class RemoteWorker {
   std::shared_ptr<container::GrpcLink> link_;
   std::int32_t status_stream_ = 0;
   StatusReader status_;
+  Sparing sparing_{20, std::chrono::minutes(1)};  // It may come and go without end.
   bool is_dialling_ = false;
   bool is_up_ = false;
   std::uint32_t failures_ = 0;

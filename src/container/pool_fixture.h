@@ -70,7 +70,7 @@ class CallTest : public PoolTest {
     }
   };
 
-  using PoolTest::PoolTest;
+  explicit CallTest(std::size_t containers_max = 4) : PoolTest(containers_max) {}
   ~CallTest() override {
     pool_.reset();
     keeper_.close();  // Calls that have no answer end before what they refer to.

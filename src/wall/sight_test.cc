@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
+#include <thread>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -59,6 +61,33 @@ TEST_F(SightTest, WhatIsNamedIsReadAndNothingElse) {
   EXPECT_EQ(seeing([&] { return refused(open((seen / "../hidden/file").c_str(), O_RDONLY)); }), as_expected);
   EXPECT_EQ(seeing([&] { return refused(open("/etc/passwd", O_RDONLY)); }), as_expected);
   EXPECT_EQ(seeing([&] { return open("/proc/self/statm", O_RDONLY) >= 0; }), as_expected);
+}
+
+#if !__has_feature(thread_sanitizer)
+// What hides files hides them from one thread: another would be a way around it, in the same memory.
+TEST_F(SightTest, OtherThreadsAreNotLeftSeeing) {
+  const pid_t child = fork();
+  if (child == 0) {
+    std::promise<void> over;
+    std::thread other([&over] { over.get_future().wait(); });
+    const auto beside = see_only(system_files());
+    over.set_value();
+    other.join();
+    _exit(!beside && beside.error().code == Code::invalid ? as_expected : otherwise);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == as_expected);
+}
+#endif
+
+TEST_F(SightTest, ThreadsThatAreMadeSeeAsLittle) {
+  EXPECT_EQ(seeing([&] {
+              bool hides = false;
+              std::thread([&] { hides = refused(open((hidden / "file").c_str(), O_RDONLY)); }).join();
+              return hides;
+            }),
+            as_expected);
 }
 
 TEST_F(SightTest, NothingIsWritten) {

@@ -96,17 +96,20 @@ void be_modest() {
   std::ofstream("/proc/self/oom_score_adj") << more_expendable;
 }
 
-// It reads what was made of functions, and what is anybody's; it starts nothing.
-void raise_walls(const std::string& data) {
+void warn_without(const Result<void>& wall) {
+  if (!wall) log::warn("a worker goes on without a wall: {}", wall.error().message);
+}
+
+// It reads what was made of functions, and what is anybody's. Before its first thread: those that are there
+// already would go on seeing everything.
+void see_little(const std::string& data) {
   std::vector<std::string> seen = wall::system_files();
   for (const char* const folder : {"/compiled", "/code"}) seen.push_back(data + folder);
   for (const char* const name : {"SSL_CERT_FILE", "SSL_CERT_DIR"}) {
     const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets any.
     if (value != nullptr) seen.emplace_back(value);
   }
-  for (const auto& raised : {wall::see_only(seen), wall::confine(wall::FilterKind::worker)}) {
-    if (!raised) log::warn("a worker goes on without a wall: {}", raised.error().message);
-  }
+  warn_without(wall::see_only(seen));
 }
 
 // What the fleet asks and says.
@@ -166,12 +169,13 @@ int worker_child(int count, const char* const* arguments, const RuntimeMaker& ma
   const auto setup = receive_setup(first_descriptor);
   if (!setup) return fail_with(setup.error().message);
   start_log(setup->log_level);
+  see_little(setup->data);
 
   exec::Core core(0, clock);
   net::BlockingPool disk(disk_threads, disk_queue_max);
   auto runtimes = make_runtimes(*setup, core, disk);
   if (!runtimes) return fail_with(runtimes.error().message);
-  raise_walls(setup->data);
+  warn_without(wall::confine(wall::FilterKind::worker));
 
   Worker worker(core, *runtimes, disk,
                 {.slots = setup->slots,

@@ -1,5 +1,6 @@
 """What a server and its workers give up: another user than root, new privileges, system calls, memory without end. The
 kernel is asked as well as the program."""
+import ctypes
 import json
 import os
 import pathlib
@@ -54,6 +55,11 @@ def check_family(pid, user=USER):
         check(is_now["NoNewPrivs"] == "1", f"{is_now['Name']} may get new privileges")
         check(is_now["Seccomp"] == "2", f"{is_now['Name']} makes any system call")
     return count
+
+
+def has_landlock():
+    """Whether the kernel hides files from who asks it to: what it answers to the question for its version."""
+    return ctypes.CDLL(None, use_errno=True).syscall(444, None, ctypes.c_size_t(0), 1) > 0
 
 
 def walls_of(server):
@@ -158,6 +164,7 @@ def test_walls_of_worker_processes_are_told_of(world):
         check(kernel["NoNewPrivs"] == "1" and walls["no_new_privileges"], f"{worker} {kernel}")
         allowed = int(walls["seccomp"].split()[2])
         check(allowed < int(walls_of(server)["seccomp"].split()[2]), f"a worker may do as much as the server: {worker}")
+    check("a worker goes on without a wall" not in server.text() or not has_landlock(), f"a worker sees files:\n{server.text()[-2000:]}")
 
 
 def test_walls_without_a_user_are_said_to_be_missing(world):

@@ -6,11 +6,13 @@
 #include <cerrno>
 #include <csignal>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "wall/read_walls.h"
 
 namespace canopy::wall {
@@ -81,6 +84,43 @@ TEST_F(ConfineTest, NeitherMountsNorDevicesNorProgramsAreMade) {
   EXPECT_EQ(confined([] { return refused(mknod("/tmp/confined-device", S_IFCHR | 0600, 0)); }), as_expected);
   EXPECT_EQ(confined([] { return refused(fork()); }), as_expected);
   EXPECT_EQ(confined([] { return refused(execl("/bin/true", "true", nullptr)); }), as_expected);
+}
+
+// Its user is the server's: what it cannot open it could still change, and the socket of Docker is a way to root.
+TEST_F(ConfineTest, AWorkerChangesNoFileAndTalksToNobodyOnThisMachine) {
+  const std::string path = "/tmp/canopy-confined-" + std::to_string(getpid());
+  const Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_TRUE(file && write(file.get(), "x", 1) == 1);
+  const char* const name = path.c_str();
+  EXPECT_EQ(confined([name] { return refused(truncate(name, 0)); }), as_expected);
+  EXPECT_EQ(confined([name] { return refused(open(name, O_RDONLY | O_TRUNC)); }), as_expected);
+  EXPECT_EQ(confined([name] { return refused(creat(name, 0600)); }), as_expected);
+  EXPECT_EQ(confined([name] { return refused(chmod(name, 0666)); }), as_expected);
+  EXPECT_EQ(confined([&file] { return refused(fchmod(file.get(), 0666)); }), as_expected);
+  EXPECT_EQ(confined([name] { return open(name, O_RDONLY) >= 0; }), as_expected);
+  struct stat about{};
+  ASSERT_EQ(fstat(file.get(), &about), 0);
+  EXPECT_EQ(about.st_size, 1);
+  EXPECT_EQ(about.st_mode & 0777U, 0600U);
+  unlink(name);
+  EXPECT_EQ(confined([] { return socket(AF_UNIX, SOCK_STREAM, 0) == -1 && errno == EAFNOSUPPORT; }),
+            as_expected);
+}
+
+TEST_F(ConfineTest, AThreadOfAWorkerHasNoNamespaceOfItsOwn) {
+  constexpr unsigned long thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_NEWUTS;
+  EXPECT_EQ(confined([] { return refused(syscall(SYS_clone, thread, 0, 0, 0, 0)); }), as_expected);
+}
+
+// Whoever does not run into the filter is told that this is no terminal.
+TEST_F(ConfineTest, NobodyTypesAtTheTerminal) {
+  const Descriptor nothing(open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (const FilterKind kind :
+       {FilterKind::worker, FilterKind::program, FilterKind::python, FilterKind::containers}) {
+    EXPECT_EQ(confined([&] { return refused(ioctl(nothing.get(), TIOCSTI, "x")); }, kind), as_expected);
+    EXPECT_EQ(confined([&] { return ioctl(nothing.get(), TCGETS, nullptr) == -1 && errno == ENOTTY; }, kind),
+              as_expected);
+  }
 }
 
 TEST_F(ConfineTest, WhatAWorkerDoesStaysPossible) {

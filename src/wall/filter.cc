@@ -1,6 +1,7 @@
 #include "wall/filter.h"
 
 #include <cerrno>
+#include <cstring>
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -18,7 +19,7 @@ constexpr std::uint32_t architecture = AUDIT_ARCH_AARCH64;
 #endif
 constexpr std::uint32_t first_new_call = 425;  // From io_uring on, all architectures count alike.
 
-constexpr std::uint32_t refuse_with(int error) {
+constexpr std::uint32_t failing_with(int error) {
   return SECCOMP_RET_ERRNO | (static_cast<std::uint32_t>(error) & SECCOMP_RET_DATA);
 }
 sock_filter load(std::size_t offset) {
@@ -46,7 +47,7 @@ Filter::Filter() {
 #if defined(__x86_64__)  // The same calls under other numbers.
   constexpr std::uint32_t other_numbers = 0x4000'0000;
   add(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, other_numbers, 0, 1));
-  add(end(refuse_with(EPERM)));
+  add(end(failing_with(EPERM)));
 #endif
 }
 
@@ -57,14 +58,14 @@ void Filter::allow(long number) {
 
 void Filter::refuse(long number, int error) {
   add(if_number(number, 1));
-  add(end(refuse_with(error)));
+  add(end(failing_with(error)));
 }
 
 void Filter::allow_without(long number, std::size_t argument, std::uint32_t bits) {
   add(if_number(number, 4));
   add(load_argument(argument));
   add(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1));
-  add(end(refuse_with(EPERM)));
+  add(end(failing_with(EPERM)));
   add(end(SECCOMP_RET_ALLOW));
 }
 
@@ -72,8 +73,25 @@ void Filter::allow_with(long number, std::size_t argument, std::uint32_t bits) {
   add(if_number(number, 4));
   add(load_argument(argument));
   add(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0));
-  add(end(refuse_with(EPERM)));
+  add(end(failing_with(EPERM)));
   add(end(SECCOMP_RET_ALLOW));
+}
+
+// Afterwards the number is what is compared again.
+void Filter::refuse_with(long number, std::size_t argument, std::uint32_t bits) {
+  add(if_number(number, 4));
+  add(load_argument(argument));
+  add(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1));
+  add(end(failing_with(EPERM)));
+  add(load(offsetof(seccomp_data, nr)));
+}
+
+void Filter::refuse_for(long number, std::size_t argument, std::uint32_t value) {
+  add(if_number(number, 4));
+  add(load_argument(argument));
+  add(if_equal(value, 1));
+  add(end(failing_with(EPERM)));
+  add(load(offsetof(seccomp_data, nr)));
 }
 
 void Filter::allow_for(long number, std::span<const std::uint32_t> values, int error) {
@@ -83,13 +101,13 @@ void Filter::allow_for(long number, std::span<const std::uint32_t> values, int e
     add(if_equal(value, 1));
     add(end(SECCOMP_RET_ALLOW));
   }
-  add(end(refuse_with(error)));
+  add(end(failing_with(error)));
 }
 
 std::string Filter::finish_allow_list() {
   add(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first_new_call, 0, 1));
-  add(end(refuse_with(ENOSYS)));
-  add(end(refuse_with(EPERM)));
+  add(end(failing_with(ENOSYS)));
+  add(end(failing_with(EPERM)));
   return bytes();
 }
 
@@ -110,7 +128,8 @@ Result<void> install(const std::string& filter) {
   filter.copy(reinterpret_cast<char*>(parts.data()), parts.size() * sizeof(sock_filter));
   const sock_fprog program{.len = static_cast<unsigned short>(parts.size()), .filter = parts.data()};
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0) return {};
-  return fail(Code::unavailable, "this kernel takes no filter of system calls");
+  return fail(Code::unavailable, std::string("this kernel takes no filter of system calls: ") +
+                                     std::strerror(errno));  // NOLINT(concurrency-mt-unsafe)
 }
 
 }  // namespace canopy::wall

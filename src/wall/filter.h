@@ -28,6 +28,10 @@ class Filter {
   void allow_without(long number, std::size_t argument, std::uint32_t bits);
   // Where one of them is.
   void allow_with(long number, std::size_t argument, std::uint32_t bits);
+  // Where one of them is; else the next row for the call counts.
+  void refuse_with(long number, std::size_t argument, std::uint32_t bits);
+  // Where the lower half of an argument is `value`; likewise.
+  void refuse_for(long number, std::size_t argument, std::uint32_t value);
   // Where the lower half of the first argument is one of `values`; else it fails with `error`.
   void allow_for(long number, std::span<const std::uint32_t> values, int error);
 

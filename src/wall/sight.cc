@@ -25,6 +25,9 @@ constexpr std::uint64_t writes =
     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
+// To cut files short is of its own, and newer: without it who may read a file may empty it.
+constexpr std::uint64_t truncates = std::uint64_t{1} << 14U;
+constexpr long truncating_version = 3;
 
 tl::unexpected<Error> no_landlock() {
   return fail(Code::unavailable, std::string("this kernel does not restrict which files a process opens: ") +
@@ -57,8 +60,9 @@ Result<void> see_only(const std::vector<std::string>& paths) {
   if (!is_only_thread()) {
     return fail(Code::invalid, "other threads of this process would go on seeing all files");
   }
+  const long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   landlock_ruleset_attr handled{};
-  handled.handled_access_fs = reads | writes;
+  handled.handled_access_fs = reads | writes | (version >= truncating_version ? truncates : 0);
   const Descriptor rules(static_cast<int>(syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0)));
   if (!rules) return no_landlock();
   for (const std::string& path : paths) {
@@ -71,6 +75,7 @@ Result<void> see_only(const std::vector<std::string>& paths) {
   return {};
 }
 
+// Not the folders of TLS as wholes, in which private keys are, too.
 std::vector<std::string> system_files() {
   constexpr std::array files = {"/etc/resolv.conf",
                                 "/etc/hosts",
@@ -79,9 +84,14 @@ std::vector<std::string> system_files() {
                                 "/etc/nsswitch.conf",
                                 "/etc/services",
                                 "/etc/protocols",
-                                "/etc/ssl",
+                                "/etc/ssl/certs",
+                                "/etc/ssl/cert.pem",
+                                "/etc/ssl/openssl.cnf",
                                 "/etc/ca-certificates",
-                                "/etc/pki",
+                                "/etc/pki/ca-trust",
+                                "/etc/pki/tls/certs",
+                                "/etc/pki/tls/cert.pem",
+                                "/etc/pki/tls/openssl.cnf",
                                 "/etc/crypto-policies",
                                 "/etc/localtime",
                                 "/etc/timezone",
@@ -89,6 +99,7 @@ std::vector<std::string> system_files() {
                                 "/usr/lib",
                                 "/usr/lib64",
                                 "/usr/local/lib",
+                                "/usr/local/share/ca-certificates",
                                 "/lib",
                                 "/lib64",
                                 "/usr/share",

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +62,26 @@ TEST_F(SightTest, WhatIsNamedIsReadAndNothingElse) {
   EXPECT_EQ(seeing([&] { return refused(open((seen / "../hidden/file").c_str(), O_RDONLY)); }), as_expected);
   EXPECT_EQ(seeing([&] { return refused(open("/etc/passwd", O_RDONLY)); }), as_expected);
   EXPECT_EQ(seeing([&] { return open("/proc/self/statm", O_RDONLY) >= 0; }), as_expected);
+}
+
+TEST_F(SightTest, CertificatesAreReadAndTheKeysBesideThemAreNot) {
+  for (const char* const keys : {"/etc/ssl", "/etc/ssl/private", "/etc/pki", "/etc/pki/tls/private"}) {
+    EXPECT_EQ(seeing([keys] { return open(keys, O_RDONLY | O_DIRECTORY) == -1; }), as_expected) << keys;
+  }
+  if (!fs::exists("/etc/ssl/certs")) return;
+  EXPECT_EQ(seeing([] { return open("/etc/ssl/certs", O_RDONLY | O_DIRECTORY) >= 0; }), as_expected);
+}
+
+// To open for reading and to empty it meanwhile is a way of writing.
+TEST_F(SightTest, NothingIsEmptied) {
+  constexpr long truncating_version = 3;
+  if (syscall(SYS_landlock_create_ruleset, nullptr, 0, 1) < truncating_version) {
+    GTEST_SKIP() << "this kernel's Landlock lets files be emptied; the filter of system calls does not";
+  }
+  EXPECT_EQ(seeing([&] { return refused(open((seen / "file").c_str(), O_RDONLY | O_TRUNC)); }), as_expected);
+  EXPECT_EQ(seeing([&] { return refused(truncate((seen / "file").c_str(), 0)); }), as_expected);
+  EXPECT_EQ(seeing([&] { return refused(truncate((hidden / "file").c_str(), 0)); }), as_expected);
+  EXPECT_EQ(fs::file_size(seen / "file"), 1U);
 }
 
 #if !__has_feature(thread_sanitizer)

@@ -41,10 +41,11 @@ void enter_group(const WallSettings& settings, const std::optional<wall::User>& 
   std::optional<wall::GroupOwner> owner;
   if (user && geteuid() == 0) owner = {.user = user->id, .group = user->group};
   const bool is_for_python = owner && settings.python != off;
-  if (settings.memory_bytes == 0 && settings.tasks == 0 && !is_for_python) return;
+  const bool is_asked_for = settings.memory_bytes != 0 || settings.tasks != 0;
+  if (!is_asked_for && !is_for_python) return;
   const auto entered =
       wall::enter_own_group({.memory_bytes = settings.memory_bytes, .tasks = settings.tasks}, owner);
-  if (entered) return;
+  if (entered || !is_asked_for) return;  // What Python functions lack is said with the first of them.
   log::warn("{}", entered.error().message);
   wall::note_no_group(entered.error().message);
 }

@@ -14,18 +14,21 @@ constexpr std::uint64_t low_ports_alone = 1U << 10U;  // CAP_NET_BIND_SERVICE
 
 std::vector<std::string> missing_walls(const Walls& walls) {
   std::vector<std::string> missing;
+  if (walls.user.empty()) return missing;
+  // Who has asked for a limit need not be told how.
+  const auto without = [&walls, &missing](std::string_view what, std::string_view how) {
+    missing.push_back("no control group limits its " + std::string(what) + ": " +
+                      (walls.no_group.empty() ? std::string(how) : walls.no_group));
+  };
   if (walls.user == root) missing.emplace_back("it runs as root: --user=NAME has it run as somebody else");
   if (walls.user != root && (walls.capabilities & ~low_ports_alone) != 0) {
     missing.emplace_back("it has capabilities that it does not need: start it without");
   }
   if (!walls.no_new_privileges) missing.emplace_back("what it starts may get more rights than it has");
   if (walls.filter.empty()) missing.emplace_back("nothing filters its system calls");
-  if (walls.memory_max_bytes == 0) {
-    missing.emplace_back("no control group limits its memory: --wall-memory=SIZE, or MemoryMax= of systemd");
-  }
+  if (walls.memory_max_bytes == 0) without("memory", "--wall-memory=SIZE, or MemoryMax= of systemd");
   if (walls.tasks_max == 0) {
-    missing.emplace_back(
-        "no control group limits its processes and threads: --wall-tasks=N, or TasksMax= of systemd");
+    without("processes and threads", "--wall-tasks=N, or TasksMax= of systemd");
   }
   return missing;
 }

@@ -22,7 +22,7 @@ struct Walls {
   bool operator==(const Walls&) const = default;
 };
 
-// A sentence for each wall that is not there, with what to do about it.
+// A sentence for each wall that is not there, with what to do about it; none where nothing is known.
 std::vector<std::string> missing_walls(const Walls& walls);
 
 // Those that hold, in one line: "user canopy, no new privileges, allow-list of 250 calls, memory 2GiB".

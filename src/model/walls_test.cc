@@ -30,6 +30,19 @@ TEST(Walls, EachThatIsMissingIsNamed) {
   EXPECT_NE(missing_walls(walls).front().find("--wall-memory"), std::string::npos);
 }
 
+TEST(Walls, WhoAskedForALimitHearsWhyThereIsNone) {
+  Walls walls = whole();
+  walls.tasks_max = 0;
+  walls.no_group = "making /sys/fs/cgroup/x: read-only";
+  ASSERT_EQ(missing_walls(walls).size(), 1);
+  EXPECT_EQ(missing_walls(walls).front(),
+            "no control group limits its processes and threads: making /sys/fs/cgroup/x: read-only");
+}
+
+TEST(Walls, OfWhomNothingIsKnownNoneIsSaidToBeMissing) {
+  EXPECT_TRUE(missing_walls({.user = "", .filter = {}, .no_group = {}}).empty());
+}
+
 TEST(Walls, TheRightToLowPortsIsNoneTooMany) {
   Walls walls = whole();
   walls.capabilities = 1U << 10U;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -86,7 +87,7 @@ void remove_orphans(const std::string& outside) {
 
 tl::unexpected<Error> no_group(const std::string& what) {
   const int number = errno;
-  return fail(Code::unavailable, "no control group limits it: " + what + ": " +
+  return fail(Code::unavailable, "no control group of its own: " + what + ": " +
                                      std::strerror(number));  // NOLINT(concurrency-mt-unsafe)
 }
 
@@ -120,6 +121,10 @@ Result<void> set_limits(const std::string& folder, std::string_view controller, 
 
 Result<void> enter_first_version(const GroupPlace& place, std::string_view controller,
                                  const GroupLimits& limits, const std::optional<GroupOwner>& owner) {
+  if (place.mount.empty() || place.is_second_version) {
+    return fail(Code::unavailable, "no control group of its own: this machine's kernel has none for " +
+                                       std::string(controller));
+  }
   remove_orphans(place.folder());
   const std::string folder = place.folder() + own_name();
   if (mkdir(folder.c_str(), 0755) != 0) return no_group("making " + folder);
@@ -145,7 +150,11 @@ Result<void> enter_second_version(const GroupPlace& place, const GroupLimits& li
   const std::string inner = folder + server_name;
   const std::string own = std::to_string(getpid());
   if (mkdir(folder.c_str(), 0755) != 0) return no_group("making " + folder);
+  // A group whose controllers count for those in it takes no process; the first of all does, and others in it
+  // may need that they count.
   const auto back = [&](tl::unexpected<Error> why) {
+    write_file(folder + "/cgroup.subtree_control", "-memory");
+    if (!place.path.empty()) write_file(outside + "/cgroup.subtree_control", "-memory -pids");
     write_file(outside + "/cgroup.procs", own);
     remove_groups(folder);
     return why;
@@ -200,17 +209,15 @@ GroupLimits limits_of(pid_t process) {
 Result<void> enter_own_group(const GroupLimits& limits, const std::optional<GroupOwner>& owner) {
   const GroupPlace memory = group_of(getpid(), "memory");
   if (memory.is_second_version) return enter_second_version(memory, limits, owner);
+  Result<void> entered;
   for (const std::string_view controller : controllers) {
     const bool is_wanted = controller == "memory" ? limits.memory_bytes != 0 || owner : limits.tasks != 0;
     if (!is_wanted) continue;
-    const GroupPlace place = group_of(getpid(), controller);
-    if (place.mount.empty() || place.is_second_version) {
-      return fail(Code::unavailable, "no control group limits it: this machine's kernel has none for " +
-                                         std::string(controller));
-    }
-    CANOPY_TRY_VOID(enter_first_version(place, controller, limits, owner));
+    // One wall is better than none: where it does not get the first it may get the second.
+    auto one = enter_first_version(group_of(getpid(), controller), controller, limits, owner);
+    if (!one) entered = std::move(one);
   }
-  return {};
+  return entered;
 }
 
 std::string own_group_folder() { return own_folder(); }

@@ -1,7 +1,7 @@
 #pragma once
 // The control groups of a process, of version 1 or 2 of the kernel's: what they allow it, and one of its own.
 //
-// Threads: any; blocks for moments on files of the kernel's.
+// Threads: any; blocks for moments on files of the kernel's. enter_own_group() before there are others.
 
 #include <cstdint>
 #include <optional>
@@ -42,7 +42,8 @@ struct GroupOwner {
 
 // Moves this process into a group of its own with these limits, which is made below the one it is in: all
 // that it starts is in there, too. Removes those of processes that are gone.
-//   unavailable  no such group can be made, in a sentence; the process is where it was
+//   unavailable  no such group can be made, in a sentence. In version 2 the process is where it was; in
+//                version 1, where each limit has groups of its own, it may be in that of the other one
 Result<void> enter_own_group(const GroupLimits& limits, const std::optional<GroupOwner>& owner);
 
 // In version 2 this process is in a group in the one with the limits, beside others that are made for its

@@ -52,7 +52,7 @@ struct Status {
   std::uint64_t filter_count = 0;
 };
 
-// Lines "NoNewPrivs:\t1".
+// Lines "NoNewPrivs:\t1". Without limits.
 Status read_status(pid_t process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/status");
   Status status;
@@ -71,10 +71,15 @@ Status read_status(pid_t process) {
     if (word == "Seccomp") status.filters = number_in(rest, 10) == 2;
     if (word == "Seccomp_filters") status.filter_count = number_in(rest, 10);
   }
-  const GroupLimits limits = limits_of(process);
-  status.walls.memory_max_bytes = limits.memory_bytes;
-  status.walls.tasks_max = limits.tasks;
   return status;
+}
+
+// A child is in the groups of this process, so why those are not there is the same.
+void add_limits(pid_t process, Walls& walls) {
+  const GroupLimits limits = limits_of(process);
+  walls.memory_max_bytes = limits.memory_bytes;
+  walls.tasks_max = limits.tasks;
+  walls.no_group = own_note();
 }
 
 constexpr std::string_view unknown_filter = "a filter of system calls that was there before";
@@ -87,12 +92,13 @@ Walls read_own_walls() {
     status.walls.filter = own_filter();
     if (status.walls.filter.empty()) status.walls.filter = unknown_filter;
   }
-  status.walls.no_group = own_note();
+  add_limits(getpid(), status.walls);
   return status.walls;
 }
 
 Walls read_walls_of(pid_t child, FilterKind kind) {
   Status status = read_status(child);
+  add_limits(child, status.walls);
   if (!status.filters) return status.walls;
   const bool has_own = status.filter_count > read_status(getpid()).filter_count;
   status.walls.filter = has_own ? describe(kind) : std::string(unknown_filter);

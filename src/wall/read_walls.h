@@ -13,8 +13,8 @@ namespace canopy::wall {
 // Of this one, whose user has to stay the same from then on; with what note_no_group() was told.
 Walls read_own_walls();
 
-// Of a child, which has installed a filter of that kind where it has more of them than this process. Nothing
-// is known where it is gone.
+// Of a child, which has installed a filter of that kind where it has more of them than this process; before
+// Linux 5.9, which does not count them, it is only known to have one. Nothing is known where it is gone.
 Walls read_walls_of(pid_t child, FilterKind kind);
 
 // Why this process has no control group of its own that was asked for: a sentence. Before there are threads.

@@ -61,6 +61,7 @@ Result<void> check_owner(const fs::path& folder, const User& user) {
       return not_of(entry->path(), folder, user);
     }
   }
+  if (error) return fail(Code::unavailable, "cannot look at all of " + folder.string() + ": " + error.message());
   return {};
 }
 
@@ -101,7 +102,8 @@ Result<void> prepare_folder(const fs::path& folder, const User& user) {
   std::error_code error;
   if (fs::exists(folder, error)) return check_owner(folder, user);
   fs::create_directories(folder.parent_path(), error);
-  if (mkdir(folder.c_str(), 0700) == 0 && chown(folder.c_str(), user.id, user.group) == 0) return {};
+  // Whoever may write to the folder above could have put a link in its place meanwhile.
+  if (mkdir(folder.c_str(), 0700) == 0 && lchown(folder.c_str(), user.id, user.group) == 0) return {};
   return fail(Code::unavailable,
               "cannot make the folder " + folder.string() + " for the user " + user.name + ": " + reason());
 }

@@ -28,7 +28,7 @@ Result<User> find_user(const std::string& name);
 // Makes `folder` where it is missing, the user's and closed to others. One that is there has to be the user's
 // with all that is in it: root gives nothing away that it did not make.
 //   invalid      it, or something in it, is another's, with the command that changes it
-//   unavailable  it cannot be made
+//   unavailable  it cannot be made, or looked at
 Result<void> prepare_folder(const std::filesystem::path& folder, const User& user);
 
 // From now on this process is that user: no other groups, no capabilities, but the one to listen on low

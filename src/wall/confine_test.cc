@@ -86,7 +86,7 @@ TEST_F(ConfineTest, NeitherMountsNorDevicesNorProgramsAreMade) {
   EXPECT_EQ(confined([] { return refused(execl("/bin/true", "true", nullptr)); }), as_expected);
 }
 
-// Its user is the server's: what it cannot open it could still change, and the socket of Docker is a way to root.
+// Its user is the server's: what it cannot open it could still change, and Docker's socket is a way to root.
 TEST_F(ConfineTest, AWorkerChangesNoFileAndTalksToNobodyOnThisMachine) {
   const std::string path = "/tmp/canopy-confined-" + std::to_string(getpid());
   const Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));

@@ -122,8 +122,8 @@ Result<void> set_limits(const std::string& folder, std::string_view controller, 
 Result<void> enter_first_version(const GroupPlace& place, std::string_view controller,
                                  const GroupLimits& limits, const std::optional<GroupOwner>& owner) {
   if (place.mount.empty() || place.is_second_version) {
-    return fail(Code::unavailable, "no control group of its own: this machine's kernel has none for " +
-                                       std::string(controller));
+    return fail(Code::unavailable,
+                "no control group of its own: this machine's kernel has none for " + std::string(controller));
   }
   remove_orphans(place.folder());
   const std::string folder = place.folder() + own_name();

@@ -61,8 +61,9 @@ Result<void> check_owner(const fs::path& folder, const User& user) {
       return not_of(entry->path(), folder, user);
     }
   }
-  if (error) return fail(Code::unavailable, "cannot look at all of " + folder.string() + ": " + error.message());
-  return {};
+  if (!error) return {};
+  return fail(Code::unavailable, "cannot look at all of " + folder.string() + ": " + error.message() +
+                                     "; start it as the user " + user.name + " itself");
 }
 
 bool set_capabilities(std::uint32_t low) {

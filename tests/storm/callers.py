@@ -70,8 +70,10 @@ class Callers:
         self.more(10)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.stop.set()
+        if kind is not None:
+            return  # What failed first is what is told.
         for thread in self.threads:
             thread.join(timeout=120)
             check(not thread.is_alive(), "a client still waits for its call after two minutes")

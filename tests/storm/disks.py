@@ -56,6 +56,8 @@ def tail(arguments, folder):
                 check(status in (404, 410), f"byte {place}: {status} {output}")
                 missing += 1
         server.kill()
+    # What lies before the first cut of many is whole, so a log that is thrown away as a whole is a fault, too.
+    check(served > 0, "no result was served, of any log")
     print(f"tail: {len(places)} cuts and flips: {served} results right, {missing} missing, {refused} reported as "
           f"damaged, 0 wrong")
 

@@ -26,6 +26,13 @@ class Ledger:
 
 def submit_until(stop, server, ledger, number, seed, pause=0.0, patience=10):
     """One client: numbered calls, each asked for until it is acknowledged; one in ten is asked for twice."""
+    try:
+        submit_in_turn(stop, server, ledger, number, seed, pause, patience)
+    except Exception as error:  # An answer that nobody can read, say. The thread would end alone, unseen.
+        ledger.broken.append(f"client {number} has ended: {error!r}")
+
+
+def submit_in_turn(stop, server, ledger, number, seed, pause, patience):
     chance = random.Random(seed * 1000 + number)
     count = 0
     while not stop.wait(pause):
@@ -70,7 +77,8 @@ def list_calls(server):
 def find_ended(server, call, record, until):
     """The record of a call, once it has ended or time is up; nothing where the server knows of none."""
     while record is None or record["state"] in ("QUEUED", "RUNNING"):
-        status, record = server.json("GET", f"/v1/calls/{call}?wait=20s")
+        wait = max(0, min(20, int(until - time.monotonic())))  # Once time is up, nobody is waited for.
+        status, record = server.json("GET", f"/v1/calls/{call}?wait={wait}s")
         if status != 200:
             return None
         if time.monotonic() > until:

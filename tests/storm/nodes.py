@@ -95,7 +95,7 @@ def nodes_storm(arguments, folder):
         client.start()
     chance = random.Random(arguments.seed)
     until = time.monotonic() + min(arguments.seconds, arguments.node_seconds)
-    while time.monotonic() < until:
+    while time.monotonic() < until or not (kills and stops):
         time.sleep(chance.uniform(0.2, 1))
         server.json("PUT", "/v1/dispatch", body=b'{"mode": "%s"}' % chance.choice((b"push", b"pull")))
         victim = chance.choice(nodes)
@@ -111,7 +111,7 @@ def nodes_storm(arguments, folder):
     stop.set()
     for client in clients:
         client.join()
-    check(ledger.errors == 0, f"{ledger.errors} connections broke, and only nodes died")
+    check(ledger.errors == 0, f"{ledger.errors} connections broke, and only nodes died: {ledger.last_error}")
     audit(server, ledger, patience=120)
     wait_for_nodes(server, nodes, "one", "two", "three")
     server.kill(signal.SIGTERM)

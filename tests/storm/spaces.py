@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -27,6 +28,8 @@ def why_not():
     """Why there can be no such network here; nothing where there can."""
     if os.geteuid() != 0:
         return "it takes root"
+    if not shutil.which("ip"):
+        return "there is no program `ip`"
     try:
         os.close(os.open("/dev/net/tun", os.O_RDWR))
     except OSError as error:

@@ -46,7 +46,8 @@ def workers_storm(arguments, folder):
     stop.set()
     for client in clients:
         client.join()
-    check(ledger.errors == 0, f"{ledger.errors} connections broke, and only workers died")
+    check(kills > 0, "no worker was killed: none was ready")
+    check(ledger.errors == 0, f"{ledger.errors} connections broke, and only workers died: {ledger.last_error}")
     audit(server, ledger, patience=120)
     print(f"workers: {kills} workers killed, the server lived")
     server.kill(signal.SIGTERM)
@@ -71,7 +72,7 @@ def worker_poison(arguments, folder):
     wait_until("a worker is ready", lambda: len(workers_of(server)) == 1)
     with_client = {}
     client = threading.Thread(target=lambda: with_client.update(
-        zip(("status", "body"), server.ask("POST", "/function/storm/sleeper", body=b"9"))))
+        zip(("status", "body"), server.ask("POST", "/function/storm/sleeper", body=b"9"))), daemon=True)
     client.start()
     wait_until("the call runs", lambda: any(node["running"] == 1 for node in nodes(server)))
     os.kill(workers_of(server)[0], signal.SIGKILL)
@@ -133,7 +134,7 @@ def resize(arguments, folder):
             if status != 200 or body != b"still here":
                 failures.append((status, body[:300]))
 
-    clients = [threading.Thread(target=call) for _ in range(3)]
+    clients = [threading.Thread(target=call, daemon=True) for _ in range(3)]  # A check that fails ends them, too.
     for client in clients:
         client.start()
     ids = []

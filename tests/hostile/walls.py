@@ -2,6 +2,7 @@
 and of all that it starts."""
 import os
 import pathlib
+import platform
 import pwd
 import shutil
 
@@ -92,6 +93,8 @@ return [told, open("/proc/self/status").read()]"""
 
 
 def test_a_function_that_looks_for_calls_finds_none(server):
+    if platform.machine() != "x86_64":
+        raise Skip("the numbers of these calls are another machine's")
     body = """libc = ctypes.CDLL(None, use_errno=True)
 found = []
 for number in (101, 175, 313, 169, 246, 310, 311, 321, 425, 323, 298, 304, 248, 250, 161, 172):

@@ -1,5 +1,6 @@
 #include "foreign/dial.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -52,10 +53,13 @@ sockaddr_storage storage_of(const boost::asio::ip::address& address, std::uint16
 
 Result<Descriptor> connect_to(const sockaddr_storage& address, Time deadline) {
   CANOPY_TRY(Descriptor made, begin_connecting(address));
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().now());
   pollfd wanted{made.get(), POLLOUT, 0};
-  const int most = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
-  if (poll(&wanted, 1, most) != 1) return no_connection(ETIMEDOUT);
+  int ready = 0;
+  do {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - system_clock().now());
+    ready = poll(&wanted, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+  } while (ready < 0 && errno == EINTR);
+  if (ready != 1) return no_connection(ready == 0 ? ETIMEDOUT : errno);
   int error = 0;
   socklen_t size = sizeof error;
   getsockopt(made.get(), SOL_SOCKET, SO_ERROR, &error, &size);
@@ -71,8 +75,11 @@ Result<Descriptor> dial(const std::string& address) {
   const auto port = static_cast<std::uint16_t>(std::stoul(address.substr(colon + 1)));
   CANOPY_TRY(const auto found, net::look_up(host, deadline));
   Result<Descriptor> last = fail(Code::unavailable, "no address is known for '" + host + "'");
-  for (const auto& one : found) {
-    last = connect_to(storage_of(one, port), deadline);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    // One from which nothing comes leaves the others their part of the time.
+    const Time now = system_clock().now();
+    const auto share = (deadline - now) / static_cast<Duration::rep>(found.size() - i);
+    last = connect_to(storage_of(found[i], port), now + share);
     if (last) return last;
   }
   return last;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -16,6 +17,12 @@ constexpr Duration remove_timeout = std::chrono::seconds(1);
 constexpr int crash_status = 1 << 8;  // As of waitpid(): what a program ends with that has failed.
 
 Descriptor copy_of(int number) { return Descriptor(fcntl(number, F_DUPFD_CLOEXEC, 0)); }
+
+// Its worker has closed it, or it is broken: one that is lost needs no end from us.
+bool is_over(const Descriptor& connection) {
+  pollfd asked{connection.get(), POLLRDHUP, 0};
+  return poll(&asked, 1, 0) == 1;
+}
 
 }  // namespace
 
@@ -30,6 +37,7 @@ Result<Descriptor> RemoteLife::connect() {
   const std::lock_guard lock(mutex_);
   if (ending_ || !way_) return fail(Code::unavailable, "the instance has ended");
   CANOPY_TRY(Descriptor made, connect_again(way_.get()));
+  std::erase_if(connections_, is_over);
   if (connections_.size() >= connections_max) connections_.erase(connections_.begin());
   connections_.push_back(copy_of(made.get()));
   return made;

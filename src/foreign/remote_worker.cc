@@ -101,8 +101,13 @@ void RemoteWorker::on_connected(Descriptor connection) {
 }
 
 void RemoteWorker::ask_health() {
+  const std::weak_ptr<container::GrpcLink> asked = link_;
   ask(health_method, wire::health_request("worker"), health_timeout,
-      [this](const wire::GrpcResult<std::string>& answer) { on_health(answer); });
+      [this, asked](const wire::GrpcResult<std::string>& answer) {
+        // It may have been lost between its answer and now.
+        const auto link = asked.lock();
+        if (link != nullptr && link == link_) on_health(answer);
+      });
 }
 
 void RemoteWorker::on_health(const wire::GrpcResult<std::string>& answer) {
@@ -258,6 +263,10 @@ void RemoteWorker::start(const std::string& function, OnEnd on_end, OnStarted do
         if (!is_up_) {
           if (left_behind_.size() < left_behind_max) left_behind_.push_back(started->id);
           return done(fail(Code::unavailable, who + " is lost", Stage::start));
+          }
+        if (instances_.contains(started->id)) {
+          return done(
+              fail(Code::died, who + " says that it has started one that runs already", Stage::start));
         }
         instances_[started->id].on_end = on_end;
         done(started->id);

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <deque>
+#include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,6 +11,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "container/grpc_peer.h"
@@ -275,6 +279,33 @@ TEST_F(OneWorker, IsLostWithOddEvents) {
   }
 }
 
+// The answer is acted upon a round later than the event that it came with.
+TEST_F(OneWorker, IsNotBackByAnAnswerFromBeforeItWasLost) {
+  pass(seconds(2));
+  const std::uint32_t health = hear();
+  peer().answer(health, wire::health_reply(wire::Health::serving));
+  peer().send_data(status_["a:1"], std::string_view("\0\xff\xff\xff\xff", 5));
+  core_.poll();
+  core_.poll();
+  EXPECT_FALSE(worker_.is_up());
+  pass(seconds(1));
+  come_up();
+  EXPECT_TRUE(worker_.is_up());
+  EXPECT_EQ(up_count_, 2);
+}
+
+TEST_F(OneWorker, NoTwoInstancesHaveOneId) {
+  const auto first = start("one");
+  const auto second = start("one");
+  ASSERT_TRUE(first->instance && *first->instance && second->instance);
+  ASSERT_FALSE(*second->instance);
+  EXPECT_EQ(second->instance->error().code, Code::died);
+  EXPECT_EQ(worker_.instance_count(), 1U);
+  tell(Kind::timeout, "one");
+  EXPECT_EQ(first->endings, std::vector{Ending::idle});
+  EXPECT_TRUE(second->endings.empty());
+}
+
 TEST_F(OneWorker, IsLostWithItsStatus) {
   peer().end(status_["a:1"], "0");
   core_.poll();
@@ -344,6 +375,38 @@ TEST_F(ManyWorkers, NobodyThereIsSaid) {
   ASSERT_TRUE(*placed && !**placed);
   EXPECT_EQ((*placed)->error().code, Code::unavailable);
   EXPECT_NE((*placed)->error().message.find("a:1, b:2"), std::string::npos);
+}
+
+std::size_t open_descriptors() {
+  namespace fs = std::filesystem;
+  return static_cast<std::size_t>(
+      std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()));
+}
+
+TEST(RemoteInstance, KeepsNoConnectionThatItsWorkerHasClosed) {
+  const Descriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const place = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(bind(listener.get(), place, size), 0);
+  ASSERT_EQ(listen(listener.get(), 4), 0);
+  ASSERT_EQ(getsockname(listener.get(), place, &size), 0);
+  Descriptor way(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect(way.get(), place, size), 0);
+  const Descriptor other_end(accept(listener.get(), nullptr, nullptr));
+  RemoteLife life;
+  life.set_way(std::move(way));
+  const std::size_t before = open_descriptors();
+  for (int i = 0; i < 10; ++i) {
+    const auto made = life.connect();
+    ASSERT_TRUE(made) << made.error().message;
+    Descriptor(accept(listener.get(), nullptr, nullptr)).reset();
+    pollfd closed{made->get(), POLLRDHUP, 0};
+    ASSERT_EQ(poll(&closed, 1, 60'000), 1);
+  }
+  EXPECT_LE(open_descriptors(), before + 1);
 }
 
 TEST(RemoteInstance, EndsOnceAndIsRemoved) {

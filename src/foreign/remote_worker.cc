@@ -263,7 +263,7 @@ void RemoteWorker::start(const std::string& function, OnEnd on_end, OnStarted do
         if (!is_up_) {
           if (left_behind_.size() < left_behind_max) left_behind_.push_back(started->id);
           return done(fail(Code::unavailable, who + " is lost", Stage::start));
-          }
+        }
         if (instances_.contains(started->id)) {
           return done(
               fail(Code::died, who + " says that it has started one that runs already", Stage::start));

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <optional>
 
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
@@ -14,6 +15,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/descriptor.h"
 
 namespace canopy::wall {
 namespace {
@@ -23,6 +26,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t entry_bytes = 16 * 1024;
 constexpr int groups_max = 256;
 constexpr int capabilities_max = 64;
+constexpr auto unchanged = static_cast<uid_t>(-1);  // To the kernel no user, but the one that is.
 
 std::string reason() { return std::strerror(errno); }  // NOLINT(concurrency-mt-unsafe)
 
@@ -66,6 +70,25 @@ Result<void> check_owner(const fs::path& folder, const User& user) {
                                      "; start it as the user " + user.name + " itself");
 }
 
+// Whoever owns the folder around may put anything in its place meanwhile, or a link: what is given away is a
+// folder of root's with nothing in it, looked at and handed over by its descriptor.
+bool make_for(const fs::path& folder, const User& user) {
+  const Descriptor around(open(folder.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const std::string name = folder.filename().string();
+  if (!around || mkdirat(around.get(), name.c_str(), 0700) != 0) return false;
+  const Descriptor made(
+      openat(around.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat about{};
+  if (!made || fstat(made.get(), &about) != 0) return false;
+  std::error_code error;
+  const bool is_empty = fs::is_empty("/proc/self/fd/" + std::to_string(made.get()), error);
+  if (about.st_uid != 0 || (about.st_mode & 07777U) != 0700 || !is_empty || error) {
+    errno = EEXIST;
+    return false;
+  }
+  return fchown(made.get(), user.id, user.group) == 0;
+}
+
 bool set_capabilities(std::uint32_t low) {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, 2> data{};
@@ -95,16 +118,22 @@ Result<User> find_user(const std::string& name) {
     user.groups = groups_of(found->pw_name, user.group);
   }
   if (user.id == 0) return fail(Code::invalid, "--user=" + name + " is root: name one that may less");
+  if (user.id == unchanged || user.group == unchanged) {
+    return fail(Code::invalid, "--user=" + name + ": the kernel has no user of that number; name another");
+  }
+  if (user.group == 0) {
+    return fail(Code::invalid, "--user=" + name + " is in the group of root; name one with a group of its own");
+  }
   std::erase(user.groups, gid_t{0});
   return user;
 }
 
-Result<void> prepare_folder(const fs::path& folder, const User& user) {
+Result<void> prepare_folder(const fs::path& path, const User& user) {
+  const fs::path folder = path.has_filename() ? path : path.parent_path();
   std::error_code error;
   if (fs::exists(folder, error)) return check_owner(folder, user);
   fs::create_directories(folder.parent_path(), error);
-  // Whoever may write to the folder above could have put a link in its place meanwhile.
-  if (mkdir(folder.c_str(), 0700) == 0 && lchown(folder.c_str(), user.id, user.group) == 0) return {};
+  if (make_for(folder, user)) return {};
   return fail(Code::unavailable,
               "cannot make the folder " + folder.string() + " for the user " + user.name + ": " + reason());
 }

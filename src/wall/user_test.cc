@@ -2,9 +2,12 @@
 
 #include "wall/user.h"
 
+#include <atomic>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -43,6 +46,11 @@ TEST(User, RootAndWhoIsNotThereAreNone) {
   EXPECT_EQ(find_user("0").error().code, Code::invalid);
   EXPECT_NE(find_user("no-such-user").error().message.find("useradd"), std::string::npos);
   EXPECT_EQ(find_user("").error().code, Code::invalid);
+  // As which the kernel would leave us root.
+  EXPECT_EQ(find_user("4294967295").error().code, Code::invalid);
+  for (const char* const number : {"-1", "4294967296", "00", "0x1", "1 "}) {
+    EXPECT_EQ(find_user(number).error().code, Code::invalid) << number;
+  }
 }
 
 TEST(User, IsFoundByNameAndByNumber) {
@@ -95,6 +103,46 @@ TEST_F(UserTest, AFolderIsMadeForThemOrHasToBeTheirs) {
   EXPECT_EQ(mixed.error().code, Code::invalid);
   EXPECT_NE(mixed.error().message.find("of-root is not of that user; `chown -R "), std::string::npos);
   EXPECT_FALSE(prepare_folder("/etc", *user));
+  EXPECT_TRUE(prepare_folder(outside / "with-a-slash/", *user));
+  fs::remove_all(outside);
+}
+
+// Who owns the folder around exchanges what root has just made for a link, or for another folder of root's.
+TEST_F(UserTest, WhatWasPutInThePlaceOfANewFolderIsNotGivenAway) {
+  const auto user = find_user(somebody);
+  const fs::path outside = fs::temp_directory_path() / ("canopy-race-" + std::to_string(getpid()));
+  const fs::path folder = outside / "data";
+  const fs::path victim = outside / "of-root";
+  const fs::path link = outside / "link";
+  fs::create_directories(victim);
+  std::ofstream(victim / "file") << "x";
+  fs::create_directory_symlink(victim, link);
+  std::atomic<bool> is_over = false;
+  std::jthread swapper([&] {
+    while (!is_over) {
+      for (const fs::path& bait : {link, victim}) {
+        // Fails until there is something to exchange; then back again.
+        for (int i = 0; i < 2; ++i) {
+          if (renameat2(AT_FDCWD, bait.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE) != 0) break;
+        }
+      }
+    }
+  });
+  for (int i = 0; i < 2000; ++i) {
+    static_cast<void>(prepare_folder(folder, *user));
+    rmdir(folder.c_str());
+  }
+  is_over = true;
+  swapper.join();
+  int count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(outside)) {
+    if (entry.path().filename() != "file") continue;
+    ++count;
+    struct stat about{};
+    ASSERT_EQ(stat(entry.path().parent_path().c_str(), &about), 0);
+    EXPECT_EQ(about.st_uid, 0U) << entry.path() << " is of root, and its folder was given away";
+  }
+  EXPECT_EQ(count, 1);
   fs::remove_all(outside);
 }
 

@@ -104,7 +104,8 @@ Result<int> make_server_certificate(Command& command, Terminal& terminal) {
              net::make_server_certificate(authority, command.arguments, command.clock.wall_now(),
                                           time_of(command.flags, certificate_time)));
   CANOPY_TRY_VOID(keep(folder, "server", made, terminal));
-  terminal.err() << "made a certificate for a server; start it with --tls-cert, --tls-key and --node-ca="
+  terminal.err() << "made a certificate for a server; start it with --tls-cert and --tls-key, or, where only "
+                    "workers are to be shown it, --node-cert and --node-key, and with --node-ca="
                  << (folder / "ca.pem").string() << '\n';
   return 0;
 }

@@ -69,6 +69,11 @@ balance::ReadCode make_code_reader(store::Catalog& catalog, net::BlockingPool& d
   };
 }
 
+net::CertificateFiles shown_to_nodes(const Options& options) {
+  if (!options.node_cert.empty()) return {.certificate = options.node_cert, .key = options.node_key};
+  return {.certificate = options.tls_cert, .key = options.tls_key};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<balance::Members>> start_members(const api::RuntimeParts& parts,
@@ -92,13 +97,13 @@ Result<std::shared_ptr<balance::Members>> start_members(const api::RuntimeParts&
   made.crew.all_busy = "start another with canopy node, or give them more --slots";
   CANOPY_TRY(made.rules.mode, policy::parse_dispatch(options.dispatch));
   CANOPY_TRY(made.crew.placement, policy::parse_placement(options.placement));
-  if (!options.tls_cert.empty()) {
-    CANOPY_TRY(made.tls, net::TlsContext::for_server({options.tls_cert, options.tls_key}, options.node_ca));
+  const net::CertificateFiles own = shown_to_nodes(options);
+  if (!own.certificate.empty()) {
+    CANOPY_TRY(made.tls, net::TlsContext::for_server(own, options.node_ca));
   } else if (!address.loopback) {
     log::warn(
-        "workers join at {} without TLS: code, inputs and replies can be read on the way; give --tls-cert "
-        "and "
-        "--tls-key, or use a private network",
+        "workers join at {} without TLS: code, inputs and replies can be read on the way; give --node-cert "
+        "and --node-key, or use a private network",
         options.node_listen);
   }
   auto members = std::make_shared<balance::Members>(std::move(made), parts.cores,

@@ -61,16 +61,39 @@ Result<WorkerRange> parse_workers(std::string_view text) {
 
 namespace {
 
+Result<void> check_pair(const std::string& certificate, const std::string& key,
+                        const std::string& certificate_flag, const std::string& key_flag) {
+  if (certificate.empty() == key.empty()) return {};
+  return refuse(certificate_flag + " and " + key_flag +
+                " belong together: " + (certificate.empty() ? certificate_flag : key_flag) + " is missing");
+}
+
+Result<void> check_nodes(const Options& options) {
+  CANOPY_TRY_VOID(check_pair(options.node_cert, options.node_key, "--node-cert", "--node-key"));
+  if (!options.node_listen.empty()) CANOPY_TRY_VOID(parse_listen(options.node_listen, "node-listen"));
+  if (options.node_listen.empty() && options.dispatch != "local") {
+    return refuse("--dispatch=" + options.dispatch +
+                  " needs workers that join: say where they do, --node-listen=HOST:PORT");
+  }
+  if (options.node_listen.empty() && !options.node_cert.empty()) {
+    return refuse("--node-cert is for workers that join: say where they do, --node-listen=HOST:PORT");
+  }
+  const bool is_tls = !options.node_cert.empty() || !options.tls_cert.empty();
+  if (!options.node_ca.empty() && (options.node_listen.empty() || !is_tls)) {
+    return refuse(
+        "--node-ca is for workers that join in TLS: it needs --node-listen, and --node-cert and --node-key "
+        "or, the same for clients and workers, --tls-cert and --tls-key");
+  }
+  return {};
+}
+
 Result<void> check_store(const Options& options) {
   bool is_tls = false;
   if (!options.store.empty()) {
     CANOPY_TRY(const StoreAddress address, parse_store(options.store));
     is_tls = address.tls;
   }
-  if (options.store_cert.empty() != options.store_key.empty()) {
-    return refuse(std::string("--store-cert and --store-key belong together: ") +
-                  (options.store_cert.empty() ? "--store-cert" : "--store-key") + " is missing");
-  }
+  CANOPY_TRY_VOID(check_pair(options.store_cert, options.store_key, "--store-cert", "--store-key"));
   if (!is_tls && !(options.store_ca.empty() && options.store_cert.empty())) {
     return refuse("--store-ca and --store-cert are for a store in TLS: write --store=rediss://host");
   }
@@ -84,19 +107,8 @@ Result<void> check_options(const Options& options) {
   CANOPY_TRY_VOID(check_protocols(options));
   CANOPY_TRY_VOID(check_store(options));
   CANOPY_TRY_VOID(parse_workers(options.workers));
-  if (!options.node_listen.empty()) CANOPY_TRY_VOID(parse_listen(options.node_listen, "node-listen"));
-  if (options.node_listen.empty() && options.dispatch != "local") {
-    return refuse("--dispatch=" + options.dispatch +
-                  " needs workers that join: say where they do, --node-listen=HOST:PORT");
-  }
-  if (!options.node_ca.empty() && (options.node_listen.empty() || options.tls_cert.empty())) {
-    return refuse(
-        "--node-ca is for workers that join in TLS: it needs --node-listen, --tls-cert and --tls-key");
-  }
-  if (options.tls_cert.empty() != options.tls_key.empty()) {
-    return refuse(std::string("--tls-cert and --tls-key belong together: ") +
-                  (options.tls_cert.empty() ? "--tls-cert" : "--tls-key") + " is missing");
-  }
+  CANOPY_TRY_VOID(check_pair(options.tls_cert, options.tls_key, "--tls-cert", "--tls-key"));
+  CANOPY_TRY_VOID(check_nodes(options));
   if (options.memory_bytes > options.memory_bytes_max) {
     return refuse("--memory-max=" + size_text(options.memory_bytes) +
                   " is more than --memory-limit=" + size_text(options.memory_bytes_max) + " allows");

@@ -114,7 +114,9 @@ struct Options {
 
   // Nodes
   std::string node_listen;  // "": no workers join.
-  std::string node_ca;      // "": who joins needs no certificate.
+  std::string node_cert;    // "": they are shown tls_cert.
+  std::string node_key;
+  std::string node_ca;  // "": who joins needs no certificate.
   std::string node_token_file;
   std::string dispatch = "local";
 

@@ -174,6 +174,11 @@ TEST(Options, RefuseWhatContradicts) {
             "--tls-cert and --tls-key belong together: --tls-cert is missing");
   EXPECT_NE(refusal(parse({"--node-ca=ca.pem", "--node-listen=:1"})).find("--tls-cert"), std::string::npos);
   EXPECT_TRUE(parse({"--node-ca=ca.pem", "--node-listen=:1", "--tls-cert=c.pem", "--tls-key=k.pem"}));
+  EXPECT_TRUE(parse({"--node-ca=ca.pem", "--node-listen=:1", "--node-cert=c.pem", "--node-key=k.pem"}));
+  EXPECT_EQ(refusal(parse({"--node-listen=:1", "--node-cert=c.pem"})),
+            "--node-cert and --node-key belong together: --node-key is missing");
+  EXPECT_NE(refusal(parse({"--node-cert=c.pem", "--node-key=k.pem"})).find("--node-listen"),
+            std::string::npos);
   EXPECT_NE(refusal(parse({"--store=redis://h", "--store-ca=ca.pem"})).find("rediss://"), std::string::npos);
   EXPECT_TRUE(parse({"--store=rediss://h", "--store-ca=ca.pem"}));
   EXPECT_EQ(refusal(parse({"--store=rediss://h", "--store-cert=c.pem"})),

@@ -206,12 +206,18 @@ void add_worker_rows(Options& o, std::vector<OptionRow>& rows) {
   rows.push_back(
       {"node-listen", "HOST:PORT", &o.node_listen,
        "Where workers of other machines join (`canopy node --role=worker`), in TLS where there is a "
-       "--tls-cert. If not said, none do.",
+       "--node-cert or a --tls-cert. If not said, none do.",
        nodes});
+  rows.push_back(
+      {"node-cert", "FILE", &o.node_cert,
+       "A certificate chain in PEM that who joins is shown, and clients are not; with --node-key. If not "
+       "said, it is that of --tls-cert.",
+       nodes});
+  rows.push_back({"node-key", "FILE", &o.node_key, "The private key of that certificate, in PEM.", nodes});
   rows.push_back(
       {"node-ca", "FILE", &o.node_ca,
        "Certificates in PEM: who joins has to show one that one of these signed, as well as the token. "
-       "`canopy cert` makes them. It needs --tls-cert.",
+       "`canopy cert` makes them. It needs --node-cert or --tls-cert.",
        nodes});
   rows.push_back({"node-token-file", "FILE", &o.node_token_file,
                   "The token that a worker must know to join. If not said, `node.token` in the data folder, "

@@ -184,9 +184,9 @@ void Members::Impl::end(Session& session, const std::string& why) {
     crew.release(worker);
     crew.ended(worker, how);
   });
-  const std::string text = leaves ? "worker " + session.join.name + " has left"
-                                  : "worker " + session.join.name + " at " + session.address +
-                                        " is gone: " + log_safe(session.how, 300);
+  const std::string who = std::string(session.role()) + " " + session.join.name;
+  const std::string text =
+      leaves ? who + " has left" : who + " at " + session.address + " is gone: " + log_safe(session.how, 300);
   if (const auto line = comings.take(text, clock.now())) {
     log::log(leaves ? log::level::info : log::level::warn, "{}", *line);
   }

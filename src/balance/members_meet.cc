@@ -105,8 +105,10 @@ void Members::Impl::accept(Session& session, wire::Join join, const Nonces& nonc
                        .proof = welcome_proof(options.token, nonces)},
                       body);
   session.link->send({.kind = FrameKind::welcome}, body);
-  const std::string text = "worker " + session.join.name + " joins from " + session.address + ": " +
-                           std::to_string(session.join.slots) + " slots";
+  const std::string slots =
+      session.join.slots == 0 ? "" : ": " + std::to_string(session.join.slots) + " slots";
+  const std::string text =
+      std::string(session.role()) + " " + session.join.name + " joins from " + session.address + slots;
   if (const auto line = comings.take(text, clock.now())) log::info("{}", *line);
   changed(session.describe());
 }

@@ -1,6 +1,8 @@
 #include "balance/membership.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 #include <unistd.h>
@@ -26,6 +28,32 @@ double random_part() {
   std::uint32_t number = 0;
   fill_random(&number, sizeof number);
   return static_cast<double>(number) / 4294967295.0;
+}
+
+// Words of the other side's or of OpenSSL's, and what helps then; the first that fits.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> advice = {{
+    {"HTTP/", "--join has to name its --node-listen, and not its --listen"},
+    {"mismatch",
+     "its certificate is not for the host behind --join: write there what it is for, or make it one for that "
+     "host"},
+    {"certificate has expired", "make it another, and start it again"},
+    {"certificate expired",
+     "CANOPY_JOIN_CERT names one whose time is over; make another, and start this node again"},
+    {"unsupported certificate",
+     "CANOPY_JOIN_CERT names one that was not made for joining; canopy cert worker and canopy cert balancer "
+     "make such"},
+    {"certificate",
+     "CANOPY_JOIN_CA names what the server's certificate is checked against, and where it has --node-ca, "
+     "CANOPY_JOIN_CERT and CANOPY_JOIN_KEY name what it is shown"},
+    {"unknown ca", "the authority in its --node-ca has not signed what CANOPY_JOIN_CERT names"},
+}};
+
+std::string_view what_to_do(const std::string& why) {
+  for (const auto& [words, next] : advice) {
+    if (why.find(words) != std::string::npos) return next;
+  }
+  return "see what it has as --node-listen, or a balancer as --listen, and set CANOPY_JOIN_CA where it has a "
+         "certificate, CANOPY_JOIN_CERT and CANOPY_JOIN_KEY where it has --node-ca";
 }
 
 }  // namespace
@@ -135,18 +163,8 @@ void Membership::add_connection(std::unique_ptr<net::FrameLink> link, std::optio
 
 void Membership::on_closed(Connection& from, const std::string& why) {
   if (from.line || from.answered) return lose(why);
-  const auto says = [&why](std::string_view words) { return why.find(words) != std::string::npos; };
-  std::string_view next =
-      "see what it has as --node-listen, or a balancer as --listen, and set CANOPY_JOIN_CA where it has "
-      "--tls-cert, CANOPY_JOIN_CERT and CANOPY_JOIN_KEY where it has --node-ca";
-  if (says("HTTP/")) next = "--join has to name its --node-listen, and not its --listen";
-  if (says("certificate") || says("unknown ca")) {
-    next =
-        "CANOPY_JOIN_CA names what the server's certificate is checked against, and where it has --node-ca, "
-        "CANOPY_JOIN_CERT and CANOPY_JOIN_KEY name what it is shown";
-  }
   lose("what answers there is no server that workers can join, or not in this way: " + why + "; " +
-       std::string(next));
+       std::string(what_to_do(why)));
 }
 
 void Membership::on_frame(Connection& from, const wire::Frame& frame) {
@@ -184,8 +202,10 @@ void Membership::on_line_frame(Connection& from, const wire::Frame& frame) {
   since_ = core_.clock().now();
   if (++lines_open_ < line_count_) return spawn(connect(attempt_, lines_open_));
   failures_ = 0;
-  tell(log::level::info, options_.name + " has joined, with " +
-                             std::to_string(options_.balancer ? worker_.slots() : options_.slots) + " slots");
+  const std::uint32_t slots = options_.balancer ? worker_.slots() : options_.slots;
+  tell(log::level::info,
+       options_.name + (slots == 0 ? " has joined; its slots are those of the workers that join it"
+                                   : " has joined, with " + std::to_string(slots) + " slots"));
   if (options_.on_joined) options_.on_joined();
 }
 

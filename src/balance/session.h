@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -29,6 +30,7 @@ struct Session final : net::FrameListener {
   bool is_member() const { return colleague != nullptr && !closed_at && !over; }
   bool is_stranger() const { return colleague == nullptr && !over; }
   Node describe() const;
+  std::string_view role() const { return join.balancer ? "balancer" : "worker"; }
 
   std::function<void(const wire::Frame& frame)> heard;
   std::function<void(const std::string& why)> closed;

@@ -264,8 +264,10 @@ def test_tree_checks_certificates_on_both_sides(world):
         world.must("cert", *words, f"--folder={certs}")
     wrong = world.run("cert", "balancer", "leaf", f"--folder={certs}")
     check(wrong.returncode == 1 and "HOST" in wrong.err, wrong.err)
-    server = world.own_server("--node-listen=127.0.0.1:0", "--dispatch=push", f"--tls-cert={certs}/server.pem",
-                              f"--tls-key={certs}/server.key", f"--node-ca={certs}/ca.pem")
+    # For nodes alone: clients go on in clear.
+    server = world.own_server("--node-listen=127.0.0.1:0", "--dispatch=push", f"--node-cert={certs}/server.pem",
+                              f"--node-key={certs}/server.key", f"--node-ca={certs}/ca.pem")
+    check(server.url.startswith("http://"), server.url)
 
     def environment(name=None):
         shown = {"CANOPY_JOIN_CERT": f"{certs}/{name}.pem", "CANOPY_JOIN_KEY": f"{certs}/{name}.key"} if name else {}
@@ -278,9 +280,15 @@ def test_tree_checks_certificates_on_both_sides(world):
              Below(world, server, leaf.address, "none", "worker", **environment()),
              Below(world, server, leaf.address, "plain", "worker"),
              Below(world, server, above, "other", "balancer", **environment())]
+    elsewhere = above.replace("127.0.0.1", "localhost")
+    told = {"is not for the host behind --join": Below(world, server, elsewhere, "misled", "worker", **environment("one")),
+            "not made for joining": Below(world, server, above, "posing", "worker", **environment("server"))}
+    nodes += told.values()
     try:
         wait_until(lambda: "has joined" in leaf.text() and "has joined" in nodes[1].text(), "both to join", JOIN_TIME)
-        for stranger in nodes[2:]:
+        for words, stranger in told.items():
+            wait_until(lambda: words in stranger.text(), f"{stranger.name} to be told: {words}", JOIN_TIME)
+        for stranger in nodes[2:5]:
             for variable in ("CANOPY_JOIN_CA", "CANOPY_JOIN_CERT"):
                 wait_until(lambda: variable in stranger.text(), f"{stranger.name} to be told of {variable}", JOIN_TIME)
         check(not any("has joined" in node.text() for node in nodes[2:]), "one joined without a certificate")

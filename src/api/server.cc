@@ -52,20 +52,6 @@ std::string url_text(const Options& options, std::string host, std::uint16_t por
   return (options.tls_cert.empty() ? "http://" : "https://") + host + ":" + std::to_string(port);
 }
 
-}  // namespace
-
-Server::Impl::Impl(ServerParts parts, const Clock& clock_in)
-    : clock(clock_in),
-      options(std::move(parts.options)),
-      program_version(std::move(parts.program_version)),
-      catalog(std::move(parts.catalog)),
-      call_log(std::move(parts.call_log)),
-      protocols(std::move(parts.protocols)),
-      records({.shard_count = count_cores(options),
-               .count_max = static_cast<std::size_t>(options.records_max),
-               .bytes_max = static_cast<std::size_t>(options.records_bytes_max)}),
-      places(count_cores(options)) {}
-
 // Null where nobody is to be told.
 Result<std::unique_ptr<trace::Exporter>> make_exporter(const Options& options, const std::string& version) {
   if (options.otlp_endpoint.empty()) return nullptr;
@@ -80,6 +66,20 @@ Result<std::unique_ptr<trace::Exporter>> make_exporter(const Options& options, c
   }
   return std::make_unique<trace::Exporter>(std::move(made));
 }
+
+}  // namespace
+
+Server::Impl::Impl(ServerParts parts, const Clock& clock_in)
+    : clock(clock_in),
+      options(std::move(parts.options)),
+      program_version(std::move(parts.program_version)),
+      catalog(std::move(parts.catalog)),
+      call_log(std::move(parts.call_log)),
+      protocols(std::move(parts.protocols)),
+      records({.shard_count = count_cores(options),
+               .count_max = static_cast<std::size_t>(options.records_max),
+               .bytes_max = static_cast<std::size_t>(options.records_bytes_max)}),
+      places(count_cores(options)) {}
 
 Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const RuntimeParts&)>& make_runtimes) {
   CANOPY_TRY_VOID(open_stores(options, clock, catalog, call_log));
@@ -100,6 +100,8 @@ Result<void> Server::Impl::start(const std::function<Result<Runtimes>(const Runt
   CANOPY_TRY(runtimes, make_runtimes({options, core_pointers, *disk, *catalog, clock, fleet, cluster}));
   templates.emplace(runtimes, *disk, *compile, clock);
   CANOPY_TRY(traces, make_exporter(options, program_version));
+  // Names of fields are worth more than the other way to say it.
+  // NOLINTNEXTLINE(modernize-make-unique)
   platform.reset(new Platform{.options = options,
                               .clock = clock,
                               .program_version = program_version,

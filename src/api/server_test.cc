@@ -17,7 +17,6 @@
 namespace canopy::api {
 namespace {
 
-using net::HttpClientResponse;
 
 TEST(Server, IsHealthyAndReady) {
   const LiveServer live;

@@ -143,7 +143,7 @@ void add_protocol_rows(Options& o, std::vector<OptionRow>& rows) {
   rows.push_back(
       {"hyperfaas-workers", "HOST:PORT", &o.hyperfaas_workers,
        "Workers of HyperFaaS, several with commas: functions whose images were not deployed here run on "
-       "them. They have to ask --hyperfaas-database about functions.",
+       "them. They have to ask --hyperfaas-database about functions. Connections to them are not encrypted.",
        protocols});
 }
 

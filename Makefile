@@ -35,8 +35,8 @@ install: build  ## PREFIX=/usr/local: bin/canopy, share/canopy, completions for 
 	@build/release/canopy completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/canopy.fish
 	@echo "installed $(DESTDIR)$(PREFIX)/bin/canopy"
 
-cluster: build  ## start a server, two leaves and four workers, call through them, show them, stop them
-	@tools/cluster build/release/canopy
+cluster: build  ## start a server, two leaves and four workers, call through them, show them, stop them (STAY=1: at Ctrl-C)
+	@tools/cluster $(if $(STAY),--stay) build/release/canopy
 
 simulate: build/release/build.ninja  ## SEEDS=5000 from SEED=1: the whole tree on a fake clock and network
 	@$(BUILD) release --target balance_test

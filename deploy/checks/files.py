@@ -63,18 +63,43 @@ def check_json(report):
             json.loads(path.read_text())
 
 
-def check_secrets(report):
-    """Made once, kept, closed to others; and never in a folder that is open."""
+def make_secrets(program, folder, *flags):
+    """What deploy/secrets makes, in the folder that it is given."""
+    done = subprocess.run([DEPLOY / "secrets", f"--canopy={program}", *flags, folder], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"deploy/secrets {' '.join(flags)}: {done.stderr}")
+    return folder
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def check_closed(folder):
+    for path in (folder, folder / "authority", *folder.rglob("*.key")):
+        if path.stat().st_mode & 0o077:
+            raise RuntimeError(f"others can read {path.name}: {path.stat().st_mode & 0o777:o}")
+    if [path.name for path in folder.rglob("ca.key")] != ["ca.key"] or (folder / "ca.key").exists():
+        raise RuntimeError("the authority's key lies among those that are handed out")
+
+
+def check_secrets(program, report):
+    """Made once, kept, closed to others; renewed where that is asked for; and never in a folder that is open."""
     with report.trying("secrets"), tempfile.TemporaryDirectory(prefix="canopy-secrets-") as name:
         folder = pathlib.Path(name, "secrets")
-        made = []
-        for _ in range(2):
-            subprocess.run([DEPLOY / "secrets", folder], check=True, stdout=subprocess.DEVNULL)
-            made.append({path.name: path.read_text() for path in folder.iterdir()})
-        if made[0] != made[1] or len(made[0]) != 4:
-            raise RuntimeError(f"a second time has not kept the four files: {sorted(made[0])}, {sorted(made[1])}")
-        if folder.stat().st_mode & 0o077:
-            raise RuntimeError("others can look into the folder")
+        made, kept, renewed = (contents(make_secrets(program, folder, *flags)) for flags in ((), (), ("--renew",)))
+        check_closed(folder)
+        if made != kept:
+            raise RuntimeError(f"a second time has not kept all files: {sorted(made)}, {sorted(kept)}")
+        new = {path for path in renewed if renewed[path] != made.get(path)}
+        certificates = {path for path in made if re.match(r"(server|balancer|worker)\S*\.(pem|key)$", path)}
+        if new != certificates or set(renewed) != set(made):
+            raise RuntimeError(f"--renew has made {sorted(new)} anew, not {sorted(certificates)}")
+        (folder / "authority/ca.key").unlink()
+        renewed.pop("authority/ca.key")
+        done = subprocess.run([DEPLOY / "secrets", f"--canopy={program}", "--renew", folder], capture_output=True, text=True)
+        if done.returncode == 0 or "bring it back" not in done.stderr or contents(folder) != renewed:
+            raise RuntimeError(f"without the authority's key --renew says {done.stderr!r}")
         (open_folder := pathlib.Path(name, "open")).mkdir(mode=0o755)
         open_folder.chmod(0o755)
         done = subprocess.run([DEPLOY / "secrets", open_folder], capture_output=True, text=True)
@@ -104,17 +129,19 @@ def commands_in(thing, where):
 
 def unit_commands():
     """What systemd would start, with the settings of the unit and of its environment file, %-words and all."""
-    for unit, settings in (("canopy.service", ()), ("canopy-node@.service", ("worker.env", "balancer.env"))):
-        text = (DEPLOY / "systemd" / unit).read_text().replace("\\\n", " ")
+    for unit, settings, drop_in in (("canopy.service", "", ""), ("canopy.service", "", "nodes.conf"),
+                                    ("canopy-node@.service", "worker.env", "certificates.conf"),
+                                    ("canopy-node@.service", "balancer.env", ""), ("canopy-node@.service", "balancer.env", "balancer.conf")):
+        text = "\n".join((DEPLOY / "systemd" / name).read_text() for name in (unit, drop_in) if name).replace("\\\n", " ")
         started = re.search(r"^ExecStart=\S+ (.*)$", text, re.M)[1]
-        variables = dict(word.split("=", 1) for line in re.findall(r"^Environment=(.*)$", text, re.M) for word in line.split())
-        for name in settings or ("",):
-            more = dict(variables)
-            if name:
-                lines = (DEPLOY / "systemd" / name).read_text().splitlines()
-                more.update(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-            words = re.sub(r"\$\{?(\w+)\}?", lambda match: more[match[1]], started).replace("%i", pathlib.Path(name).stem)
-            yield f"systemd/{unit} {name}".strip(), shlex.split(words)
+        variables = dict(word.split("=", 1) for line in re.findall(r"^Environment=(.*)$", text, re.M) for word in shlex.split(line))
+        if settings:
+            lines = (DEPLOY / "systemd" / settings).read_text().splitlines()
+            variables.update(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+        words = shlex.split(re.sub(r"\$\{?(\w+)\}?", lambda match: variables[match[1]], started).replace("%i", pathlib.Path(settings).stem))
+        if unit == "canopy.service":  # A setting's variable is as good as its flag.
+            words += [f"--{name.removeprefix('CANOPY_').lower().replace('_', '-')}={value}" for name, value in variables.items()]
+        yield f"systemd/{unit} {settings} {drop_in}".strip(), words
 
 
 def all_commands(documents):

@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ import files
 DEPLOY = files.DEPLOY
 ROOT = DEPLOY.parent
 PATIENCE = 300
+CERTIFICATE_FLAGS = {"--node-ca": "ca.pem", "--node-cert": "server.pem", "--node-key": "server.key",
+                     "--tls-cert": "server.pem", "--tls-key": "server.key"}
 # A module whose _start does nothing: magic, one type () -> (), one function of it, its export, its body.
 NOTHING = bytes.fromhex("0061736d01000000" "010401600000" "03020100" "070a01065f737461727400" "00" "0a040102000b")
 
@@ -37,6 +40,12 @@ def started(program, words, ready, folder, environment):
         stop(process)
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def at_home(words, folder):
     """The same flags, with addresses and files of this machine for those of the file."""
     made = []
@@ -50,6 +59,8 @@ def at_home(words, folder):
             value = str(folder / "data" if words[0] == "up" else folder.parent / "node")
         elif name in ("--config", "--secret-key-file", "--token-file", "--node-token-file"):
             value = str(folder / "secrets" / pathlib.PurePath(value).name.replace("canopy-", ""))
+        elif name in CERTIFICATE_FLAGS:  # Whose it is, certificates.py looks at.
+            value = str(folder / "secrets" / CERTIFICATE_FLAGS[name])
         made.append(f"{name}={value}" if value else name)
     return made
 
@@ -76,6 +87,7 @@ def check_flags(program, documents, report):
     started_before = set()
     with report.trying("flags"), tempfile.TemporaryDirectory(prefix="canopy-flags-") as name:
         redis = RedisServer(pathlib.Path(name) / "redis")
+        secrets = files.make_secrets(program, pathlib.Path(name) / "secrets")
         try:
             settings = [values for _, values in files.variables(documents)]
             for where, words in files.all_commands(documents):
@@ -88,7 +100,7 @@ def check_flags(program, documents, report):
                 if alike in started_before:
                     continue
                 started_before.add(alike)
-                subprocess.run([DEPLOY / "secrets", folder / "secrets"], check=True, stdout=subprocess.DEVNULL)
+                shutil.copytree(secrets, folder / "secrets")
                 config = f'store: "{redis.url}/{count % 16}"\n'
                 if where.startswith("systemd"):
                     config = (DEPLOY / "systemd/server.yaml").read_text().replace(":8080", "127.0.0.1:0")
@@ -118,11 +130,11 @@ def metrics_in_files():
             yield name, path.relative_to(DEPLOY)
 
 
-def running(program, words, ready, folder, name):
+def running(program, words, ready, folder, name, environment=()):
     """A process that has said `ready`, and what it has said."""
     log = folder / f"{name}.log"
     with log.open("wb") as out:
-        process = subprocess.Popen([program, *words], stdout=out, stderr=out, cwd=folder, env=clean_environment())
+        process = subprocess.Popen([program, *words], stdout=out, stderr=out, cwd=folder, env=clean_environment(environment))
     end = time.monotonic() + PATIENCE
     while ready not in log.read_text(errors="replace"):
         if process.poll() is not None or time.monotonic() > end:

@@ -2,20 +2,26 @@
 import contextlib
 import importlib.machinery
 import importlib.util
+import json
 import os
 import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
+
+import files
+import live
+import walls
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent
 PATIENCE = 300  # Seconds: each node compiles an interpreter when it starts for the first time.
 HELLO = "export default (name) => `Hello, ${name}!`\n"
 SIZES = ("small", "medium", "large")
+NODES = {"small": 1, "medium": 5, "large": 4}  # That one of its servers shows, itself among them.
 
 
 def image_maker():
@@ -25,12 +31,6 @@ def image_maker():
     made = importlib.util.module_from_spec(loader_spec)
     loader.exec_module(made)
     return made
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def redis_image(folder):
@@ -93,7 +93,7 @@ class Docker:
 def composed(docker, size, folder):
     """The project of a size, up; its variables."""
     variables = {"CANOPY_IMAGE": "canopy:check", "REDIS_IMAGE": "redis-of-this-machine:check",
-                 "CANOPY_SECRETS": str(folder / "secrets"), "CANOPY_PORT": str(free_port()), "CANOPY_PORT_2": str(free_port())}
+                 "CANOPY_SECRETS": str(folder / "secrets"), "CANOPY_PORT": str(live.free_port()), "CANOPY_PORT_2": str(live.free_port())}
     compose = ["docker-compose", f"--project-name=canopy{size}", f"--file={DEPLOY}/compose/{size}.yaml"]
     try:
         docker.run(*compose, "up", "--detach", **variables)
@@ -142,6 +142,9 @@ def try_size(docker, program, size, folder):
             wait(called, f"{size}: a call at port {port}", log)
             durable = docker.run(program, "invoke", "--async", "demo/hello", "-d", size, **with_key).strip()
             docker.run(program, "calls", "wait", durable, **with_key)
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/debug/state", headers={"Authorization": f"Bearer {key}"})
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                walls.check(json.load(reply), count=NODES[size])
         return docker.run("docker", "ps", "--format={{.Names}}").split()
 
 
@@ -160,8 +163,9 @@ def check(program, report):
             docker.run(DEPLOY / "image/make", "--tag=canopy:check", program, folder / "canopy.tar")
             docker.run("docker", "load", f"--input={folder}/canopy.tar")
             docker.run("docker", "import", "--change=ENV PATH=/usr/bin", redis_image(folder), "redis-of-this-machine:check")
-            docker.run(DEPLOY / "secrets", folder / "secrets")
+            files.make_secrets(program, folder / "secrets")
             for size in SIZES:
                 with report.trying(f"start {size}"):
                     names = try_size(docker, program, size, folder)
-                    report.say(f"start {size}: {len(names)} containers, each healthy; a function deployed, called, called durably")
+                    report.say(f"start {size}: {len(names)} containers, each healthy and with all its walls; "
+                               "a function deployed, called, called durably")

@@ -6,7 +6,10 @@ import shutil
 import subprocess
 import tempfile
 
+import files
+
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent
+OF_ONE_UNIT = {"nodes.conf": "canopy.service", "certificates.conf": "canopy-node@.service", "balancer.conf": "canopy-node@.service"}
 CANARIES = {  # What `cue vet` has to say of each.
     "misspelt": "argz: field not allowed",
     "latest": "out of bound",
@@ -63,7 +66,8 @@ def check_compose(report):
         return
     with report.trying("compose"), tempfile.TemporaryDirectory() as folder:
         for path in ("compose/small.yaml", "compose/medium.yaml", "compose/large.yaml", "swarm/stack.yaml"):
-            must("docker-compose", f"--file={path}", "config", "--quiet", CANOPY_IMAGE="canopy:check")
+            if path.startswith("compose"):  # It does not know all of a stack.
+                must("docker-compose", f"--file={path}", "config", "--quiet", CANOPY_IMAGE="canopy:check")
             text = (DEPLOY / path).read_text()
             for word in ("privileged", ":latest", "network_mode", "/var/run/docker.sock"):
                 if word in text:
@@ -77,7 +81,7 @@ def check_stack(report):
     if missing(report, "stack", "docker"):
         return
     if "config" not in run("docker", "stack", "--help").stdout:
-        report.skip("stack", "this docker has no `stack config`; docker-compose has looked at the file")
+        report.skip("stack", "this docker has no `stack config`")
         return
     with report.trying("stack"), tempfile.TemporaryDirectory() as folder:
         must("docker", "stack", "config", "--compose-file=swarm/stack.yaml", CANOPY_IMAGE="canopy:check")
@@ -86,13 +90,15 @@ def check_stack(report):
                     CANOPY_IMAGE="canopy:check")
 
 
-def check_kubernetes(report):
+def check_kubernetes(program_of_ours, report):
+    """What the manifests come to, "" where nothing here makes it."""
+    made = ""
     if missing(report, "kubernetes", "kubectl", "go"):
-        return
+        return made
     with report.trying("kubernetes"), tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         shutil.copytree(DEPLOY / "kubernetes", folder / "manifests", ignore=shutil.ignore_patterns("check", "secrets"))
-        must(DEPLOY / "secrets", folder / "manifests/secrets")
+        files.make_secrets(program_of_ours, folder / "manifests/secrets", "--for=kubernetes")
         made = must("kubectl", "kustomize", folder / "manifests")
         program = folder / "check"
         must("go", "build", "-o", program, ".", cwd=DEPLOY / "kubernetes/check")
@@ -104,9 +110,12 @@ def check_kubernetes(report):
                 ("a probe at a port that is not there", "no port of it", "port: http\n", "port: htp\n"),
                 ("a secret that is not there", "is not there", "secretName: canopy-join", "secretName: canopy-jion"),
                 ("a namespace that is not there", "Namespace/canopi is not there", "namespace: canopy\n", "namespace: canopi\n"),
+                ("a key that is not in its secret", "has no node.key", "  node.key: ", "  node.kei: "),
+                ("a key that others may read", "others may read", "defaultMode: 288", "defaultMode: 292"),
                 ("a number that is a word", "cannot unmarshal string", "minReplicas: 2", "minReplicas: two")):
             assert old in made, f"there is no {old!r} to break"
             must_refuse(what, says, program, text=made.replace(old, new))
+    return made
 
 
 def find(tool):
@@ -171,11 +180,11 @@ def check_systemd(program, report):
     with report.trying("systemd"), tempfile.TemporaryDirectory(prefix="canopy-units-") as folder:
         folder = pathlib.Path(folder)
         units = ("canopy.service", "canopy-node@.service")
-        for drop_in in (None, "python.conf", "containers.conf", "certificates.conf"):
+        for drop_in in (None, "python.conf", "containers.conf", "nodes.conf", "certificates.conf", "balancer.conf"):
             for unit in units:
                 # The program is where it is now, not where it will be.
                 broken(folder, f"systemd/{unit}", "/usr/local/bin/canopy", str(program))
-                if drop_in and (drop_in != "certificates.conf" or "node" in unit):
+                if drop_in and OF_ONE_UNIT.get(drop_in, unit) == unit:
                     (folder / f"{unit}.d").mkdir(exist_ok=True)
                     shutil.copy(DEPLOY / "systemd" / drop_in, folder / f"{unit}.d/{drop_in}")
             done = run("systemd-analyze", "verify", "--man=no", *(folder / unit for unit in units), cwd=folder,

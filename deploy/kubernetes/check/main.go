@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	apps "k8s.io/api/apps/v1"
@@ -25,8 +27,9 @@ type cluster struct {
 	problems   []string
 	count      int
 	namespaces map[string]bool
-	placed     map[string]string // One thing of each namespace that is named.
-	configs    map[string]bool   // "ConfigMap/name" and "Secret/name"
+	placed     map[string]string   // One thing of each namespace that is named.
+	configs    map[string]bool     // "ConfigMap/name" and "Secret/name"
+	files      map[string][]string // Of each Secret, the names of what is in it.
 	pods       []pods
 	services   []core.Service
 	budgets    []policy.PodDisruptionBudget
@@ -85,8 +88,10 @@ func (c *cluster) read(text []byte) {
 		strict(c, text, &core.ConfigMap{})
 		c.configs["ConfigMap/"+name] = true
 	case "v1 Secret":
-		strict(c, text, &core.Secret{})
+		var one core.Secret
+		strict(c, text, &one)
 		c.configs["Secret/"+name] = true
+		c.files[name] = slices.Collect(maps.Keys(one.Data))
 	case "v1 ServiceAccount":
 		strict(c, text, &core.ServiceAccount{})
 		c.configs["ServiceAccount/"+name] = true
@@ -155,7 +160,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	c := &cluster{namespaces: map[string]bool{}, placed: map[string]string{}, configs: map[string]bool{}}
+	c := &cluster{namespaces: map[string]bool{}, placed: map[string]string{}, configs: map[string]bool{}, files: map[string][]string{}}
 	for _, one := range bytes.Split(append([]byte("\n"), text...), []byte("\n---\n")) {
 		if len(bytes.TrimSpace(one)) > 0 {
 			c.read(one)

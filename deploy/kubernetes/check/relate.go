@@ -1,6 +1,8 @@
 package main
 
 import (
+	"path"
+	"slices"
 	"strings"
 
 	core "k8s.io/api/core/v1"
@@ -124,6 +126,44 @@ func (c *cluster) relatePods(one pods) {
 	}
 	for _, container := range append(spec.InitContainers, spec.Containers...) {
 		c.relateContainer(container, volumes)
+		c.relateFiles(container, spec)
+	}
+}
+
+// A file that a flag or a variable names has to be in the Secret that is mounted there; a key in it is nobody else's.
+func (c *cluster) relateFiles(one core.Container, spec core.PodSpec) {
+	secrets := map[string]*core.SecretVolumeSource{}
+	for _, volume := range spec.Volumes {
+		secrets[volume.Name] = volume.Secret
+	}
+	mounted := map[string]*core.SecretVolumeSource{}
+	for _, mount := range one.VolumeMounts {
+		if secret := secrets[mount.Name]; secret != nil {
+			mounted[mount.MountPath] = secret
+			if secret.DefaultMode == nil || *secret.DefaultMode&0o337 != 0 {
+				c.problem("%s: others may read, or somebody write, what is in %s", one.Name, mount.MountPath)
+			}
+		}
+	}
+	var named []string
+	for _, word := range append(slices.Clone(one.Command), one.Args...) {
+		_, value, _ := strings.Cut(word, "=")
+		named = append(named, word, value)
+	}
+	for _, variable := range one.Env {
+		named = append(named, variable.Value)
+	}
+	for _, file := range named {
+		folder, name := path.Split(file)
+		if !path.IsAbs(file) || !strings.HasPrefix(folder, "/etc/") {
+			continue
+		}
+		secret := mounted[path.Clean(folder)]
+		if secret == nil {
+			c.problem("%s: %s is in no Secret that is mounted", one.Name, file)
+		} else if !slices.Contains(c.files[secret.SecretName], name) {
+			c.problem("%s: Secret/%s has no %s", one.Name, secret.SecretName, name)
+		}
 	}
 }
 

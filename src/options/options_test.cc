@@ -140,11 +140,13 @@ TEST(Options, SayWhichAddressIsOpenToEverybody) {
 TEST(Options, ADatabaseIsServedAtAnAddressOrAskedAtAUrl) {
   OptionInput input;
   for (const char* good : {"127.0.0.1:8999", "http://elsewhere:8999", "https://elsewhere/db"}) {
-    input.arguments = {"--hyperfaas=on", std::string("--hyperfaas-database=") + good};
+    const std::string database = std::string("--hyperfaas-database=") + good;
+    input.arguments = {"--hyperfaas=on", database};
     EXPECT_TRUE(parse_options(input)) << good;
   }
   for (const char* bad : {"ftp://elsewhere:21", "http://", "http:///path", "redis://me:secret@there"}) {
-    input.arguments = {"--hyperfaas=on", std::string("--hyperfaas-database=") + bad};
+    const std::string database = std::string("--hyperfaas-database=") + bad;
+    input.arguments = {"--hyperfaas=on", database};
     const auto parsed = parse_options(input);
     ASSERT_FALSE(parsed) << bad;
     EXPECT_NE(parsed.error().message.find("nor the URL of one elsewhere, http://HOST:PORT"),

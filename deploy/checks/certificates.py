@@ -3,7 +3,7 @@ they stand there, each with the files that it is given and no others, and join e
 import base64
 import contextlib
 import dataclasses
-import json
+import functools
 import os
 import pathlib
 import re
@@ -180,6 +180,7 @@ def try_strangers(tree):
     """Who shows nothing, or joins one by a name that its certificate does not have, does not get in."""
     worker = next(node for node in tree.nodes if "--role=worker" in node.words)
     parent = tree.parent_of(worker)
+    tree.warm = tree.folder / worker.name / "data"  # Nobody needs to compile what the worker has.
     for name, changes, says in (("clear", {"environment": {}}, "CANOPY_JOIN_CA"),
                                 ("nameless", {"environment": {"CANOPY_JOIN_CA": worker.environment["CANOPY_JOIN_CA"]}}, "CANOPY_JOIN_CERT"),
                                 ("misled", {"words": [word.replace(worker.joins(), "localhost") for word in worker.words],
@@ -195,15 +196,16 @@ def may_mount(folder):
     return shutil.which("unshare") and subprocess.run([*map(str, tree.wall), "true"], capture_output=True).returncode == 0
 
 
-def all_trees(program, documents, folder, kustomized):
+def all_trees(program, documents, folder, kustomized, only):
     """(file, its nodes) of each that has nodes; the manifests and CUE where there is what makes them."""
-    made = {kind: files.make_secrets(program, folder / kind, f"--for={kind}") for kind in ("compose", "swarm", "kumori")}
+    made = functools.cache(lambda kind: files.make_secrets(program, folder / kind, f"--for={kind}"))
     for path, kind in (("compose/medium.yaml", "compose"), ("compose/large.yaml", "compose"), ("swarm/stack.yaml", "swarm")):
-        yield path, of_services(documents[pathlib.Path(path)][0], made[kind])
+        if only in (None, path):
+            yield path, of_services(documents[pathlib.Path(path)][0], made(kind))
     if kustomized:
         yield "kubernetes", of_manifests(kustomized)
     if large := documents.get(pathlib.Path("cue/large")):
-        yield "cue/large", of_roles(large[0], made["kumori"])
+        yield "cue/large", of_roles(large[0], made("kumori"))
 
 
 def check(program, documents, kustomized, report, *, only=None):
@@ -213,9 +215,7 @@ def check(program, documents, kustomized, report, *, only=None):
             report.skip("certificates", "names of one's own take unshare(1) and a namespace of mounts, as root or as one's user")
             return
         warm = folder / "warm"
-        for path, nodes in all_trees(program, documents, folder, kustomized):
-            if only and path != only:
-                continue
+        for path, nodes in all_trees(program, documents, folder, kustomized, only):
             (own := folder / path.replace("/", "-")).mkdir()
             with report.trying(f"certificates {path}"), contextlib.ExitStack() as ends:
                 tree = Tree(program, nodes, own, warm)

@@ -1,5 +1,6 @@
 """Starts each file of deploy/compose with a Docker of its own, deploys a function, calls it, and stops it all."""
 import contextlib
+import functools
 import importlib.machinery
 import importlib.util
 import json
@@ -115,6 +116,12 @@ def wait(done, what, log):
     raise RuntimeError(f"{what} did not happen; {last}\n{log()[-4000:]}")
 
 
+def state_of(port, key):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/debug/state", headers={"Authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.load(reply)
+
+
 def try_size(docker, program, size, folder):
     with composed(docker, size, folder) as (variables, compose):
         def log():
@@ -142,9 +149,7 @@ def try_size(docker, program, size, folder):
             wait(called, f"{size}: a call at port {port}", log)
             durable = docker.run(program, "invoke", "--async", "demo/hello", "-d", size, **with_key).strip()
             docker.run(program, "calls", "wait", durable, **with_key)
-            request = urllib.request.Request(f"http://127.0.0.1:{port}/debug/state", headers={"Authorization": f"Bearer {key}"})
-            with urllib.request.urlopen(request, timeout=60) as reply:
-                walls.check(json.load(reply), count=NODES[size])
+            walls.check(functools.partial(state_of, port, key), count=NODES[size])
         return docker.run("docker", "ps", "--format={{.Names}}").split()
 
 

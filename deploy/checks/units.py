@@ -179,7 +179,7 @@ def try_units(program, folder, more):
             reply = machine.run(program, "invoke", "check/upper", "-d", "hello", **ours)
             if "HELLO" not in reply:
                 raise RuntimeError(f"a function in Python answers {reply!r}")
-        walls.check(json.loads(machine.run("python3", "-c", ASK, "http://127.0.0.1:8080/debug/state", key)), count=3)
+        walls.check(lambda: json.loads(machine.run("python3", "-c", ASK, "http://127.0.0.1:8080/debug/state", key)), count=3)
 
 
 def check(program, report):

@@ -1,5 +1,8 @@
 """Which walls a server and the nodes below it say that they have: docs/walls.md. Their kernel is asked, not their files."""
 import json
+import time
+
+PATIENCE = 60
 
 
 def found(state):
@@ -10,9 +13,11 @@ def found(state):
             yield one["name"], one.get("walls")
 
 
-def check(state, count):
-    """Of so many at least, nothing is missing anywhere."""
-    all_walls = list(found(state))
+def check(ask, count):
+    """Of so many at least, nothing is missing anywhere. `ask` gives /debug/state; who is below a balancer is told with its next ping."""
+    end = time.monotonic() + PATIENCE
+    while len(all_walls := list(found(ask()))) < count and time.monotonic() < end:
+        time.sleep(0.2)
     if len(all_walls) < count:
         raise RuntimeError(f"/debug/state has walls of {[name for name, _ in all_walls]} alone")
     for name, walls in all_walls:

@@ -17,7 +17,6 @@
 namespace canopy::api {
 namespace {
 
-
 TEST(Server, IsHealthyAndReady) {
   const LiveServer live;
   EXPECT_EQ(live.get("/healthz").status, 200);

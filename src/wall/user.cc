@@ -76,8 +76,7 @@ bool make_for(const fs::path& folder, const User& user) {
   const Descriptor around(open(folder.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   const std::string name = folder.filename().string();
   if (!around || mkdirat(around.get(), name.c_str(), 0700) != 0) return false;
-  const Descriptor made(
-      openat(around.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const Descriptor made(openat(around.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat about{};
   if (!made || fstat(made.get(), &about) != 0) return false;
   std::error_code error;
@@ -122,7 +121,8 @@ Result<User> find_user(const std::string& name) {
     return fail(Code::invalid, "--user=" + name + ": the kernel has no user of that number; name another");
   }
   if (user.group == 0) {
-    return fail(Code::invalid, "--user=" + name + " is in the group of root; name one with a group of its own");
+    return fail(Code::invalid,
+                "--user=" + name + " is in the group of root; name one with a group of its own");
   }
   std::erase(user.groups, gid_t{0});
   return user;

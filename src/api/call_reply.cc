@@ -70,7 +70,7 @@ void add_usage(const Usage& usage, CallId id, net::HttpResponse& response) {
   at = put(at, "\r\nX-Duration-Seconds: ");
   at = put_seconds(at, usage.run_time);
   at = put(at, "\r\nX-Queue-Seconds: ");
-  at = put_seconds(at, usage.queue_time);
+  at = put_seconds(at, usage.wait_time);
   at = put(at, usage.cold ? "\r\nX-Cold-Start: true" : "\r\nX-Cold-Start: false");
   at = put(at, "\r\nX-Memory-Bytes: ");
   at = put_number(at, usage.memory_bytes);

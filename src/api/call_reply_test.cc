@@ -66,7 +66,7 @@ TEST(CallResponse, SaysWhatTheCallUsed) {
   Reply reply;
   reply.output = "hello";
   reply.usage = {
-      .queue_time = microseconds(7), .run_time = milliseconds(2), .memory_bytes = 131072, .cold = true};
+      .wait_time = microseconds(7), .run_time = milliseconds(2), .memory_bytes = 131072, .cold = true};
   const auto response = call_response(reply, id);
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, "hello");

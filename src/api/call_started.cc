@@ -6,15 +6,14 @@
 
 namespace canopy::api {
 
-void tell_started(Feed& feed, const Running& running, Time now, WallTime queued) {
+void tell_started(Feed& feed, const Running& running, Duration making, WallTime queued) {
   if (!feed.is_followed()) return;
   const auto make = [&] {
-    Record record = record_of(running, now, false);
+    Record record = record_of(running, running.call.queued + making, false);
     record.state = State::running;
-    record.started = running.queued + (now - running.call.queued);
+    record.started = running.queued + making;
     record.queued = queued;
-    record.usage.queue_time = std::max<Duration>(record.started - queued, Duration::zero());
-    record.usage.run_time = Duration::zero();
+    record.usage = {.wait_time = std::max<Duration>(record.started - queued, making), .start_time = making};
     return wire::to_json(record);
   };
   feed.publish({.kind = Happening::Kind::call_started,

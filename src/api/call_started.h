@@ -6,7 +6,8 @@
 
 namespace canopy::api {
 
-// Tells whoever follows that the instance of `running` begins at `now`; the call was taken at `queued`.
-void tell_started(Feed& feed, const Running& running, Time now, WallTime queued);
+// Tells whoever follows that the instance of `running` begins, now that its function was made ready, which
+// took `making`; the call was taken at `queued`.
+void tell_started(Feed& feed, const Running& running, Duration making, WallTime queued);
 
 }  // namespace canopy::api

@@ -87,20 +87,17 @@ net::Task<net::HttpResponse> Caller::call(net::HttpExchange& exchange, wire::Rou
 
   Running& running = **admitted;
   Reply reply;
-  if (!running.version->ready) {
-    co_await make_ready(running);
-    reply.usage.cold = true;
-  }
+  if (!running.version->ready) reply.usage = co_await make_ready(running);
   if (!running.stopped) {
     const bool made_now = reply.usage.cold;
+    const Duration making = reply.usage.start_time;
     const auto instance = running.version->ready->start(core_);
     running.version->loaded = true;
     running.instance = instance.get();
-    tell_started(platform_.feed, running, made_now ? core_.clock().now() : running.call.queued,
-                 running.queued);
+    tell_started(platform_.feed, running, making, running.queued);
     reply = co_await instance->run(running.call);
     running.instance = nullptr;
-    reply.usage.cold = reply.usage.cold || made_now;
+    if (made_now) reply.usage.add_start(making);
   }
   co_return finish(running, reply);
 }
@@ -196,9 +193,9 @@ void Caller::trace(Running& running) {
   running.call.headers.push_back({trace_header, running.context});
 }
 
-void Caller::tell(const Running& running, const Record& record, bool durable) {
+void Caller::tell(const Running& running, const Record& record, const std::string& node, bool durable) {
   if (platform_.traces == nullptr || !platform_.traces->is_sampled(record.id, running.trace)) return;
-  platform_.traces->add(trace::ended_call(record, durable));
+  platform_.traces->add(trace::ended_call(record, node, durable));
 }
 
 // Its log is seen as it is written, by who follows.
@@ -219,8 +216,8 @@ void Caller::publish_start(Running& running) {
   };
 }
 
-// The call's own deadline holds while others compile.
-net::Task<void> Caller::make_ready(Running& running) {
+// The call's own deadline holds while others compile. What it returns is what the call has used by then.
+net::Task<Usage> Caller::make_ready(Running& running) {
   struct Waiting {
     std::optional<Templates::Made> made;
     net::Event event;
@@ -239,7 +236,10 @@ net::Task<void> Caller::make_ready(Running& running) {
   co_await waiting->event.wait();
   running.waits_for_template = nullptr;
 
-  if (running.stopped) co_return;
+  // It came to this as soon as it had come in.
+  const Duration making = core_.clock().now() - running.call.queued;
+  const Usage used{.wait_time = making, .start_time = making, .cold = true};
+  if (running.stopped) co_return used;
   if (!waiting->made) {
     running.stopped =
         Error{Code::deadline, "the deadline passed while the function was made ready; try again, it goes on",
@@ -250,6 +250,7 @@ net::Task<void> Caller::make_ready(Running& running) {
   } else {
     running.version->ready = **waiting->made;
   }
+  co_return used;
 }
 
 // What the client waits for; the rest is for settle().
@@ -269,9 +270,7 @@ void Caller::conclude(Running& running, Reply& reply) {
     reply.error = std::move(running.stopped);
   }
   if (!reply.error) reply.error = check_reply(reply);
-  if (reply.usage.queue_time == Duration::zero() && reply.error && reply.error->stage != Stage::run) {
-    reply.usage.queue_time = core_.clock().now() - running.call.queued;
-  }
+  if (reply.is_unmeasured()) reply.usage.wait_time = core_.clock().now() - running.call.queued;
   if (running.watched) running.exchange->on_client_gone(nullptr);
   running.exchange = nullptr;
   if (!running.trace.empty()) {
@@ -314,7 +313,7 @@ void Caller::settle(Running& running) {
   Record record = make_record(running, reply, running.output_bytes);
   record.status = reply.status;
   record.error = std::move(reply.error);
-  tell(running, record, false);
+  tell(running, record, reply.node, false);
   if (platform_.feed.is_followed()) {
     platform_.feed.publish(
         {.kind = Happening::Kind::call_ended, .function = record.function, .call = record.id, .text = {}},
@@ -339,7 +338,7 @@ void Caller::count(const Running& running, const Reply& reply, std::size_t outpu
   counters.log_dropped_bytes += running.log.dropped_bytes();
   counters.cpu_time += reply.usage.cpu_time;
   counters.run_time.add(reply.usage.run_time);
-  counters.queue_time.add(reply.usage.queue_time);
+  counters.queue_time.add(reply.usage.wait_time);
 }
 
 void Caller::measure(const Running& running, const Reply& reply, std::size_t output_bytes) {
@@ -365,7 +364,7 @@ Record Caller::make_record(Running& running, const Reply& reply, std::size_t out
   record.version = function.version;
   record.state = end_state(reply.error);
   record.queued = running.queued;
-  record.started = running.queued + reply.usage.queue_time;
+  record.started = running.queued + reply.usage.wait_time;
   record.ended = record.started + reply.usage.run_time;
   record.trace = running.trace;
   record.attempt = running.call.attempt;

@@ -107,9 +107,9 @@ class Caller {
   Running* begin(const calls::Work& work, calls::RunEnd& end);
   void publish_start(Running& running);
   void trace(Running& running);
-  void tell(const Running& running, const Record& record, bool durable);
+  void tell(const Running& running, const Record& record, const std::string& node, bool durable);
   void end(const calls::Work& work, Running& running, Reply& reply, calls::RunEnd& end);
-  net::Task<void> make_ready(Running& running);
+  net::Task<Usage> make_ready(Running& running);
   net::Task<Reply> execute(Running& running, WallTime queued);  // What call() does in its own frame.
   void stop(Running& running, std::string_view why);
   net::HttpResponse finish(Running& running, Reply& reply);

@@ -114,13 +114,14 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
     reply.error = std::move(running.stopped);
   }
   if (!reply.error) reply.error = check_reply(reply);
+  if (reply.is_unmeasured()) reply.usage.wait_time = core_.clock().now() - running.call.queued;
   Entry& entry = running.version->entry;
   Version& version = *running.version;
   const bool cold = reply.usage.cold;
   Outcome& outcome = end.outcome;
   outcome.version = version.function->version;
   outcome.exit_code = reply.exit_code;
-  outcome.started = running.queued + reply.usage.queue_time;
+  outcome.started = running.queued + reply.usage.wait_time;
   outcome.ended = core_.clock().wall_now();
   outcome.log_dropped_bytes = running.log.dropped_bytes();
   outcome.log = running.log.text();
@@ -132,8 +133,8 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
   }
   Record record = make_record(running, reply, output_bytes);
   outcome.usage = reply.usage;
-  outcome.usage.queue_time = std::max(outcome.started - work.call->queued, Duration::zero());
-  record.usage.queue_time = outcome.usage.queue_time;
+  outcome.usage.wait_time += std::max<Duration>(running.queued - work.call->queued, Duration::zero());
+  record.usage.wait_time = outcome.usage.wait_time;
   record.queued = work.call->queued;
   outcome.error = reply.error;
   outcome.lost = reply.lost;
@@ -147,7 +148,7 @@ void Caller::end(const calls::Work& work, Running& running, Reply& reply, calls:
     outcome.output = std::move(reply.raised);
   }
   if (!end.busy) {
-    tell(running, record, true);
+    tell(running, record, reply.node, true);
     platform_.records.add(core_.index(), std::move(record));
   }
   entry.places->give(core_.index());

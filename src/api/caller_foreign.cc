@@ -32,26 +32,25 @@ net::Task<ForeignEnd> Caller::call(net::HttpExchange& exchange, const ForeignCal
                    .error = end.reply.error,
                    .raised = {},
                    .lost = end.reply.lost,
-                   .unbegun = end.reply.unbegun};
+                   .unbegun = end.reply.unbegun,
+                   .node = end.reply.node};
   settle_soon(running);
   co_return end;
 }
 
 net::Task<Reply> Caller::execute(Running& running, WallTime queued) {
   Reply reply;
-  if (!running.version->ready) {
-    co_await make_ready(running);
-    reply.usage.cold = true;
-  }
+  if (!running.version->ready) reply.usage = co_await make_ready(running);
   if (running.stopped) co_return reply;
   const bool made_now = reply.usage.cold;
+  const Duration making = reply.usage.start_time;
   const auto instance = running.version->ready->start(core_);
   running.version->loaded = true;
   running.instance = instance.get();
-  tell_started(platform_.feed, running, made_now ? core_.clock().now() : running.call.queued, queued);
+  tell_started(platform_.feed, running, making, queued);
   reply = co_await instance->run(running.call);
   running.instance = nullptr;
-  reply.usage.cold = reply.usage.cold || made_now;
+  if (made_now) reply.usage.add_start(making);
   co_return reply;
 }
 

@@ -40,6 +40,22 @@ TEST(Caller, AnswersWithTheOutputAndWhatItUsed) {
   EXPECT_TRUE(eventually(is_warm));
 }
 
+TEST(Caller, SaysHowLongACallWaitedForItsFunctionToBeMadeReady) {
+  const LiveServer live([](Options& options) { options.core_count = 1; });
+  ASSERT_EQ(live.deploy("demo/hello", "echo").status, 201);
+  const auto usage_of = [&live](const HttpClientResponse& response) {
+    return json_of(live.get("/v1/calls/" + std::string(response.header("X-Call-Id")))).at("usage");
+  };
+  const auto cold = usage_of(live.post("/function/demo/hello", "x"));
+  EXPECT_EQ(cold.at("cold"), true);
+  EXPECT_GT(cold.at("start_seconds").as_double(), 0);
+  EXPECT_TRUE(cold.at("hop_seconds").is_null());
+  const auto warm = usage_of(live.post("/function/demo/hello", "x"));
+  EXPECT_EQ(warm.at("cold"), false);
+  EXPECT_EQ(warm.at("start_seconds"), 0);
+  EXPECT_TRUE(warm.at("hop_seconds").is_null());
+}
+
 TEST(Caller, PassesMethodPathQueryAndHeaders) {
   const LiveServer live;
   ASSERT_EQ(live.deploy("demo/show", "show").status, 201);

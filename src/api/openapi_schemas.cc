@@ -145,8 +145,14 @@ const std::string_view openapi_schemas = R"json("parameters":{
   "function":{"type":"string"},"current":{"type":"integer","minimum":1},
   "versions_max":{"type":"integer","minimum":2,"description":"How many are kept; a deployment forgets the oldest beyond it."},
   "versions":{"type":"array","items":{"$ref":"#/components/schemas/Version"},"description":"Newest first."}}},
-"Usage":{"type":"object","required":["queue_seconds","run_seconds","cpu_seconds","memory_bytes","cold"],"properties":{
-  "queue_seconds":{"type":["number","null"],"minimum":0},"run_seconds":{"type":["number","null"],"minimum":0},
+"Usage":{"type":"object","required":["queue_seconds","hop_seconds","start_seconds","run_seconds","cpu_seconds",
+  "memory_bytes","cold"],"description":"queue, hop, start and run follow each other, and are all of the call's time.","properties":{
+  "queue_seconds":{"type":["number","null"],"minimum":0,"description":"From its arrival until it was taken to be run."},
+  "hop_seconds":{"type":["number","null"],"minimum":0,
+    "description":"The way to a worker process or node, and back; null where it ran in the server's own process."},
+  "start_seconds":{"type":["number","null"],"minimum":0,
+    "description":"What it needs was made or loaded, as far as it had to wait for that; 0 where it had not."},
+  "run_seconds":{"type":["number","null"],"minimum":0,"description":"From its first instruction to its reply."},
   "cpu_seconds":{"type":["number","null"],"minimum":0},"memory_bytes":{"type":["integer","null"],"minimum":0},
   "cold":{"type":["boolean","null"]}}},
 "Call":{"type":"object","required":["id","function","version","state","queued","started","ended","attempt","status",

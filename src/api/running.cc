@@ -80,7 +80,7 @@ Record record_of(const Running& running, Time now, bool with_log) {
   record.attempt = running.call.attempt;
   record.input_bytes = running.call.input.size();
   record.log_dropped_bytes = running.log.dropped_bytes();
-  (running.instance == nullptr ? record.usage.queue_time : record.usage.run_time) = now - running.call.queued;
+  (running.instance == nullptr ? record.usage.wait_time : record.usage.run_time) = now - running.call.queued;
   if (with_log) record.log = running.log.text();
   return record;
 }

@@ -84,6 +84,7 @@ void Members::Impl::accept(Session& session, wire::Join join, const Nonces& nonc
   session.join = std::move(join);
   session.colleague = std::make_shared<worker::Colleague>();
   session.colleague->number = ++number;
+  session.colleague->name = session.join.name;
   session.colleague->joined = true;
   session.colleague->set_slots(session.join.slots);
   session.colleague->key = policy::hash_of(session.join.name);

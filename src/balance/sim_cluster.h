@@ -47,11 +47,14 @@ class SimRuntime final : public exec::PlainRuntime {
 
     net::Task<Reply> run(Call& call) override {
       const auto time = std::chrono::milliseconds(std::stoi(std::string(call.input)));
-      const Time end = core_.clock().now() + time;
+      const Time began = core_.clock().now();
+      const Time end = began + time;
       on_begin_(call, end);
       core_.suspend(*this, end, call.deadline);
       co_await done_.wait();
       Reply reply;
+      reply.usage.wait_time = began - call.queued;
+      reply.usage.run_time = core_.clock().now() - began;
       if (error_) {
         reply.error = error_;
       } else {

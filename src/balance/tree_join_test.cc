@@ -72,6 +72,27 @@ TEST_F(TreeJoinTest, ABalancerOffersTheSumOfThoseBelowIt) {
   EXPECT_EQ(tree_->below->members->ready_count(), 0U);
 }
 
+TEST_F(TreeJoinTest, ACallSaysWhichNodeItRanOnAndWhatTheWayCost) {
+  plant({SimTree::gateway, 1, 2}, {0, 0, 1});
+  join({1, 2, 3});
+  tree_->world.network.delay_max = milliseconds(40);
+  SimCall& first = call(50);
+  SimCall& second = call(70);
+  tree_->pass(seconds(2));
+  ASSERT_TRUE(first.reply && second.reply);
+  for (const SimCall* const one : {&first, &second}) {
+    const Usage& usage = one->reply->usage;
+    EXPECT_EQ(one->reply->node, "node-1/node-2/node-3");
+    ASSERT_TRUE(usage.hop_time);
+    EXPECT_GT(*usage.hop_time, Duration::zero());
+    EXPECT_EQ(usage.queue_time() + *usage.hop_time + usage.start_time, usage.wait_time);
+  }
+  EXPECT_EQ(first.reply->usage.run_time, milliseconds(50));
+  EXPECT_EQ(first.reply->usage.queue_time(), Duration::zero());
+  // There is one place: what it waited for that at the gateway is no part of its way.
+  EXPECT_GE(second.reply->usage.queue_time(), milliseconds(50));
+}
+
 TEST_F(TreeJoinTest, WithNobodyBelowItACallWaitsAtTheGateway) {
   plant({SimTree::gateway, 1}, {0, 1});
   join({1});

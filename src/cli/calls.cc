@@ -8,6 +8,7 @@
 #include "cli/client.h"
 #include "cli/progress.h"
 #include "cli/text_table.h"
+#include "cli/timeline.h"
 #include "cli/when.h"
 #include "wire/json_read.h"
 #include "wire/percent.h"
@@ -39,12 +40,8 @@ std::string seconds_text(const Json& from, std::string_view key) {
   return field(from, key) == nullptr ? "" : short_seconds(number_field(from, key));
 }
 
-// What it waited and what it ran, one line as long as any other: "....######". "" where it did neither.
-std::string timeline(double waited, double ran) {
-  constexpr double width = 40;
-  if (waited < 0 || ran < 0 || waited + ran <= 0) return "";
-  const auto before = static_cast<std::size_t>(width * waited / (waited + ran) + 0.5);
-  return std::string(before, '.') + std::string(static_cast<std::size_t>(width) - before, '#');
+std::string waited_text(const Json& usage) {
+  return field(usage, "queue_seconds") == nullptr ? "" : short_seconds(waited_seconds(usage));
 }
 
 void print_call(const Json& call, Terminal& terminal) {
@@ -66,10 +63,11 @@ void print_call(const Json& call, Terminal& terminal) {
   }
   line("queued", text_field(call, "queued"));
   line("ended", text_field(call, "ended"));
-  line("waited", seconds_text(usage, "queue_seconds"));
+  line("waited", waited_text(usage));
   const std::string on_core = seconds_text(usage, "cpu_seconds");
   line("ran", seconds_text(usage, "run_seconds") + (on_core.empty() ? "" : ", on a core " + on_core));
-  line("timeline", timeline(number_field(usage, "queue_seconds"), number_field(usage, "run_seconds")));
+  std::string_view name = "timeline";
+  for (const std::string& part : timeline(usage)) line(std::exchange(name, ""), part);
   if (field(usage, "memory_bytes") != nullptr) line("memory", short_size(count_field(usage, "memory_bytes")));
   if (field(usage, "cold") != nullptr) line("start", flag_field(usage, "cold") ? "cold" : "warm");
   line("input", short_size(count_field(call, "input_bytes")));
@@ -145,7 +143,7 @@ Result<int> list_calls_of(Command& command, const std::string& parameters, Termi
   for (const Json& call : calls) {
     const Json usage = object_field(call, "usage");
     table.add({text_field(call, "id"), text_field(call, "function"), status_text(call),
-               seconds_text(usage, "run_seconds"), seconds_text(usage, "queue_seconds"),
+               seconds_text(usage, "run_seconds"), waited_text(usage),
                field(usage, "memory_bytes") == nullptr ? "" : short_size(count_field(usage, "memory_bytes")),
                ago(text_field(call, "queued"), command.clock),
                state_text(text_field(call, "state"), terminal)});

@@ -337,7 +337,11 @@ constexpr std::string_view dispatch_detail =
     "Holds for calls that begin from now on, until the server ends; --dispatch says what it is then.";
 
 constexpr std::string_view call_detail =
-    "Its timeline is how long it waited (.) and how long it ran (#), of all of its time.";
+    "Its timeline is what its time was spent on: when each part began, how long it took, where it lies:\n"
+    "  queue  until it was taken to be run; of a durable call, until its turn came too\n"
+    "  hop    the way to a worker process or node, and back\n"
+    "  start  what it needs was made or loaded: a cold start\n"
+    "  run    from its first instruction to its reply";
 
 constexpr std::string_view functions_group = "Functions";
 constexpr std::string_view calls_group = "Calls";

@@ -90,6 +90,35 @@ TEST_F(HttpCalls, KeepTheConnectionForTheNext) {
   EXPECT_FALSE(second->reply->usage.cold);
 }
 
+TEST_F(HttpCalls, WaitForTheStartOfTheirContainerOrForAPlaceInOne) {
+  engine_.listens = false;
+  make_pool(1);
+  const auto first = start("1");
+  pass(seconds(2));
+  const auto second = start("2");
+  pass(seconds(1));
+  container(0).listens = true;
+  pass(milliseconds(50));  // So often it is asked.
+  pass(seconds(4));
+  say(0, 0, answer);
+  say(0, 0, answer);
+  ASSERT_TRUE(first->reply && second->reply);
+  const Usage& cold = first->reply->usage;
+  EXPECT_TRUE(cold.cold);
+  EXPECT_EQ(cold.start_time, milliseconds(3050));
+  EXPECT_EQ(cold.queue_time(), Duration::zero());
+  // That the other had the only place is no part of its start.
+  const Usage& waited = second->reply->usage;
+  EXPECT_EQ(waited.start_time, milliseconds(1050));
+  EXPECT_EQ(waited.queue_time(), seconds(4));
+
+  const auto third = start("3");
+  say(0, 0, answer);
+  ASSERT_TRUE(third->reply);
+  EXPECT_FALSE(third->reply->usage.cold);
+  EXPECT_EQ(third->reply->usage.start_time, Duration::zero());
+}
+
 TEST_F(HttpCalls, AConnectionThatIsToCloseIsNotKept) {
   make_pool(1);
   const auto first = start();

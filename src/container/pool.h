@@ -46,6 +46,8 @@ struct Member {
       : alarm(keeper), output(keeper.io()), errors(keeper.io()), end(keeper.io()) {}
 
   // From "ready" on nobody changes these.
+  Time begun{};  // When its start began,
+  Time ready{};  // and when it was over.
   std::shared_ptr<Started> started;
   exec::Cgroup cgroup;
   Voice voice;
@@ -65,7 +67,6 @@ struct Member {
   net::DescriptorStream output;
   net::DescriptorStream errors;
   net::DescriptorStream end;
-  Time begun{};
   Duration probe_delay{};
   std::unique_ptr<ReadySignal> signal;  // Where it says that it is ready, if it is to.
   bool has_signalled = false;

@@ -223,7 +223,7 @@ void Pool::on_ready(const std::shared_ptr<Member>& member, Descriptor connection
     const Lock lock(mutex_);
     if (member->state != Member::State::starting) return;
     member->state = Member::State::ready;
-    member->used = keeper_.core().clock().now();
+    member->ready = member->used = keeper_.core().clock().now();
     if (connection) member->idle.push_back(std::move(connection));
     failure_.reset();
     serve_line(lock);

@@ -27,6 +27,7 @@ net::Task<void> Waiting::get_place() {
   ticket_->wake = [this] { event_.set(); };
   pool_->take(ticket_);
   std::optional<Result<Grant>> news = pool_->look(*ticket_);
+  const Time since = news ? Time{} : core_.clock().now();
   while (!news && !stopped_) {
     co_await event_.wait();
     news = pool_->look(*ticket_);
@@ -36,6 +37,7 @@ net::Task<void> Waiting::get_place() {
     member_ = std::move((*news)->member);
     connection_ = std::move((*news)->connection);
     reply_.usage.cold = reply_.usage.cold || (*news)->is_first;
+    if (since != Time{}) note_start(since);
     ear_ = std::make_shared<Ear>(core_, call_->log);
     member_->voice.attach(ear_);
     cpu_before_ = member_->cgroup.cpu_time();
@@ -45,6 +47,14 @@ net::Task<void> Waiting::get_place() {
   }
   if (!news || !*news) pool_->leave(*ticket_);
   ticket_ = nullptr;
+}
+
+// It has waited in line since then; for its container, as long as that was being started meanwhile.
+void Waiting::note_start(Time since) {
+  const Duration starting = member_->ready - std::max(member_->begun, since);
+  if (starting <= Duration::zero()) return;
+  reply_.usage.wait_time = core_.clock().now() - call_->queued;
+  reply_.usage.add_start(starting);
 }
 
 void Waiting::give_place(Descriptor connection, After after) {
@@ -108,7 +118,7 @@ std::string Waiting::late_text() const {
 void Waiting::begin() {
   if (begun_at_ != Time{}) return;
   begun_at_ = core_.clock().now();
-  reply_.usage.queue_time = begun_at_ - call_->queued;
+  reply_.usage.wait_time = begun_at_ - call_->queued;
 }
 
 // Of a container with several calls each gets its share.

@@ -58,6 +58,8 @@ class Waiting : public exec::Instance, public exec::Turn {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
  private:
+  void note_start(Time since);
+
   std::shared_ptr<Ticket> ticket_;
   std::shared_ptr<Ear> ear_;
   Duration cpu_before_{};

@@ -44,7 +44,7 @@ class FakeInstance final : public Instance, public Turn {
 
   net::Task<Reply> run(Call& call) override {
     const Time began = core_.clock().now();
-    reply_.usage.queue_time = began - call.queued;
+    reply_.usage.wait_time = began - call.queued;
     reply_.usage.memory_bytes = 64 * KiB;
     if (function_.begin) function_.begin(call);
     if (function_.waits) {

@@ -27,7 +27,7 @@ CallTimes times_of(const api::ForeignEnd& end, WallTime got) {
   CallTimes times;
   times.got = got;
   times.scheduled = std::max(end.queued, got);
-  times.queued = times.scheduled + std::max(usage.queue_time, Duration::zero());
+  times.queued = times.scheduled + std::max(usage.wait_time, Duration::zero());
   times.answered = times.queued + std::max(usage.run_time, Duration::zero());
   if (end.id) times.instance = to_text(*end.id).substr(0, instance_digits);
   return times;

@@ -80,8 +80,23 @@ struct Call {
   CallLog* log = nullptr;
 };
 
+// Its time is, one after the other: queue, hop, start, run. Together they are all of it.
 struct Usage {
-  Duration queue_time{};           // From the arrival to the first instruction.
+  // What it waited beside the rest: for its turn, and a place.
+  Duration queue_time() const {
+    return std::max(wait_time - hop_time.value_or(Duration::zero()) - start_time, Duration::zero());
+  }
+  // It was made ready for so long, which is a part of the wait.
+  void add_start(Duration time) {
+    cold = true;
+    start_time = std::min(start_time + time, wait_time - hop_time.value_or(Duration::zero()));
+  }
+
+  Duration wait_time{};  // From the arrival to the first instruction: queue, hop and start.
+  // Of it, what making or loading took, where the first instruction had to wait for that; 0: it had not.
+  Duration start_time{};
+  // Of it, the way to another process or node, and back; nothing where it ran in this one.
+  std::optional<Duration> hop_time = {};
   Duration run_time{};             // From the first instruction to the reply.
   Duration cpu_time{};             // Of it, on a core.
   std::uint64_t memory_bytes = 0;  // The most linear memory it had.
@@ -89,6 +104,11 @@ struct Usage {
 };
 
 struct Reply {
+  // It failed before its first instruction, and nobody has said how long it had waited.
+  bool is_unmeasured() const {
+    return error && error->stage != Stage::run && usage.wait_time == Duration::zero();
+  }
+
   int status = 200;  // The function's own, 200 to 599.
   std::vector<Header> headers;
   std::string output;
@@ -99,8 +119,9 @@ struct Reply {
   // not.
   std::string raised;
   // Of a call that failed because of what was to run it:
-  bool lost = false;     // It ended under the call, and nobody knows how far that came.
-  bool unbegun = false;  // There was nobody to begin it; it may be given to somebody else, or later.
+  bool lost = false;      // It ended under the call, and nobody knows how far that came.
+  bool unbegun = false;   // There was nobody to begin it; it may be given to somebody else, or later.
+  std::string node = {};  // Which one it ran on, "leaf-1/worker-2"; "": in this process, or not known.
 };
 
 }  // namespace canopy

@@ -1,6 +1,7 @@
 #pragma once
 // A node: a process that takes part in running calls. Plain data.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,5 +37,10 @@ struct Node {
   std::uint64_t instance = 0;       // Of the run of its program; 0 where that is not known.
   std::optional<Walls> walls = {};  // Around its process; of one of another machine, as it says.
 };
+
+inline constexpr std::size_t tree_depth_max = 16;
+
+// Whether `text` could be the name of one below a balancer, "mid-1/leaf-2/worker-3".
+bool is_node_path(std::string_view text);
 
 }  // namespace canopy

@@ -46,8 +46,8 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
     call_ = &call;
     core_.suspend(*this, never, std::max(call.deadline, call.deadline_latest));
     co_await get_place();
-    put_off_deadline(import_time_max);
-    if (!stopped_) co_await get_pool();
+    const Time since = put_off_deadline(import_time_max);
+    if (!stopped_) co_await get_pool(since);
     put_off_deadline(Duration::zero());
     if (!stopped_) begin();
     while (process_ != nullptr && !is_over()) co_await event_.wait();
@@ -101,8 +101,8 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
   bool is_over() const { return kept_ || process_->ended() || process_->lost(); }
 
   // The time in line is not a durable call's, and neither is that in which its function is imported. What
-  // comes next it may wait for so long.
-  void put_off_deadline(Duration patience) {
+  // comes next it may wait for so long. Returns the time it is.
+  Time put_off_deadline(Duration patience) {
     const Time now = core_.clock().now();
     Time until = call_->deadline;
     if (call_->deadline < call_->deadline_latest) {
@@ -110,6 +110,7 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
       until = std::min(call_->deadline_latest, std::max(call_->deadline, now + patience));
     }
     if (!stopped_) core_.suspend(*this, never, until);
+    return now;
   }
 
   net::Task<void> get_place() {
@@ -123,7 +124,8 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
     while (!has_place_ && !stopped_) co_await event_.wait();
   }
 
-  net::Task<void> get_pool() {
+  // It has had its place since then.
+  net::Task<void> get_pool(Time since) {
     bool started = false;
     auto found = source_->find(*call_->function, core_, started);
     reply_.usage.cold = started;
@@ -141,7 +143,13 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
         if (!alive.expired()) event_.set();
       });
     }
+    const bool waits = !zygote.is_ready();
     while (!zygote.is_ready() && !zygote.error() && !stopped_) co_await event_.wait();
+    if (started || waits) {
+      const Time now = core_.clock().now();
+      reply_.usage.wait_time = now - call_->queued;
+      reply_.usage.add_start(now - since);
+    }
     if (!stopped_ && zygote.error()) {
       reply_.unbegun = zygote.error()->code == Code::unavailable;
       stop(*zygote.error());
@@ -153,7 +161,7 @@ class Execution final : public exec::Instance, public exec::Turn, public Process
     if (!process) return stop(process.error());
     process_ = *std::move(process);
     begun_at_ = core_.clock().now();
-    reply_.usage.queue_time = begun_at_ - call_->queued;
+    reply_.usage.wait_time = begun_at_ - call_->queued;
     process_->call(*this, wire::write_python_call(*call_, call_->deadline - begun_at_), call_->input,
                    call_->function->limits.output_bytes);
   }

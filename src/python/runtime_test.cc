@@ -212,8 +212,13 @@ TEST_F(Python, IsWarmAfterItsFirstCall) {
   const Function made = function("x = 1\ndef handle(r):\n  pass\n");
   const auto ready = runtime_->prepare(made);
   ASSERT_TRUE(ready);
-  EXPECT_TRUE(run(made, **ready, "").usage.cold);
-  EXPECT_FALSE(run(made, **ready, "").usage.cold);
+  const Usage cold = run(made, **ready, "").usage;
+  EXPECT_TRUE(cold.cold);
+  EXPECT_GT(cold.start_time, Duration::zero());
+  EXPECT_EQ(cold.queue_time() + cold.start_time, cold.wait_time);
+  const Usage warm = run(made, **ready, "").usage;
+  EXPECT_FALSE(warm.cold);
+  EXPECT_EQ(warm.start_time, Duration::zero());
   EXPECT_GT((*ready)->resident_bytes(*core_), 0U);
   (*ready)->unload(*core_);
   EXPECT_EQ((*ready)->resident_bytes(*core_), 0U);

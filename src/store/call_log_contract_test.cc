@@ -91,6 +91,9 @@ TEST_P(CallLogContract, ACompletedCallKeepsItsResultAndItsLog) {
   outcome.headers = {{"Content-Type", "text/css"}};
   outcome.version = 7;
   outcome.usage.memory_bytes = 99;
+  outcome.usage.wait_time = std::chrono::milliseconds(9);
+  outcome.usage.start_time = std::chrono::milliseconds(4);
+  outcome.usage.hop_time = std::chrono::milliseconds(3);
   outcome.log_dropped_bytes = 5;
   ASSERT_TRUE(complete(log(), leased->lease(), outcome));
 
@@ -112,6 +115,9 @@ TEST_P(CallLogContract, ACompletedCallKeepsItsResultAndItsLog) {
   EXPECT_EQ(record->record.state, State::completed);
   EXPECT_EQ(record->record.version, 7U);
   EXPECT_EQ(record->record.usage.memory_bytes, 99U);
+  EXPECT_EQ(record->record.usage.queue_time(), std::chrono::milliseconds(2));
+  EXPECT_EQ(record->record.usage.start_time, std::chrono::milliseconds(4));
+  EXPECT_EQ(record->record.usage.hop_time, std::chrono::milliseconds(3));
   EXPECT_EQ(record->record.output_bytes, 10U);
   ASSERT_EQ(record->attempts.size(), 1U);
   EXPECT_FALSE(record->attempts[0].error);
@@ -356,7 +362,7 @@ TEST_P(CallLogContract, ARunningCallCanBeCancelledAndItsEndIsRefused) {
   ASSERT_TRUE(cancelled);
   EXPECT_TRUE(cancelled->was_running);
   const auto record = log().find(id)->record;
-  EXPECT_EQ(record.usage.queue_time, std::chrono::seconds(3));
+  EXPECT_EQ(record.usage.wait_time, std::chrono::seconds(3));
   EXPECT_EQ(record.usage.run_time, std::chrono::milliseconds(500));
   EXPECT_EQ(to_text(cancelled->function), "demo/hello");
   EXPECT_EQ(complete(log(), leased->lease(), good_outcome(clock_)).error().code, Code::conflict);

@@ -101,7 +101,7 @@ EndedRow cancelled_row(CallHead head, Progress progress, bool was_running, WallT
   if (was_running) ending.outcome.started = started;
   ending.outcome.ended = now;
   const WallTime waited_until = was_running ? started : now;
-  ending.outcome.usage.queue_time = std::max<Duration>(waited_until - head.call.queued, Duration::zero());
+  ending.outcome.usage.wait_time = std::max<Duration>(waited_until - head.call.queued, Duration::zero());
   if (was_running) ending.outcome.usage.run_time = std::max<Duration>(now - started, Duration::zero());
   ending.outcome.error =
       Error{Code::canceled, "the call was cancelled", was_running ? Stage::run : Stage::queue};

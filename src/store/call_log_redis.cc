@@ -12,7 +12,7 @@
 namespace canopy::store {
 namespace {
 
-constexpr std::uint64_t store_format = 1;
+constexpr std::uint64_t store_format = 2;
 // Other servers may have given out so many numbers that this one has not heard of.
 constexpr std::uint64_t numbers_unheard_max = std::uint64_t{1} << 20U;
 constexpr Duration answer_patience = std::chrono::seconds(30);
@@ -67,9 +67,8 @@ Result<void> RedisCallLog::greet(RedisConnection& connection, bool first) {
   CANOPY_TRY_VOID(check_redis(connection, address, patience));
   std::uint64_t fresh_key = 0;
   while (fresh_key == 0) fill_random(&fresh_key, sizeof fresh_key);
-  CANOPY_TRY(
-      const RedisReply state,
-      connection.run(script_command(Script::init, "", {first ? std::to_string(fresh_key) : ""}), patience));
+  const Words words{first ? std::to_string(fresh_key) : "", std::to_string(store_format)};
+  CANOPY_TRY(const RedisReply state, connection.run(script_command(Script::init, "", words), patience));
   const std::string where = to_text(address);
   if (state.at(0).kind == RedisReply::Kind::nothing) {
     return fail(Code::unavailable, where +

@@ -261,6 +261,23 @@ TEST(CallLogRedis, WhatOpensNoLogIsNoFaultOfWhoAsksOneThatIsOpen) {
   EXPECT_NE(found.error().message.find("another format"), std::string::npos) << found.error().message;
 }
 
+// Nothing of format 1 is rewritten, but an older server does not open it any more.
+TEST(CallLogRedis, CallsOfTheFormatBeforeBecomeOnesOfToday) {
+  FakeClock clock;
+  RedisServer server;
+  CallId id;
+  {
+    const auto log = open_redis_call_log(server.address(), {}, clock);
+    ASSERT_TRUE(log) << log.error().message;
+    id = append(**log, call_of("demo/hello"))->id;
+  }
+  server.run({"HSET", "canopy:state", "format", "1"});
+  const auto log = open_redis_call_log(server.address(), {}, clock);
+  ASSERT_TRUE(log) << log.error().message;
+  EXPECT_EQ((*log)->find(id)->record.state, State::queued);
+  EXPECT_EQ(server.run({"HGET", "canopy:state", "format"}).text, "2");
+}
+
 TEST(CallLogRedis, NeedsItsPassword) {
   FakeClock clock;
   RedisServer server;

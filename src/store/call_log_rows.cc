@@ -9,17 +9,20 @@
 namespace canopy::store {
 namespace {
 
-constexpr std::uint8_t row_version = 1;
 constexpr std::size_t seal_size = 4;
 constexpr std::size_t message_bytes_max = 4096;
 
 enum class Kind : std::uint8_t { head = 'h', progress = 'p', ended = 'e', callback = 'c' };
 
+// What is written; what is older is read too. Version 2 of an ended call has the parts of its wait at its
+// end.
+constexpr std::uint8_t newest_version(Kind kind) { return kind == Kind::ended ? 2 : 1; }
+
 class Writer {
  public:
   Writer(Kind kind, std::uint64_t number) : kind_(kind), number_(number) {
     bytes_.reserve(256);
-    put(row_version);
+    put(newest_version(kind));
   }
 
   template <class Integer>
@@ -30,6 +33,10 @@ class Writer {
     bytes_.append(raw, sizeof value);
   }
   void put(Duration value) { put(static_cast<std::int64_t>(value.count())); }
+  void put(const std::optional<Duration>& value) {
+    put(static_cast<std::uint8_t>(value ? 1 : 0));
+    if (value) put(*value);
+  }
   void put(WallTime value) { put(value.time_since_epoch()); }
   void put(std::string_view text) {
     put(static_cast<std::uint32_t>(text.size()));
@@ -74,7 +81,9 @@ std::string Writer::seal() {
 // Reads until something is wrong, and from then on gives nothing.
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+  explicit Reader(std::string_view bytes) : bytes_(bytes) { get(version_); }
+
+  std::uint8_t version() const { return version_; }
 
   template <class Integer>
     requires std::is_integral_v<Integer>
@@ -91,6 +100,11 @@ class Reader {
     std::int64_t count = 0;
     get(count);
     value = Duration(count);
+  }
+  void get(std::optional<Duration>& value) {
+    bool is_there = false;
+    get(is_there);
+    if (is_there) get(value.emplace());
   }
   void get(WallTime& value) {
     Duration since{};
@@ -155,6 +169,7 @@ class Reader {
   }
 
   std::string_view bytes_;
+  std::uint8_t version_ = 0;
   bool good_ = true;
 };
 
@@ -170,9 +185,7 @@ Result<Reader> open_row(Kind kind, std::uint64_t number, std::string_view row) {
   std::memcpy(&seal, row.data() + content.size(), sizeof seal);
   if (seal != seal_of(kind, number, content)) return tl::unexpected(damaged(number));
   Reader reader(content);
-  std::uint8_t version = 0;
-  reader.get(version);
-  if (version != row_version) return tl::unexpected(damaged(number));
+  if (reader.version() < 1 || reader.version() > newest_version(kind)) return tl::unexpected(damaged(number));
   return reader;
 }
 
@@ -264,7 +277,7 @@ void each_end_field(Row& row, End& ending, const Visit& visit) {
   visit(row, outcome.exit_code);
   visit(row, outcome.headers);
   visit(row, outcome.log_dropped_bytes);
-  visit(row, outcome.usage.queue_time);
+  visit(row, outcome.usage.wait_time);
   visit(row, outcome.usage.run_time);
   visit(row, outcome.usage.cpu_time);
   visit(row, outcome.usage.memory_bytes);
@@ -296,6 +309,8 @@ std::string encode_ended(std::uint64_t number, const CallHead& head, const Progr
   each_end_field(row, ending, put_field);
   put(row, ending.output);
   put(row, ending.log);
+  row.put(ending.outcome.usage.start_time);
+  row.put(ending.outcome.usage.hop_time);
   return row.seal();
 }
 
@@ -335,6 +350,10 @@ Result<EndedRow> decode_ended(std::uint64_t number, std::string_view row) {
   each_end_field(reader, read.ending, get_field);
   get(reader, read.ending.output);
   get(reader, read.ending.log);
+  if (reader.version() >= 2) {
+    reader.get(read.ending.outcome.usage.start_time);
+    reader.get(read.ending.outcome.usage.hop_time);
+  }
   if (!reader.is_whole()) return tl::unexpected(damaged(number));
   return read;
 }

@@ -2,6 +2,8 @@
 // The rows of the call log: bytes <-> nouns. Each row ends in a seal, a checksum over its kind, its number
 // and its content; a row of which one bit is wrong, or that stands in the place of another, is not read.
 //
+// Each kind has a version. Rows of earlier ones are read as they are: they are not rewritten.
+//
 // Threads: any.
 
 #include <cstdint>

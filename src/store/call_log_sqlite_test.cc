@@ -14,8 +14,10 @@
 
 #include "store/call_log_fixture.h"
 #include "store/child.h"
+#include "store/crc32c.h"
 #include "store/faulty_disk.h"
 #include "store/sample.h"
+#include "store/sqlite.h"
 
 namespace canopy::store {
 namespace {
@@ -187,6 +189,69 @@ TEST(SqliteCallLog, ANewerFormatAndAnotherDatabaseAreRefused) {
     ASSERT_FALSE(log) << sql;
     EXPECT_EQ(log.error().code, Code::refused) << log.error().message;
   }
+}
+
+// An ended call's row as version 1 has it: today's less what it has at its end.
+std::string row_of_version_1(std::uint64_t number, std::string row) {
+  constexpr std::size_t parts_size = sizeof(std::int64_t) + 1;  // Of a call without a hop.
+  row.resize(row.size() - sizeof(std::uint32_t) - parts_size);
+  row.front() = 1;
+  std::string place(1, 'e');
+  place.append(reinterpret_cast<const char*>(&number), sizeof number);
+  const std::uint32_t seal = crc32c(row, crc32c(place));
+  row.append(reinterpret_cast<const char*>(&seal), sizeof seal);
+  return row;
+}
+
+TEST(SqliteCallLog, AFileOfTheFormatBeforeIsReadAndSaysThatItIsOfToday) {
+  const TempFolder folder = quick_folder();
+  const fs::path file = fs::canonical(folder.path()) / "calls.db";
+  const FakeClock clock;
+  CallId done;
+  CallId waits;
+  {
+    const auto log = open_at(folder.path(), clock);
+    done = append(*log, call_of("demo/hello"))->id;
+    Outcome outcome = good_outcome(clock, "kept");
+    outcome.usage.wait_time = std::chrono::seconds(2);
+    ASSERT_TRUE(complete(*log, lease_one(*log)->lease(), outcome));
+    waits = append(*log, call_of("demo/hello", "the input"))->id;
+  }
+  {
+    auto database = *Database::open(file);
+    std::uint64_t number = 0;
+    std::string row;
+    {
+      auto select = *database.prepare("SELECT number, row FROM ended");
+      ASSERT_TRUE(*select.step());
+      number = static_cast<std::uint64_t>(select.number(0));
+      row = row_of_version_1(number, select.text(1));
+    }
+    auto update = *database.prepare("UPDATE ended SET row = ? WHERE number = ?");
+    update.bind_blob(row);
+    update.bind(static_cast<std::int64_t>(number));
+    ASSERT_TRUE(update.run());
+    ASSERT_TRUE(database.execute("PRAGMA user_version = 1"));
+  }
+  {
+    const auto log = open_at(folder.path(), clock);
+    const auto record = log->find(done);
+    ASSERT_TRUE(record) << record.error().message;
+    EXPECT_EQ(record->record.state, State::completed);
+    EXPECT_EQ(record->record.usage.queue_time(), std::chrono::seconds(2));
+    EXPECT_EQ(record->record.usage.start_time, Duration::zero());
+    EXPECT_FALSE(record->record.usage.hop_time);
+    EXPECT_EQ(log->result(done)->output, "kept");
+    EXPECT_EQ(log->log(done)->text, "a line\n");
+    EXPECT_EQ(log->list({})->records.size(), 2U);
+    EXPECT_EQ(log->stats().damaged, 0U);
+    const auto leased = lease_one(*log);
+    ASSERT_TRUE(leased);
+    EXPECT_EQ(leased->call->id, waits);
+    ASSERT_TRUE(complete(*log, leased->lease(), good_outcome(clock)));
+  }
+  auto database = *Database::open(file);
+  EXPECT_EQ(*database.number("PRAGMA user_version"), 2);
 }
 
 TEST(SqliteCallLog, ALogThatIsGoneIsNotStartedEmpty) {

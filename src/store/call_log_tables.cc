@@ -11,7 +11,7 @@
 namespace canopy::store {
 namespace {
 
-constexpr std::int64_t format = 1;
+constexpr std::int64_t format = 2;
 
 constexpr std::string_view tables_sql =
     "CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), batch INTEGER NOT NULL, "
@@ -22,7 +22,7 @@ constexpr std::string_view tables_sql =
     "CREATE TABLE expiry (minute INTEGER, number INTEGER, PRIMARY KEY (minute, number)) WITHOUT ROWID;"
     "CREATE TABLE dead (number INTEGER PRIMARY KEY);"
     "CREATE TABLE callbacks (number INTEGER PRIMARY KEY, row BLOB NOT NULL);"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 2;";
 
 enum Sql : std::size_t {
   put_state_sql,
@@ -153,6 +153,10 @@ Result<ShelfState> make_call_tables(Database& database, const std::filesystem::p
   if (!found || select.number(3) != seal_of(state)) {
     return fail(Code::refused, file.string() + " is damaged: its table 'state' does not fit its checksum" +
                                    kept + "restore it from a backup");
+  }
+  select.reset();
+  if (version < format) {
+    CANOPY_TRY_VOID(database.execute("PRAGMA user_version = " + std::to_string(format)));
   }
   return state;
 }

@@ -6,7 +6,9 @@
 //   callbacks  what is sent to whom, and when                       dead    which of them failed
 //   state      one row: batches so far, the next number, the key of the ids
 //
-// PRAGMA user_version is the format: 1.
+// PRAGMA user_version is the format: 2. In format 1 a row of an ended call is of version 1 (call_log_rows.h);
+// it is read as it is, so all that becomes of such a file is that it says 2, and an older Canopy leaves it
+// alone.
 //
 // Threads: as for the Database.
 
@@ -25,7 +27,8 @@
 
 namespace canopy::store {
 
-// Makes them where the file is new; reads the one row of `state`.
+// Makes them where the file is new, brings it to the format of today where it is older; reads the one row of
+// `state`.
 //   refused  a newer format, no database of ours, or a damaged row; the file is as it was
 Result<ShelfState> make_call_tables(Database& database, const std::filesystem::path& file);
 

@@ -116,10 +116,13 @@ local function erase(n)
 end
 )lua";
 
+// ARGV: the key of the ids, where there is none yet, and the format of today. Of format 1 all is read as it
+// is.
 constexpr const char* init = R"lua(
 if ARGV[1] ~= '' and call('EXISTS', P .. 'state') == 0 then
-  call('HSET', P .. 'state', 'format', 1, 'id', ARGV[1], 'last', 0)
+  call('HSET', P .. 'state', 'format', ARGV[2], 'id', ARGV[1], 'last', 0)
 end
+if call('HGET', P .. 'state', 'format') == '1' then call('HSET', P .. 'state', 'format', ARGV[2]) end
 local state, now = call('HMGET', P .. 'state', 'format', 'id', 'last'), call('TIME')
 return {state[1], state[2], state[3], now[1], now[2]}
 )lua";

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t message_bytes_max = 512;
 
-enum class Piece : std::uint64_t { call = 1, queue, run };
+enum class Piece : std::uint64_t { call = 1, queue, run, hop, start };
 
 template <std::size_t Size>
 void put(std::uint64_t value, std::array<std::uint8_t, Size>& bytes, std::size_t at) {
@@ -62,7 +62,7 @@ std::vector<wire::Attribute> attributes_of(const EndedCall& call) {
 
 }  // namespace
 
-EndedCall ended_call(const Record& record, bool durable) {
+EndedCall ended_call(const Record& record, std::string_view node, bool durable) {
   EndedCall call{.id = record.id,
                  .function = record.function,
                  .version = record.version,
@@ -78,7 +78,8 @@ EndedCall ended_call(const Record& record, bool durable) {
                  .failed = record.error.has_value(),
                  .code = {},
                  .message = {},
-                 .parent = record.trace};
+                 .parent = record.trace,
+                 .node = std::string(node)};
   if (record.error) {
     call.code = name(record.error->code);
     call.message = record.error->message.substr(0, message_bytes_max);
@@ -111,21 +112,30 @@ std::vector<wire::Span> spans_of(const EndedCall& call) {
                    .attributes = attributes_of(call),
                    .failed = call.failed,
                    .message = call.message};
-  const WallTime started = std::clamp(call.started, whole.begun, whole.ended);
-  wire::Span queue{.trace_id = whole.trace_id,
-                   .id = span_id(call.id, call.attempt, Piece::queue),
-                   .parent_id = whole.id,
-                   .name = "queue",
-                   .begun = whole.begun,
-                   .ended = started,
-                   .attributes = {},
-                   .message = {}};
-  wire::Span run = queue;
-  run.id = span_id(call.id, call.attempt, Piece::run);
-  run.name = "run";
-  run.begun = started;
-  run.ended = whole.ended;
-  return {std::move(whole), std::move(queue), std::move(run)};
+  // From the first instruction back to the arrival, since that is what is certain.
+  const WallTime run = std::clamp(call.started, whole.begun, whole.ended);
+  const WallTime start = std::max(run - call.usage.start_time, whole.begun);
+  const WallTime hop = std::max(start - call.usage.hop_time.value_or(Duration::zero()), whole.begun);
+
+  std::vector<wire::Span> spans = {std::move(whole)};
+  const auto add = [&](Piece piece, const char* name, WallTime begun, WallTime ended) -> wire::Span& {
+    return spans.emplace_back(wire::Span{.trace_id = spans.front().trace_id,
+                                         .id = span_id(call.id, call.attempt, piece),
+                                         .parent_id = spans.front().id,
+                                         .name = name,
+                                         .begun = begun,
+                                         .ended = ended,
+                                         .attributes = {},
+                                         .message = {}});
+  };
+  add(Piece::queue, "queue", spans.front().begun, hop);
+  if (call.usage.hop_time) {
+    wire::Span& way = add(Piece::hop, "hop", hop, start);
+    if (!call.node.empty()) way.attributes.push_back({"canopy.node", call.node});
+  }
+  if (call.usage.start_time > Duration::zero()) add(Piece::start, "start", start, run);
+  add(Piece::run, "run", run, spans.front().ended);
+  return spans;
 }
 
 }  // namespace canopy::trace

@@ -2,9 +2,12 @@
 // Which calls are told of, by which ids, and what a call that has ended looks like in a trace:
 //
 //   demo/hello         the call, or an attempt of a durable one; its parent is whoever asked for it
-//   ├─ queue           from its arrival to its first instruction
-//   └─ run             its parent is what the function sees in `traceparent`
+//   ├─ queue           from its arrival until it was taken; of a durable one, its wait in the log too
+//   ├─ hop             the way to another process or node and back, in one piece; only where there was one
+//   ├─ start           what it needs was made or loaded; only where it had to wait for that
+//   └─ run             from its first instruction; what the function sees in `traceparent` is this one
 //
+// They follow each other without a gap: each begins where the one before it ends.
 // Ids are made of the call's own, so nothing has to be remembered while it runs.
 //
 // Threads: any.
@@ -37,9 +40,10 @@ struct EndedCall {
   std::string code;     // Of the error.
   std::string message;  // The beginning of it.
   std::string parent;   // The traceparent that it came with; "" for none.
+  std::string node;     // That it ran on, where it did not in this process and it is known; else "".
 };
 
-EndedCall ended_call(const Record& record, bool durable);
+EndedCall ended_call(const Record& record, std::string_view node, bool durable);
 
 // Whether a call is told of: as its traceparent says, or one in `every` of those that have none.
 bool is_sampled(CallId id, std::string_view parent, std::uint64_t every);

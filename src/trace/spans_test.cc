@@ -1,6 +1,8 @@
 #include "trace/spans.h"
 
 #include <set>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -29,7 +31,7 @@ Record record_of(std::string_view trace) {
 }
 
 TEST(Spans, ACallIsAWholeWithAQueueAndARun) {
-  const auto spans = spans_of(ended_call(record_of(""), false));
+  const auto spans = spans_of(ended_call(record_of(""), "", false));
   ASSERT_EQ(spans.size(), 3U);
   const auto& [whole, queue, run] = std::tie(spans[0], spans[1], spans[2]);
   EXPECT_EQ(whole.name, "demo/hello");
@@ -47,8 +49,39 @@ TEST(Spans, ACallIsAWholeWithAQueueAndARun) {
   EXPECT_EQ(std::set({whole.id, queue.id, run.id}).size(), 3U);
 }
 
+TEST(Spans, AHopAndAStartLieBetweenQueueAndRun) {
+  Record record = record_of("");
+  record.usage = {.wait_time = milliseconds(10), .start_time = milliseconds(4), .hop_time = milliseconds(3)};
+  record.started = record.queued + record.usage.wait_time;
+  record.ended = record.started + milliseconds(5);
+  const auto spans = spans_of(ended_call(record, "mid/leaf/one", false));
+  std::vector<std::string> names;
+  std::set<std::array<std::uint8_t, 8>> ids;
+  for (const auto& span : spans) {
+    names.push_back(span.name);
+    ids.insert(span.id);
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"demo/hello", "queue", "hop", "start", "run"}));
+  EXPECT_EQ(ids.size(), 5U);
+  EXPECT_EQ(spans[1].begun, spans[0].begun);
+  for (std::size_t i = 1; i < spans.size(); ++i) EXPECT_EQ(spans[i].parent_id, spans[0].id) << i;
+  for (std::size_t i = 2; i < spans.size(); ++i) EXPECT_EQ(spans[i].begun, spans[i - 1].ended) << i;
+  EXPECT_EQ(spans[4].ended, spans[0].ended);
+  EXPECT_EQ(spans[1].ended - spans[1].begun, milliseconds(3));
+  EXPECT_EQ(spans[2].ended - spans[2].begun, milliseconds(3));
+  EXPECT_EQ(spans[3].ended - spans[3].begun, milliseconds(4));
+  ASSERT_EQ(spans[2].attributes.size(), 1U);
+  EXPECT_EQ(spans[2].attributes[0].name, "canopy.node");
+  EXPECT_EQ(std::get<std::string>(spans[2].attributes[0].value), "mid/leaf/one");
+  // A hop of no time is still a hop, and nobody has to know where to.
+  record.usage.hop_time = Duration::zero();
+  const auto near = spans_of(ended_call(record, "", false));
+  ASSERT_EQ(near.size(), 5U);
+  EXPECT_TRUE(near[2].attributes.empty());
+}
+
 TEST(Spans, ATraceOfOthersGoesOn) {
-  const auto spans = spans_of(ended_call(record_of(sampled), true));
+  const auto spans = spans_of(ended_call(record_of(sampled), "", true));
   const auto parent = wire::parse_traceparent(sampled);
   EXPECT_EQ(spans[0].trace_id, parent->trace_id);
   EXPECT_EQ(spans[0].parent_id, parent->parent_id);
@@ -59,18 +92,18 @@ TEST(Spans, WhatAFunctionIsGivenLeadsToItsRun) {
   for (const std::string_view trace : {std::string_view(""), sampled}) {
     const auto given = wire::parse_traceparent(run_context(id, 1, trace));
     ASSERT_TRUE(given);
-    const auto spans = spans_of(ended_call(record_of(trace), false));
+    const auto spans = spans_of(ended_call(record_of(trace), "", false));
     EXPECT_TRUE(given->sampled);
     EXPECT_EQ(given->trace_id, spans[0].trace_id);
-    EXPECT_EQ(given->parent_id, spans[2].id);
+    EXPECT_EQ(given->parent_id, spans.back().id);
   }
 }
 
 TEST(Spans, AttemptsOfACallAreSpansOfTheirOwn) {
   Record record = record_of(sampled);
-  const auto first = spans_of(ended_call(record, true));
+  const auto first = spans_of(ended_call(record, "", true));
   record.attempt = 2;
-  const auto second = spans_of(ended_call(record, true));
+  const auto second = spans_of(ended_call(record, "", true));
   EXPECT_EQ(first[0].trace_id, second[0].trace_id);
   EXPECT_NE(first[0].id, second[0].id);
   EXPECT_NE(run_context(id, 1, sampled), run_context(id, 2, sampled));
@@ -79,7 +112,7 @@ TEST(Spans, AttemptsOfACallAreSpansOfTheirOwn) {
 TEST(Spans, AFailureIsSaid) {
   Record record = record_of("");
   record.error = Error{Code::deadline, std::string(10'000, 'x'), Stage::run};
-  const auto spans = spans_of(ended_call(record, false));
+  const auto spans = spans_of(ended_call(record, "", false));
   EXPECT_TRUE(spans[0].failed);
   EXPECT_LE(spans[0].message.size(), 512U);
   EXPECT_EQ(spans[0].attributes.back().name, "error.type");
@@ -90,7 +123,8 @@ TEST(Spans, TimesThatContradictEachOtherAreNoNegativeOnes) {
   Record record = record_of("");
   record.started = record.queued - milliseconds(1);
   record.ended = record.queued - milliseconds(2);
-  for (const auto& span : spans_of(ended_call(record, false))) EXPECT_LE(span.begun, span.ended);
+  record.usage = {.start_time = milliseconds(8), .hop_time = milliseconds(9)};
+  for (const auto& span : spans_of(ended_call(record, "", false))) EXPECT_LE(span.begun, span.ended);
 }
 
 TEST(IsSampled, AsTheTraceSaysOrOneInSoMany) {

@@ -42,7 +42,11 @@ net::Task<Reply> Execution::run(Call& call) {
   module_ = template_->loaded(core_);
   if (!module_) {
     reply_.usage.cold = true;
+    const Time since = clock_.now();
     auto module = co_await template_->load(core_, call.function->files);
+    const Time loaded = clock_.now();
+    reply_.usage.wait_time = loaded - call.queued;
+    reply_.usage.start_time = loaded - since;
     if (module) {
       module_ = *std::move(module);
     } else {
@@ -56,7 +60,7 @@ net::Task<Reply> Execution::run(Call& call) {
 
 void Execution::begin() {
   began_ = clock_.now();
-  reply_.usage.queue_time = began_ - call_->queued;
+  reply_.usage.wait_time = began_ - call_->queued;
   if (began_ >= call_->deadline) {
     return end_with({Code::deadline, "the deadline passed before the function started", Stage::queue});
   }

@@ -1,5 +1,7 @@
 // Calls of the WebAssembly runtime: what they may do, how they end, and what is left of them.
 
+#include <future>
+
 #include "wasm/runtime_fixture.h"
 
 namespace canopy::wasm {
@@ -17,6 +19,30 @@ TEST_F(WasmRuntimeTest, RunsACommand) {
   EXPECT_EQ(last_log_, "hell");
   EXPECT_EQ(reply.usage.memory_bytes, 64 * KiB);
   EXPECT_TRUE(reply.usage.cold);
+}
+
+TEST_F(WasmRuntimeTest, WaitsForItsModuleWhereThatIsNotLoaded) {
+  const Function made = function(R"((func (export "_start")))");
+  const auto from = prepare(made);
+  std::promise<void> quick;  // Until then the disk is slow.
+  pool_.post([wait = quick.get_future().share()] { wait.wait(); });
+  Run cold;
+  start(cold, made, from);
+  core_.poll(10);
+  clock_.advance(milliseconds(7));
+  quick.set_value();
+  finish(cold);
+  ASSERT_TRUE(cold.reply);
+  EXPECT_TRUE(cold.reply->usage.cold);
+  EXPECT_EQ(cold.reply->usage.start_time, milliseconds(7));
+  EXPECT_EQ(cold.reply->usage.wait_time, milliseconds(7));
+
+  Run warm;
+  start(warm, made, from);
+  finish(warm);
+  ASSERT_TRUE(warm.reply);
+  EXPECT_EQ(warm.reply->usage.start_time, Duration::zero());
+  EXPECT_FALSE(warm.reply->usage.hop_time);
 }
 
 TEST_F(WasmRuntimeTest, GivesEachCallAFreshInstance) {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "model/node.h"
 #include "wire/frame.h"
 #include "wire/node_frames.h"
 #include "wire/tree_frames.h"
@@ -31,7 +32,11 @@ void read_body(const Frame& frame) {
       if (const auto call = read_open(frame.body)) CANOPY_CHECK(call->input.size() <= call->input_bytes);
       break;
     case FrameKind::end:
-      if (read_end(frame.body, reply)) write_end(reply, reply.output, 0, again);
+      if (read_end(frame.body, reply)) {
+        CANOPY_CHECK(reply.usage.start_time <= reply.usage.wait_time);
+        CANOPY_CHECK(reply.node.empty() || is_node_path(reply.node));
+        write_end(reply, reply.output, 0, again);
+      }
       break;
     case FrameKind::pong:
       static_cast<void>(read_load(frame.body));

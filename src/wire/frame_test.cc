@@ -198,7 +198,7 @@ TEST(NodeFrames, AReplyGoesOnBehindItsOutput) {
   reply.status = 418;
   reply.exit_code = 3;
   reply.headers = {{"A", "b"}};
-  reply.usage = {.queue_time = Duration(1),
+  reply.usage = {.wait_time = Duration(1),
                  .run_time = Duration(2),
                  .cpu_time = Duration(3),
                  .memory_bytes = 4,
@@ -220,12 +220,65 @@ TEST(NodeFrames, AReplyGoesOnBehindItsOutput) {
   EXPECT_EQ(read.error->stage, Stage::run);
 }
 
-TEST(NodeFrames, AReplyThatTookLessThanNoTimeIsRefused) {
+TEST(NodeFrames, AReplySaysWhatItsRunnerMeasuredAndNotTheWayToIt) {
   Reply reply;
-  reply.usage.run_time = Duration(-1);
+  reply.usage = {.wait_time = Duration(100),
+                 .start_time = Duration(20),
+                 .hop_time = Duration(30),
+                 .run_time = Duration(5)};
+  reply.node = "leaf/one";
   std::string body;
   write_end(reply, {}, 0, body);
-  EXPECT_EQ(read_end(body, reply).error().code, Code::invalid);
+  Reply read;
+  ASSERT_TRUE(read_end(body, read));
+  EXPECT_EQ(read.usage.wait_time, Duration(70));
+  EXPECT_EQ(read.usage.start_time, Duration(20));
+  EXPECT_EQ(read.usage.run_time, Duration(5));
+  EXPECT_FALSE(read.usage.hop_time);
+  EXPECT_EQ(read.node, "leaf/one");
+}
+
+// A body as it was before there were starts and nodes, and is for a warm call still.
+TEST(NodeFrames, AReplyOfAnOlderProgramIsRead) {
+  // status 200, queue_ns 100, run_ns 5, cold
+  const std::string body("\x08\x90\x03\x28\xc8\x01\x30\x0a\x48\x01", 10);
+  Reply read;
+  ASSERT_TRUE(read_end(body, read));
+  EXPECT_EQ(read.status, 200);
+  EXPECT_EQ(read.usage.wait_time, Duration(100));
+  EXPECT_EQ(read.usage.start_time, Duration::zero());
+  EXPECT_EQ(read.usage.queue_time(), Duration(100));
+  EXPECT_EQ(read.usage.run_time, Duration(5));
+  EXPECT_TRUE(read.usage.cold);
+  EXPECT_EQ(read.node, "");
+  std::string again;
+  write_end(read, {}, 0, again);
+  EXPECT_EQ(again, body);
+}
+
+TEST(NodeFrames, AReplyThatStartedForLongerThanItWaitedIsCutAndANodeThatIsNoneLeftOut) {
+  Reply reply;
+  reply.usage = {.wait_time = Duration(10), .start_time = Duration(20)};
+  for (const std::string& node : {std::string("a//b"), std::string("\xff"), std::string(5000, 'a')}) {
+    reply.node = node;
+    std::string body;
+    write_end(reply, {}, 0, body);
+    Reply read;
+    ASSERT_TRUE(read_end(body, read));
+    EXPECT_EQ(read.usage.start_time, Duration(10));
+    EXPECT_EQ(read.node, "");
+  }
+}
+
+TEST(NodeFrames, AReplyThatTookLessThanNoTimeIsRefused) {
+  for (const Usage& usage : {Usage{.wait_time = Duration(-1)}, Usage{.start_time = Duration(-1)},
+                             Usage{.run_time = Duration(-1)}, Usage{.cpu_time = Duration(-1)}}) {
+    Reply reply;
+    reply.usage = usage;
+    std::string body;
+    write_end(reply, {}, 0, body);
+    EXPECT_EQ(read_end(body, reply).error().code, Code::invalid);
+  }
 }
 
 TEST(NodeFrames, AReplyEndsWithNoErrorThatIsAboutAClient) {

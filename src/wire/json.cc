@@ -31,12 +31,15 @@ void write_usage(JsonWriter& json, const Record& record) {
   const bool ended = has_ended(record.state);
   const bool measured = ended && record.state != State::canceled;
   Usage usage = record.usage;
-  if (usage.queue_time == Duration::zero() && record.started != WallTime() && !ended) {
-    usage.queue_time = std::max<Duration>(record.started - record.queued, Duration::zero());
+  if (usage.wait_time == Duration::zero() && record.started != WallTime() && !ended) {
+    usage.wait_time = std::max<Duration>(record.started - record.queued, Duration::zero());
   }
   const Duration none{};
+  const Duration queue = usage.queue_time();
   json.begin_object();
-  write_known(json, "queue_seconds", usage.queue_time, ended || usage.queue_time != none);
+  write_known(json, "queue_seconds", queue, ended || queue != none);
+  write_known(json, "hop_seconds", usage.hop_time.value_or(none), usage.hop_time.has_value());
+  write_known(json, "start_seconds", usage.start_time, measured || usage.start_time != none);
   write_known(json, "run_seconds", usage.run_time, ended || usage.run_time != none);
   write_known(json, "cpu_seconds", usage.cpu_time, measured || usage.cpu_time != none);
   write_known(json, "memory_bytes", usage.memory_bytes, measured || usage.memory_bytes != 0);

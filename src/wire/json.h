@@ -23,10 +23,10 @@ namespace canopy::wire {
 void write(JsonWriter& json, const Function& function);
 
 // {"id", "function", "version", "state", "queued", "started", "ended", "attempt", "status", "exit_code",
-//  "usage": {"queue_seconds", "run_seconds", "cpu_seconds", "memory_bytes", "cold"}, "input_bytes",
-//  "output_bytes", "log_bytes", "log_dropped_bytes", "trace", "error"}
+//  "usage": {"queue_seconds", "hop_seconds", "start_seconds", "run_seconds", "cpu_seconds", "memory_bytes",
+//  "cold"}, "input_bytes", "output_bytes", "log_bytes", "log_dropped_bytes", "trace", "error"}
 // What is not known yet is null: times, status and exit_code before the end, trace and error where there is
-// none. The log itself is not in it.
+// none, hop_seconds where it ran in the server's own process. The log itself is not in it.
 void write(JsonWriter& json, const Record& record);
 
 // The same, and {"durable": true, "retries_max", "attempts": [{"attempt", "started", "ended", "error"}],

@@ -69,7 +69,9 @@ TEST(Json, WritesACallThatEnded) {
   Record record = record_in(State::completed);
   record.queued = record.started = record.ended = WallTime(std::chrono::seconds(1));
   record.status = 200;
-  record.usage.queue_time = std::chrono::milliseconds(1);
+  record.usage.wait_time = std::chrono::milliseconds(7);
+  record.usage.start_time = std::chrono::milliseconds(4);
+  record.usage.hop_time = std::chrono::milliseconds(2);
   record.usage.run_time = std::chrono::seconds(2);
   record.usage.cold = true;
   record.usage.memory_bytes = 7;
@@ -93,10 +95,18 @@ TEST(Json, WritesACallThatEnded) {
   EXPECT_FALSE(json.contains("log"));
   const auto& usage = json.at("usage").as_object();
   EXPECT_EQ(usage.at("queue_seconds"), 0.001);
+  EXPECT_EQ(usage.at("hop_seconds"), 0.002);
+  EXPECT_EQ(usage.at("start_seconds"), 0.004);
   EXPECT_EQ(usage.at("run_seconds"), 2);
   EXPECT_EQ(usage.at("cpu_seconds"), 0);
   EXPECT_EQ(usage.at("memory_bytes"), 7);
   EXPECT_EQ(usage.at("cold"), true);
+}
+
+TEST(Json, AWarmCallInTheServersOwnProcessHasNoHopAndNoStart) {
+  const auto json = parsed(to_json(record_in(State::completed)));
+  EXPECT_TRUE(json.at("usage").at("hop_seconds").is_null());
+  EXPECT_EQ(json.at("usage").at("start_seconds"), 0);
 }
 
 TEST(Json, LeavesOpenWhatIsNotKnownYet) {
@@ -120,6 +130,7 @@ TEST(Json, LeavesOpenWhatNobodyHasMeasuredYet) {
   const auto cancelled = parsed(to_json(record));
   EXPECT_EQ(cancelled.at("usage").at("run_seconds"), 0.5);
   EXPECT_TRUE(cancelled.at("usage").at("memory_bytes").is_null());
+  EXPECT_TRUE(cancelled.at("usage").at("start_seconds").is_null());
 }
 
 TEST(Json, WritesACallThatFailed) {

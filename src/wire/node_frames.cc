@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "frames.pb.h"
+#include "model/node.h"
 #include "wire/frame.h"
 #include "wire/frame_message.h"
 
@@ -259,23 +260,27 @@ void write_end(const Reply& reply, std::string_view piece, std::uint64_t log_dro
   message.set_exit_code(reply.exit_code);
   for (const auto& [name, value] : reply.headers) put_header(name, value, *message.add_headers());
   message.set_output(piece.data(), piece.size());
-  message.set_queue_ns(reply.usage.queue_time.count());
-  message.set_run_ns(reply.usage.run_time.count());
-  message.set_cpu_ns(reply.usage.cpu_time.count());
-  message.set_memory_bytes(reply.usage.memory_bytes);
-  message.set_cold(reply.usage.cold);
+  // Of the way below it, who reads this has its own measure: all that it is not told of.
+  const Usage& usage = reply.usage;
+  message.set_queue_ns((usage.wait_time - usage.hop_time.value_or(Duration::zero())).count());
+  message.set_start_ns(usage.start_time.count());
+  message.set_run_ns(usage.run_time.count());
+  message.set_cpu_ns(usage.cpu_time.count());
+  message.set_memory_bytes(usage.memory_bytes);
+  message.set_cold(usage.cold);
   if (reply.error) {
     message.mutable_error()->set_code(static_cast<std::uint32_t>(reply.error->code));
     message.mutable_error()->set_message(reply.error->message);
     message.mutable_error()->set_stage(static_cast<std::uint32_t>(reply.error->stage));
   }
   message.set_log_dropped_bytes(log_dropped_bytes);
+  if (!reply.node.empty()) message.set_node(reply.node);
   put_message(message, out);
 }
 
 Result<std::uint64_t> read_end(std::string_view body, Reply& reply) {
   CANOPY_TRY(auto* const message, parse<frames::End>(body, "reply"));
-  if (std::min({message->queue_ns(), message->run_ns(), message->cpu_ns()}) < 0) {
+  if (std::min({message->queue_ns(), message->start_ns(), message->run_ns(), message->cpu_ns()}) < 0) {
     return fail(Code::invalid, "a frame's body has a reply that took less than no time");
   }
   reply.status = message->status();
@@ -286,11 +291,14 @@ Result<std::uint64_t> read_end(std::string_view body, Reply& reply) {
   } else {
     reply.output += message->output();
   }
-  reply.usage = {.queue_time = Duration(message->queue_ns()),
+  reply.usage = {.wait_time = Duration(message->queue_ns()),
+                 .start_time = Duration(std::min(message->start_ns(), message->queue_ns())),
                  .run_time = Duration(message->run_ns()),
                  .cpu_time = Duration(message->cpu_ns()),
                  .memory_bytes = message->memory_bytes(),
                  .cold = message->cold()};
+  // It is for those who look, so what is none is no reason to doubt the rest.
+  if (is_node_path(message->node())) reply.node = std::move(*message->mutable_node());
   if (message->has_error()) {
     CANOPY_TRY(reply.error, take_error(*message->mutable_error()));
   }

@@ -21,17 +21,6 @@ Result<Message> parse(std::string_view body, std::string_view what) {
   return parse_message<Message>(body, what, frame_body_bytes_max);
 }
 
-// "mid-1/leaf-2/worker-3"
-bool is_path(std::string_view text) {
-  for (std::size_t depth = 0; depth < tree_depth_max; ++depth) {
-    const std::size_t end = text.find('/');
-    if (!is_name_part(text.substr(0, end))) return false;
-    if (end == std::string_view::npos) return true;
-    text.remove_prefix(end + 1);
-  }
-  return false;
-}
-
 bool is_plain(std::string_view text) {
   return text.size() <= address_size_max &&
          std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
@@ -102,7 +91,7 @@ void write_tree(const std::vector<Node>& nodes, std::string& out) {
   const std::string* last = nullptr;
   for (const Node& node : nodes) {
     if (static_cast<std::size_t>(message.below_size()) == tree_nodes_max) break;
-    if (!is_path(node.name)) continue;  // Deeper than anybody is told.
+    if (!is_node_path(node.name)) continue;  // Deeper than anybody is told.
     if (last != nullptr && node.name <= *last) continue;
     last = &node.name;
     frames::Below below;
@@ -120,7 +109,7 @@ Result<std::vector<Node>> read_tree(std::string_view body) {
   if (static_cast<std::size_t>(message.below_size()) > tree_nodes_max) return no_message("tree");
   std::vector<Node> nodes;
   for (frames::Below& below : *message.mutable_below()) {
-    if (!is_path(below.name()) || !is_plain(below.address()) ||
+    if (!is_node_path(below.name()) || !is_plain(below.address()) ||
         below.state() > static_cast<std::uint32_t>(NodeState::gone) ||
         below.process() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
         below.since_ns() < 0 || (!nodes.empty() && below.name() <= nodes.back().name)) {

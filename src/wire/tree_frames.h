@@ -36,7 +36,6 @@ struct WarmChange {
 
 inline constexpr std::size_t warm_count_max = 8192;  // Functions that one says it has loaded.
 inline constexpr std::size_t tree_nodes_max = 4096;  // Of one tree, that are told of.
-inline constexpr std::size_t tree_depth_max = 16;
 
 FrameHead offer_head(const Offer& offer);
 // Each appends to `out`, which is cleared first.

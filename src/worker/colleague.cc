@@ -17,8 +17,8 @@ bool take_one(std::atomic<std::uint32_t>& count) {
 
 }  // namespace
 
-bool Colleague::has_runtime(const std::string& name) const {
-  return runtimes.empty() || std::ranges::find(runtimes, name) != runtimes.end();
+bool Colleague::has_runtime(const std::string& runtime) const {
+  return runtimes.empty() || std::ranges::find(runtimes, runtime) != runtimes.end();
 }
 
 std::uint32_t Colleague::slots() const { return static_cast<std::uint32_t>(offered.load(relaxed)); }

@@ -22,6 +22,7 @@ using WorkerNumber = std::uint64_t;  // Never used twice by one fleet.
 
 struct Colleague {
   WorkerNumber number = 0;
+  std::string name;                              // As in the list of nodes; set before anybody sees it.
   std::atomic<std::uint32_t> running_count = 0;  // Calls of all cores.
 
   std::uint64_t key = 0;  // Who it is, the same when it comes again; 0: its number says.

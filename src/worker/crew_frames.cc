@@ -22,16 +22,29 @@ Error too_much_output(const Definition& definition) {
 }
 
 // What a worker on another machine says of itself is believed as far as it can be: not what takes longer than
-// the call was away, nor what would not fit the sums.
-void bound(Usage& usage, Duration away) {
+// the call's own time here, nor what would not fit the sums. Clocks are not compared: what is left of `all`
+// of its time when those of the worker are taken off is the way there and back.
+void settle(Usage& usage, Duration all) {
   constexpr Duration slack = std::chrono::seconds(1);  // Of its clock.
   constexpr Duration longest = std::chrono::hours(24 * 366);
   constexpr std::int64_t processors_max = 1024;
-  const Duration most = std::clamp(away, Duration::zero(), longest) + slack;
-  usage.queue_time = std::min(usage.queue_time, most);
+  const Duration most = std::clamp(all, Duration::zero(), longest);
   usage.run_time = std::min(usage.run_time, most);
-  usage.cpu_time = std::min(usage.cpu_time, most * processors_max);
+  const Duration waited_there = std::min(usage.wait_time, most - usage.run_time);
+  usage.start_time = std::min(usage.start_time, waited_there);
+  usage.wait_time = most - usage.run_time;
+  usage.hop_time = usage.wait_time - waited_there;
+  usage.cpu_time = std::min(usage.cpu_time, (most + slack) * processors_max);
   usage.memory_bytes = std::min<std::uint64_t>(usage.memory_bytes, std::uint64_t{1} << 44U);
+}
+
+// `node` is what a balancer says of those below it.
+void name_node(const Colleague& colleague, std::string& node) {
+  if (!colleague.balancer || node.empty()) {
+    node = colleague.name;
+  } else {
+    node.insert(0, colleague.name + "/");
+  }
 }
 
 }  // namespace
@@ -143,7 +156,8 @@ void Crew::on_end(Peer& peer, const wire::Frame& frame) {
     if (dropped && call->reply_.output.size() > call->definition_->function.limits.output_bytes) {
       fail(*call, too_much_output(*call->definition_));
     } else if (dropped) {
-      bound(call->reply_.usage, now - call->call_->queued);
+      settle(call->reply_.usage, now - call->call_->queued);
+      name_node(*peer.colleague, call->reply_.node);
       call->call_->log->add_dropped(std::min<std::uint64_t>(*dropped, std::uint64_t{1} << 44U));
       ended_count_.fetch_add(1, std::memory_order_relaxed);
       run_time_.fetch_add(call->reply_.usage.run_time.count(), std::memory_order_relaxed);

@@ -4,6 +4,7 @@
 #include "worker/crew.h"
 
 #include <fstream>
+#include <future>
 #include <optional>
 #include <set>
 #include <thread>
@@ -180,6 +181,45 @@ TEST_F(CrewTest, ACallComesBackAsItsFunctionAnswered) {
   EXPECT_EQ(one.log.text(), "began\n");
   EXPECT_FALSE(finished(begin()).usage.cold);
   EXPECT_EQ(crew_.ended_count(), 2U);
+}
+
+TEST_F(CrewTest, WhatALoadThereTakesIsAStartAndNoQueueAndNoHop) {
+  deploy({.begin = {}, .end = {}});
+  Colleagues& worker = hire();
+  std::promise<void> quick;  // Until then the disk is slow.
+  worker.disk.post([wait = quick.get_future().share()] { wait.wait(); });
+  OneCall& one = begin();
+  clock_.advance(milliseconds(3));  // On its way.
+  worker.line.pump();
+  for (int i = 0; i < 10; ++i) worker.core.poll();
+  clock_.advance(seconds(7));
+  quick.set_value();
+  const Usage cold = finished(one).usage;
+  EXPECT_TRUE(cold.cold);
+  EXPECT_EQ(cold.start_time, seconds(7));
+  EXPECT_EQ(cold.hop_time, milliseconds(3));
+  EXPECT_EQ(cold.queue_time(), Duration::zero());
+  EXPECT_EQ(cold.wait_time, milliseconds(7003));
+
+  const Usage warm = finished(begin()).usage;
+  EXPECT_FALSE(warm.cold);
+  EXPECT_EQ(warm.start_time, Duration::zero());
+  EXPECT_EQ(warm.hop_time, Duration::zero());  // There was one.
+}
+
+TEST_F(CrewTest, WhatWasNotBegunThereHasWaitedThere) {
+  deploy({.begin = {}, .end = {}});
+  Colleagues& worker = hire();
+  OneCall& one = begin();
+  worker.line.pump();
+  ASSERT_EQ(worker.worker->running_count(), 1U);
+  clock_.advance(seconds(2));
+  one.instance->cancel();
+  worker.line.pump();
+  const Reply reply = finished(one);
+  EXPECT_EQ(reply.error->code, Code::canceled);
+  EXPECT_EQ(reply.usage.wait_time, seconds(2));
+  EXPECT_EQ(reply.usage.hop_time, Duration::zero());
 }
 
 TEST_F(CrewTest, AFunctionsErrorIsItsOwnHereToo) {

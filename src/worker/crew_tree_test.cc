@@ -190,6 +190,74 @@ TEST_F(CrewOfManyTest, ABalancerGetsNothingBeforeItOffersSomething) {
   EXPECT_EQ(told_.size(), 3U);
 }
 
+// Parts of a second that a child says of itself, and what is made of them.
+struct Told {
+  int queue = 0;
+  int start = 0;
+  int run = 0;
+};
+
+TEST_F(CrewOfManyTest, WhatIsLeftOfACallsTimeIsItsHop) {
+  open(waits);
+  Child& child = join(8, false);
+  child.colleague->name = "one";
+  const auto usage_of = [&](const Told& told) {
+    OneCall& one = begin();
+    pass(milliseconds(1000));
+    Reply reply;
+    reply.usage = {.wait_time = milliseconds(told.queue + told.start),
+                   .start_time = milliseconds(told.start),
+                   .run_time = milliseconds(told.run)};
+    child.end(reply);
+    settle();
+    EXPECT_EQ(one.reply->node, "one");
+    const Usage usage = one.reply->usage;
+    EXPECT_EQ(usage.wait_time + usage.run_time, milliseconds(1000));
+    EXPECT_EQ(usage.queue_time() + *usage.hop_time + usage.start_time, usage.wait_time);
+    return usage;
+  };
+  Usage usage = usage_of({.queue = 100, .start = 200, .run = 400});
+  EXPECT_EQ(usage.queue_time(), milliseconds(100));
+  EXPECT_EQ(usage.hop_time, milliseconds(300));
+  EXPECT_EQ(usage.start_time, milliseconds(200));
+  EXPECT_EQ(usage.run_time, milliseconds(400));
+  // As one that knows no starts.
+  usage = usage_of({.queue = 300, .run = 400});
+  EXPECT_EQ(usage.queue_time(), milliseconds(300));
+  EXPECT_EQ(usage.hop_time, milliseconds(300));
+  // Nobody takes longer than the call was away.
+  usage = usage_of({.queue = 1, .start = 1, .run = 5000});
+  EXPECT_EQ(usage.run_time, milliseconds(1000));
+  EXPECT_EQ(usage.hop_time, Duration::zero());
+  EXPECT_EQ(usage.start_time, Duration::zero());
+  usage = usage_of({.queue = 5000, .start = 5000, .run = 400});
+  EXPECT_EQ(usage.start_time, milliseconds(600));
+  EXPECT_EQ(usage.queue_time(), Duration::zero());
+  EXPECT_EQ(usage.hop_time, Duration::zero());
+}
+
+TEST_F(CrewOfManyTest, OnlyABalancerSaysWhichNodeACallRanOn) {
+  open(waits);
+  for (const bool balancer : {false, true}) {
+    for (const std::string below : {"", "leaf/two", "../etc", "a b"}) {
+      Child& child = join(8, balancer);
+      child.colleague->name = "mid";
+      if (balancer) child.offer(8);
+      settle();
+      OneCall& one = begin();
+      ASSERT_EQ(child.opened.size(), 1U);
+      Reply reply;
+      reply.node = below;
+      child.end(reply);
+      settle();
+      ASSERT_TRUE(one.reply);
+      EXPECT_FALSE(one.reply->error);
+      EXPECT_EQ(one.reply->node, balancer && below == "leaf/two" ? "mid/leaf/two" : "mid") << below;
+      crew_->cut(child.colleague->number, "is gone");
+    }
+  }
+}
+
 TEST_F(CrewOfManyTest, ABalancerGetsNoMoreThanItOffers) {
   open(waits);
   Child& leaf = join(2, true);

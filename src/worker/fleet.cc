@@ -201,6 +201,7 @@ void Fleet::Impl::launch(Place& place) {
   place.state = NodeState::starting;
   place.colleague = std::make_shared<Colleague>();
   place.colleague->number = ++number;
+  place.colleague->name = place.name();
   place.process = launched->process;
   place.control = std::move(launched->control);
   place.started = clock.now();

@@ -183,15 +183,21 @@ void Worker::begin(const std::shared_ptr<Running>& running) {
 net::Task<void> Worker::run(std::shared_ptr<Running> running) {
   Reply reply;
   const bool found_now = !running->served->ready;
+  Time made{};
+  Duration making{};
   if (found_now) {
+    const Time since = core_.clock().now();
     const auto ready = co_await make_ready(running->served);
+    made = core_.clock().now();
+    making = made - since;
+    reply.usage.wait_time = made - running->call.queued;
     if (!ready) reply.error = ready.error();
   }
   if (!reply.error && running->canceled) {
     reply.error = Error{Code::canceled, "the call was cancelled", Stage::start};
   }
   if (!reply.error) {
-    if (found_now) running->call.put_off_deadline(core_.clock().now());
+    if (found_now) running->call.put_off_deadline(made);
     const auto instance = running->served->ready->start(core_);
     running->instance = instance.get();
     reply = co_await instance->run(running->call);
@@ -201,7 +207,7 @@ net::Task<void> Worker::run(std::shared_ptr<Running> running) {
     const bool missing = reply.error && reply.error->code == Code::unavailable;
     if (missing && options_.provider != nullptr) running->served->ready = nullptr;
   }
-  if (options_.relay == nullptr) reply.usage.cold = reply.usage.cold || found_now;
+  if (found_now && options_.relay == nullptr) reply.usage.add_start(making);
   end(*running, reply);
   if (reply.usage.cold) unload_beyond_room();
   tell_if_drained();
@@ -212,6 +218,7 @@ void Worker::end(Running& running, Reply& reply) {
   // Whoever sent the call would not believe another: it is a mistake of ours.
   if (reply.error && !wire::is_of_a_run(reply.error->code)) reply.error->code = Code::internal;
   running.served->used = core_.clock().now();
+  if (reply.is_unmeasured()) reply.usage.wait_time = running.served->used - running.call.queued;
   --running.served->call_count;
   --running_count_;
   if (line.link && options_.relay != nullptr && reply.unbegun) {

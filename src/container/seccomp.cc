@@ -78,6 +78,10 @@ std::string seccomp_rules() {
     write_argument(json, "SCMP_CMP_EQ", static_cast<std::uint64_t>(family), 0);
     json.end_object();
   }
+  // Of other families it makes sockets too.
+  write_rule(json, "socketpair", "SCMP_ACT_ALLOW");
+  write_argument(json, "SCMP_CMP_EQ", AF_UNIX, 0);
+  json.end_object();
   json.end_array();
   json.end_object();
   return json.take_text();

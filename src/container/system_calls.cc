@@ -5,7 +5,7 @@
 namespace canopy::container {
 namespace {
 
-constexpr std::array<std::string_view, 342> names = {"_llseek",
+constexpr std::array<std::string_view, 341> names = {"_llseek",
                                                      "accept",
                                                      "accept4",
                                                      "access",
@@ -300,7 +300,6 @@ constexpr std::array<std::string_view, 342> names = {"_llseek",
                                                      "signalfd4",
                                                      "sigprocmask",
                                                      "sigreturn",
-                                                     "socketpair",
                                                      "splice",
                                                      "stat",
                                                      "stat64",

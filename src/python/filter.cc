@@ -26,6 +26,8 @@ constexpr std::uint32_t changes_mounts =
 
 std::string make_filter(FilterKind kind) {
   wall::Filter filter;
+  filter.refuse_typing();
+  filter.allow_pairs();
   for (const long number : wall::ordinary_calls()) filter.allow(number);
   if (kind == FilterKind::zygote) {
     for (const long number : zygote_too) filter.allow(number);

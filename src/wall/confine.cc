@@ -5,7 +5,7 @@
 #include <cerrno>
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
+#include <linux/netlink.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,10 +15,9 @@
 namespace canopy::wall {
 namespace {
 
-// The last is how the C library asks which addresses this machine has, before it looks up a name.
-constexpr std::array<std::uint32_t, 4> socket_families = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+constexpr std::array<std::uint32_t, 3> socket_families = {AF_INET, AF_INET6, AF_UNIX};
 // A worker has the server's user: by the socket of Docker, say, it would be root. It inherits its own.
-constexpr std::array<std::uint32_t, 3> socket_families_of_worker = {AF_INET, AF_INET6, AF_NETLINK};
+constexpr std::array<std::uint32_t, 2> socket_families_of_worker = {AF_INET, AF_INET6};
 
 // A process has one, as it has one kernel.
 std::atomic<int> installed = -1;  // A FilterKind.
@@ -36,9 +35,7 @@ void restrict_to_itself(Filter& filter) {
 // Of calls that are allowed else, and before they are. Whoever has the terminal that the server was started
 // at could type there, and once the server has ended its owner's shell reads it.
 void refuse_parts(Filter& filter, FilterKind kind) {
-  for (const int request : {TIOCSTI, TIOCLINUX}) {
-    filter.refuse_for(SYS_ioctl, 1, static_cast<std::uint32_t>(request));
-  }
+  filter.refuse_typing();
   if (kind != FilterKind::worker) return;
   // What Landlock of Linux before 6.2 lets pass: to empty what may be read.
   filter.refuse_with(SYS_openat, 2, O_TRUNC);
@@ -56,9 +53,12 @@ std::string filter_of(FilterKind kind) {
     for (const long number : calls_of(kind)) filter.refuse(number, EPERM);
     return filter.finish_deny_list();
   }
+  if (kind != FilterKind::worker) filter.allow_pairs();
   for (const long number : calls_of(kind)) filter.allow(number);
   // The C library then asks by clone(), whose flags can be seen.
   filter.refuse(SYS_clone3, ENOSYS);
+  // How it asks which addresses this machine has, before it looks up a name.
+  filter.allow_for_both(SYS_socket, AF_NETLINK, NETLINK_ROUTE);
   if (kind == FilterKind::worker) {
     restrict_to_itself(filter);
     filter.allow_for(SYS_socket, socket_families_of_worker, EAFNOSUPPORT);

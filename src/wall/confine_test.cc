@@ -5,12 +5,16 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <thread>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -188,6 +192,63 @@ TEST_F(ConfineTest, OtherSocketsThanThoseOfTheInternetAreNotMade) {
             as_expected);
   EXPECT_EQ(confined([] { return socket(AF_INET, SOCK_STREAM, 0) >= 0; }), as_expected);
   EXPECT_EQ(confined([] { return socket(AF_NETLINK, SOCK_RAW, 0) >= 0; }), as_expected);
+  for (const FilterKind kind : {FilterKind::worker, FilterKind::program, FilterKind::python}) {
+    EXPECT_EQ(confined([] { return socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER) == -1; }, kind),
+              as_expected);
+    EXPECT_EQ(confined([] { return socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) >= 0; }, kind), as_expected);
+    EXPECT_EQ(confined(
+                  [] {
+                    std::array<int, 2> ends{};
+                    return socketpair(AF_TIPC, SOCK_STREAM, 0, ends.data()) == -1 &&
+                           (errno == EAFNOSUPPORT || errno == EPERM) &&
+                           socketpair(AF_INET, SOCK_STREAM, 0, ends.data()) == -1 && errno != EOPNOTSUPP;
+                  },
+                  kind),
+              as_expected);
+  }
+}
+
+TEST_F(ConfineTest, AWorkerReachesNoServiceOfThisMachineThatListensInAFile) {
+  const auto makes = [] { return socket(AF_UNIX, SOCK_STREAM, 0) >= 0; };
+  EXPECT_EQ(confined(makes), otherwise);
+  EXPECT_EQ(confined(makes, FilterKind::program), as_expected);
+  const auto makes_pair = [] {
+    std::array<int, 2> ends{};
+    return socketpair(AF_UNIX, SOCK_DGRAM, 0, ends.data()) == 0;
+  };
+  EXPECT_EQ(confined(makes_pair), otherwise);
+  EXPECT_EQ(confined(makes_pair, FilterKind::program), as_expected);
+}
+
+// Of which Landlock knows nothing, or not in each kernel that has it.
+TEST_F(ConfineTest, AWorkerChangesNoFileByItsName) {
+  const std::string path =
+      std::filesystem::temp_directory_path() / ("canopy-confined-" + std::to_string(getpid()));
+  std::ofstream(path) << "x";
+  EXPECT_EQ(confined([&] { return refused(truncate(path.c_str(), 0)); }), as_expected);
+  EXPECT_EQ(confined([&] { return refused(chmod(path.c_str(), 0777)); }), as_expected);
+  EXPECT_EQ(confined([&] { return refused(rename(path.c_str(), (path + "-2").c_str())); }), as_expected);
+  EXPECT_EQ(confined([&] { return refused(link(path.c_str(), (path + "-2").c_str())); }), as_expected);
+  EXPECT_EQ(confined([&] { return refused(unlink(path.c_str())); }), as_expected);
+  EXPECT_EQ(std::filesystem::file_size(path), 1U);
+  std::filesystem::remove(path);
+}
+
+TEST_F(ConfineTest, NobodyTypesIntoATerminal) {
+  for (const FilterKind kind :
+       {FilterKind::worker, FilterKind::program, FilterKind::python, FilterKind::containers}) {
+    EXPECT_EQ(confined([] { return ioctl(0, TIOCSTI, "x") == -1 && errno == EPERM; }, kind), as_expected);
+    EXPECT_EQ(confined([] { return ioctl(0, TIOCLINUX, "x") == -1 && errno == EPERM; }, kind), as_expected);
+    EXPECT_EQ(confined(
+                  [] {
+                    std::array<int, 2> ends{};
+                    int count = -1;
+                    return pipe2(ends.data(), O_CLOEXEC) == 0 && ioctl(ends[0], FIONREAD, &count) == 0 &&
+                           count == 0;
+                  },
+                  kind),
+              as_expected);
+  }
 }
 
 TEST_F(ConfineTest, WhatWasDoneIsToBeRead) {

@@ -1,11 +1,14 @@
 #include "wall/filter.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -102,6 +105,27 @@ void Filter::allow_for(long number, std::span<const std::uint32_t> values, int e
     add(end(SECCOMP_RET_ALLOW));
   }
   add(end(failing_with(error)));
+}
+
+void Filter::allow_for_both(long number, std::uint32_t first, std::uint32_t third) {
+  add(if_number(number, 6));
+  add(load_argument(0));
+  add(if_equal(first, 3));
+  add(load_argument(2));
+  add(if_equal(third, 1));
+  add(end(SECCOMP_RET_ALLOW));
+  add(load(offsetof(seccomp_data, nr)));
+}
+
+void Filter::refuse_typing() {
+  for (const int request : {TIOCSTI, TIOCLINUX}) {
+    refuse_for(SYS_ioctl, 1, static_cast<std::uint32_t>(request));
+  }
+}
+
+void Filter::allow_pairs() {
+  constexpr std::array<std::uint32_t, 1> families = {AF_UNIX};
+  allow_for(SYS_socketpair, families, EAFNOSUPPORT);
 }
 
 std::string Filter::finish_allow_list() {

@@ -34,6 +34,12 @@ class Filter {
   void refuse_for(long number, std::size_t argument, std::uint32_t value);
   // Where the lower half of the first argument is one of `values`; else it fails with `error`.
   void allow_for(long number, std::span<const std::uint32_t> values, int error);
+  // Where the lower halves of the first argument and of the third are these. Else the next row for it counts.
+  void allow_for_both(long number, std::uint32_t first, std::uint32_t third);
+  // What types into a terminal: others read there, who may do more. Before ioctl() is allowed.
+  void refuse_typing();
+  // socketpair(), of UNIX: of other families it makes sockets that socket() refuses.
+  void allow_pairs();
 
   // The program, as bytes: so many `sock_filter`. All that has no row is refused, or allowed.
   std::string finish_allow_list();

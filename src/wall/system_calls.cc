@@ -285,12 +285,19 @@ constexpr std::array never_of_workers = {
     SYS_openat2,  // By which files are emptied, too, and how a filter does not see.
     SYS_fchmod,
     SYS_fchmodat,
+    SYS_mkdirat,  // But for its times: what was compiled and is in use is not swept.
+    SYS_unlinkat,
+    SYS_renameat2,
+    SYS_linkat,
+    SYS_symlinkat,
+    SYS_inotify_add_watch,
     SYS_fchown,
     SYS_fchownat,
     SYS_setxattr,
     SYS_fsetxattr,
     SYS_removexattr,
     SYS_fremovexattr,
+    SYS_socketpair,
     SYS_seccomp,
 #if defined(__x86_64__)
     SYS_fork,
@@ -300,6 +307,15 @@ constexpr std::array never_of_workers = {
     SYS_chmod,
     SYS_chown,
     SYS_lchown,
+    SYS_utime,
+    SYS_utimes,
+    SYS_futimesat,
+    SYS_mkdir,
+    SYS_rmdir,
+    SYS_unlink,
+    SYS_rename,
+    SYS_link,
+    SYS_symlink,
 #endif
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
     SYS_ptrace,

@@ -19,7 +19,7 @@ enum class FilterKind : std::uint8_t {
 };
 
 // What programs do: files, sockets, memory, threads, processes of their own. Without clone() and socket(),
-// which depend on what is asked for.
+// which depend on what is asked for, as do ioctl() and socketpair(), whose rows come before these.
 std::span<const int> ordinary_calls();
 
 // Those that are allowed; where it is a deny-list, those that are not. None is there twice.

@@ -39,9 +39,11 @@ constexpr const char* staging = "/mnt";  // Where root lays out what the unprivi
 
 constexpr std::array<std::string_view, 7> system_folders = {"/usr",   "/bin",   "/sbin",  "/lib",
                                                             "/lib32", "/lib64", "/libx32"};
-constexpr std::array<std::string_view, 7> etc_files = {
-    "/etc/ld.so.cache",  "/etc/localtime",  "/etc/timezone",       "/etc/ssl",
-    "/etc/alternatives", "/etc/mime.types", "/etc/ca-certificates"};
+// Of /etc/ssl not the whole: beside certificates lie keys, which the server's user or a group of it may read.
+constexpr std::array<std::string_view, 9> etc_files = {
+    "/etc/ld.so.cache",  "/etc/localtime",    "/etc/timezone",
+    "/etc/ssl/certs",    "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf",
+    "/etc/alternatives", "/etc/mime.types",   "/etc/ca-certificates"};
 constexpr std::array<std::string_view, 6> network_files = {"/etc/resolv.conf",   "/etc/hosts",
                                                            "/etc/nsswitch.conf", "/etc/services",
                                                            "/etc/protocols",     "/etc/gai.conf"};

@@ -1,5 +1,6 @@
 """Functions that look for a way out of their process, and what the kernel says of that meanwhile: /proc of the server
 and of all that it starts."""
+import json
 import os
 import pathlib
 import platform
@@ -104,6 +105,33 @@ for number in (101, 175, 313, 169, 246, 310, 311, 321, 425, 323, 298, 304, 248, 
 return found"""
     expect(answer(server, "calls", body) in ("[]", "[]\n"), "a function made a call that nobody needs")
     expect_walls(server)
+
+
+def test_a_function_makes_no_pair_of_sockets_of_odd_families(server):
+    """Of families that socket() refuses, the kernel makes sockets here as well, or loads a module for it."""
+    body = """libc = ctypes.CDLL(None, use_errno=True)
+pair = (ctypes.c_int * 2)()
+found = []
+for family in (2, 15, 16, 17, 29, 30, 31, 38, 40, 41, 42, 43, 44):
+    ctypes.set_errno(0)
+    if libc.socketpair(family, 1, 0, pair) != -1 or ctypes.get_errno() != 97:
+        found.append((family, ctypes.get_errno()))
+return [found, libc.socketpair(1, 1, 0, pair)]"""
+    expect(answer(server, "pairs", body).strip() == "[[], 0]", "a function made sockets that it may not make")
+
+
+def test_a_function_sees_certificates_and_no_keys(server):
+    """Which lie beside them, and the server's user may read them: it answers in TLS with one."""
+    found = answer(server, "keys", "return os.listdir('/etc/ssl') if os.path.exists('/etc/ssl') else []")
+    expect(set(json.loads(found)) <= {"certs", "cert.pem", "openssl.cnf"}, f"a function sees in /etc/ssl {found}")
+
+
+def test_no_number_leaves_the_server_root(server):
+    if os.geteuid() != 0:
+        raise Skip("only root becomes another")
+    for number in ("4294967295", "0", "00"):
+        said = harness.Server(harness.new_folder("data"), f"--user={number}").failed_to_start()
+        expect(f"--user={number}" in said, f"{said}")
 
 
 def test_a_start_that_would_give_away_what_is_not_its_own_is_refused(server):

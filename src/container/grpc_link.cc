@@ -110,6 +110,8 @@ void GrpcLink::close_if_done() {
 void GrpcLink::close(std::string_view why) {
   client_.close(why, !has_sent_);
   if (stream_.is_open()) stream_.release();
+  // Somebody may have its number once more.
+  if (connection_) shutdown(connection_.get(), SHUT_RDWR);
   connection_.reset();
 }
 

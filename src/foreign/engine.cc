@@ -18,24 +18,24 @@ constexpr std::size_t dialling_threads = 2;
 constexpr std::size_t dialling_max = 1000;
 constexpr Duration start_timeout = std::chrono::seconds(90);  // A worker has its own, which is shorter.
 
-class WorkersEngine final : public container::Engine {
+class DiallingEngine final : public WorkersEngine {
  public:
-  WorkersEngine(std::vector<std::string> addresses, const Clock& clock)
+  DiallingEngine(std::vector<std::string> addresses, const Clock& clock)
       : core_(core_index, clock), dialling_(dialling_threads, dialling_max) {
     core_.post([this, addresses = std::move(addresses)] {
       workers_ = std::make_unique<RemoteWorkers>(core_, addresses, make_dial(core_, dialling_));
     });
     thread_ = std::jthread([this] { core_.run(); });
   }
-  ~WorkersEngine() override {
+  ~DiallingEngine() override {
     core_.post([this] {
       workers_.reset();
       core_.stop();
     });
     thread_.join();
   }
-  WorkersEngine(const WorkersEngine&) = delete;
-  WorkersEngine& operator=(const WorkersEngine&) = delete;
+  DiallingEngine(const DiallingEngine&) = delete;
+  DiallingEngine& operator=(const DiallingEngine&) = delete;
 
   std::string_view name() const override { return "the workers of HyperFaaS"; }
   Result<void> check() override { return {}; }
@@ -45,10 +45,22 @@ class WorkersEngine final : public container::Engine {
   void drop_image(const std::string& /*name*/) override {}
   Result<std::size_t> remove_orphans() override { return 0; }
 
+  void give_up_starts() override {
+    core_.post([this] {
+      is_over_ = true;
+      for (const auto& weak : starting_) {
+        if (const auto outcome = weak.lock()) give_up(*outcome);
+      }
+    });
+  }
+
   Result<std::unique_ptr<container::Started>> start(const container::Plan& plan) override {
     const auto outcome = std::make_shared<Outcome>();
     const auto life = std::make_shared<RemoteLife>();
     core_.post([this, outcome, life, function = plan.image] {
+      if (is_over_) return give_up(*outcome);
+      std::erase_if(starting_, [](const auto& one) { return one.expired(); });
+      starting_.push_back(outcome);
       const auto on_end = [life](Ending ending) { life->end(ending); };
       workers_->start(function, on_end, [outcome, life](const Result<RemoteWorkers::Place>& place) {
         if (place) life->set_way(place->worker->copy_connection());
@@ -65,16 +77,24 @@ class WorkersEngine final : public container::Engine {
   }
 
  private:
+  static void give_up(Outcome& outcome) {
+    static_cast<void>(
+        outcome.set(fail(Code::unavailable, "the server stops; ask another one", Stage::start)));
+  }
+
   exec::Core core_;
   net::BlockingPool dialling_;
+  // The core's thread's.
+  std::vector<std::weak_ptr<Outcome>> starting_;
+  bool is_over_ = false;
   std::unique_ptr<RemoteWorkers> workers_;  // The core's thread's.
   std::jthread thread_;
 };
 
 }  // namespace
 
-std::unique_ptr<container::Engine> make_engine(std::vector<std::string> addresses, const Clock& clock) {
-  return std::make_unique<WorkersEngine>(std::move(addresses), clock);
+std::unique_ptr<WorkersEngine> make_engine(std::vector<std::string> addresses, const Clock& clock) {
+  return std::make_unique<DiallingEngine>(std::move(addresses), clock);
 }
 
 }  // namespace canopy::foreign

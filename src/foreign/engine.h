@@ -15,7 +15,13 @@
 
 namespace canopy::foreign {
 
+class WorkersEngine : public container::Engine {
+ public:
+  // The server ends: starts that a worker has not answered yet fail now. Any thread's.
+  virtual void give_up_starts() = 0;
+};
+
 // Of "HOST:PORT"s.
-std::unique_ptr<container::Engine> make_engine(std::vector<std::string> addresses, const Clock& clock);
+std::unique_ptr<WorkersEngine> make_engine(std::vector<std::string> addresses, const Clock& clock);
 
 }  // namespace canopy::foreign

@@ -19,7 +19,7 @@ class Outcome {
   // False where it comes too late: nobody has the instance, and whoever started it stops it.
   bool set(Result<RemoteWorkers::Place> place) {
     const std::lock_guard lock(mutex_);
-    if (is_given_up_) return false;
+    if (is_given_up_ || place_) return false;
     place_ = std::move(place);
     is_set_.notify_all();
     return true;

@@ -49,12 +49,21 @@ void RemoteLife::end(Ending ending) {
   ending_ = ending;
   // Who waits for an answer of a machine that is gone would wait for long.
   if (ending == Ending::lost) {
-    for (const Descriptor& one : connections_) shutdown(one.get(), SHUT_RDWR);
+    close_connections();
   }
-  connections_.clear();
   way_.reset();
   static_cast<void>(eventfd_write(end_.get(), 1));
   ended_.notify_all();
+}
+
+void RemoteLife::close() {
+  const std::lock_guard lock(mutex_);
+  close_connections();
+}
+
+void RemoteLife::close_connections() {
+  for (const Descriptor& one : connections_) shutdown(one.get(), SHUT_RDWR);
+  connections_.clear();
 }
 
 std::optional<Ending> RemoteLife::ending() const {
@@ -73,6 +82,11 @@ RemoteInstance::RemoteInstance(std::shared_ptr<RemoteLife> life, Stop stop)
   if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) return;
   output_ = Descriptor(ends[0]);
   const Descriptor nobody_writes(ends[1]);
+}
+
+RemoteInstance::~RemoteInstance() {
+  remove();
+  life_->close();
 }
 
 std::optional<container::End> RemoteInstance::take_end() {

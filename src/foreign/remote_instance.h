@@ -29,12 +29,16 @@ class RemoteLife {
   void set_way(Descriptor way);
 
   void end(Ending ending);
+  // Nobody has a call there any more: workers leave connections open for as long as we do.
+  void close();
   std::optional<Ending> ending() const;
   // False: it has not ended by then.
   bool wait(Duration time) const;
 
  private:
   static constexpr std::size_t connections_max = 64;
+
+  void close_connections();
 
   mutable std::mutex mutex_;
   mutable std::condition_variable ended_;
@@ -49,7 +53,7 @@ class RemoteInstance final : public container::Started {
   // `stop` tells its worker, from any thread.
   using Stop = std::function<void(Duration grace)>;
   RemoteInstance(std::shared_ptr<RemoteLife> life, Stop stop);
-  ~RemoteInstance() override { remove(); }
+  ~RemoteInstance() override;
 
   pid_t process() const override { return 0; }
   Result<Descriptor> connect(std::uint16_t /*port*/) const override { return life_->connect(); }

@@ -24,6 +24,7 @@ constexpr policy::ReconnectRule dial_rule{.first_delay = std::chrono::millisecon
 constexpr std::uint64_t reply_bytes_max = 64 * KiB;
 constexpr std::size_t early_ends_max = 100;
 constexpr std::size_t left_behind_max = 1000;
+constexpr std::size_t id_bytes_max = 256;
 
 std::string random_digits() {
   unsigned char bytes[6];
@@ -119,8 +120,11 @@ void RemoteWorker::on_health(const wire::GrpcResult<std::string>& answer) {
     return lose(answer ? "it says that it does not serve" : words_of(answer.error()));
   }
   alarm_.set(core_.clock().now() + health_period, [this] { ask_health(); });
-  if (std::exchange(is_up_, true)) return;
-  failures_ = 0;
+  // One that is lost each time it has just come back is asked less and less often.
+  if (std::exchange(is_up_, true)) {
+    failures_ = 0;
+    return;
+  }
   follow();
   if (!is_up_) return;
   tell(log::level::info, "is there");
@@ -257,7 +261,7 @@ void RemoteWorker::start(const std::string& function, OnEnd on_end, OnStarted do
               fail(code, who + " does not start the function: " + words_of(answer.error()), Stage::start));
         }
         const auto started = wire::read_started_reply(*answer);
-        if (!started || started->id.empty()) {
+        if (!started || started->id.empty() || started->id.size() > id_bytes_max) {
           return done(fail(Code::died, who + " does not say what it has started", Stage::start));
         }
         if (!is_up_) {

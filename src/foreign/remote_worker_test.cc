@@ -2,8 +2,6 @@
 
 #include <array>
 #include <deque>
-#include <filesystem>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,12 +9,9 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include "container/grpc_peer.h"
-#include "foreign/remote_instance.h"
 #include "foreign/remote_workers.h"
 
 namespace canopy::foreign {
@@ -157,6 +152,20 @@ TEST_F(OneWorker, AnEndMayBeHeardOfBeforeItsStart) {
   EXPECT_EQ(started->endings, std::vector{Ending::crashed});
 }
 
+// The one that is there would never be heard of again.
+TEST_F(OneWorker, AnInstanceThatIsThereAlreadyIsNoNewOne) {
+  const auto first = start("one");
+  for (const std::string& id : {std::string("one"), std::string(257, 'x'), std::string()}) {
+    const auto refused = start(id);
+    ASSERT_TRUE(refused->instance && !*refused->instance) << id;
+    EXPECT_EQ(refused->instance->error().code, Code::died);
+  }
+  EXPECT_EQ(worker_.instance_count(), 1U);
+  tell(Kind::timeout, "one");
+  EXPECT_EQ(first->endings, std::vector{Ending::idle});
+  EXPECT_TRUE(*start("one")->instance);
+}
+
 TEST_F(OneWorker, WhatItDoesNotStartItSaysWhy) {
   const auto unknown = start();
   peer().answer(hear(), "", "5", "no such key");
@@ -237,6 +246,24 @@ TEST_F(OneWorker, WhatItStartedAsItWasLostIsStoppedLater) {
   const auto stopped = wire::read_grpc_message(peer().bodies[streams.back()], 100);
   ASSERT_TRUE(stopped);
   EXPECT_EQ(wire::read_id(*stopped).value_or(""), "one");
+}
+
+// It serves, it says, and breaks off: again and again.
+TEST_F(OneWorker, OneThatIsLostOverAndOverIsDialledLessOften) {
+  auto& connections = played_["a:1"].connections;
+  const std::size_t before = connections.size();
+  for (int i = 0; i < 1000; ++i) {
+    if (connections.back()) {
+      for (const std::uint32_t stream : peer().hear()) {
+        peer().answer(stream, wire::health_reply(wire::Health::serving));
+      }
+      core_.poll();
+      if (worker_.is_up()) connections.back().reset();
+    }
+    pass(milliseconds(10));
+  }
+  EXPECT_GT(up_count_, 5);
+  EXPECT_LE(connections.size() - before, 40U) << "in ten seconds";
 }
 
 TEST_F(OneWorker, IsLostWhenItSaysNothing) {
@@ -375,56 +402,6 @@ TEST_F(ManyWorkers, NobodyThereIsSaid) {
   ASSERT_TRUE(*placed && !**placed);
   EXPECT_EQ((*placed)->error().code, Code::unavailable);
   EXPECT_NE((*placed)->error().message.find("a:1, b:2"), std::string::npos);
-}
-
-std::size_t open_descriptors() {
-  namespace fs = std::filesystem;
-  return static_cast<std::size_t>(
-      std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()));
-}
-
-TEST(RemoteInstance, KeepsNoConnectionThatItsWorkerHasClosed) {
-  const Descriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* const place = reinterpret_cast<sockaddr*>(&address);
-  ASSERT_EQ(bind(listener.get(), place, size), 0);
-  ASSERT_EQ(listen(listener.get(), 4), 0);
-  ASSERT_EQ(getsockname(listener.get(), place, &size), 0);
-  Descriptor way(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(connect(way.get(), place, size), 0);
-  const Descriptor other_end(accept(listener.get(), nullptr, nullptr));
-  RemoteLife life;
-  life.set_way(std::move(way));
-  const std::size_t before = open_descriptors();
-  for (int i = 0; i < 10; ++i) {
-    const auto made = life.connect();
-    ASSERT_TRUE(made) << made.error().message;
-    Descriptor(accept(listener.get(), nullptr, nullptr)).reset();
-    pollfd closed{made->get(), POLLRDHUP, 0};
-    ASSERT_EQ(poll(&closed, 1, 60'000), 1);
-  }
-  EXPECT_LE(open_descriptors(), before + 1);
-}
-
-TEST(RemoteInstance, EndsOnceAndIsRemoved) {
-  const auto life = std::make_shared<RemoteLife>();
-  std::vector<Duration> stops;
-  RemoteInstance instance(life, [&](Duration grace) {
-    stops.push_back(grace);
-    life->end(Ending::idle);
-  });
-  EXPECT_FALSE(instance.connect(1)) << "it has no way there";
-  EXPECT_FALSE(instance.take_end());
-  instance.remove();
-  EXPECT_EQ(stops, std::vector<Duration>{Duration::zero()});
-  life->end(Ending::crashed);
-  const auto end = instance.take_end();
-  ASSERT_TRUE(end);
-  EXPECT_EQ(end->status, 0);
-  EXPECT_FALSE(instance.take_end());
 }
 
 }  // namespace

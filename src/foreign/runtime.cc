@@ -44,14 +44,20 @@ class WorkersRuntime final : public exec::PlainRuntime {
  public:
   WorkersRuntime(const std::vector<std::string>& addresses, const Clock& clock) {
     options_.containers_max = instances_max;
-    options_.make_engine = [addresses, &clock]() -> Result<std::unique_ptr<container::Engine>> {
-      return make_engine(addresses, clock);
+    options_.make_engine = [this, addresses, &clock]() -> Result<std::unique_ptr<container::Engine>> {
+      auto made = make_engine(addresses, clock);
+      engine_ = made.get();
+      return Result<std::unique_ptr<container::Engine>>(std::move(made));
     };
     household_ = std::make_shared<container::Household>(options_, clock);
     if (const auto connects = household_->engine(); !connects) log::warn("{}", connects.error().message);
   }
 
   std::string_view name() const override { return runtime_name; }
+
+  void stop() override {
+    if (engine_ != nullptr) engine_->give_up_starts();
+  }
 
   Result<void> check(const Function& /*function*/, std::string_view /*code*/) override {
     return fail(
@@ -96,6 +102,7 @@ class WorkersRuntime final : public exec::PlainRuntime {
   }
 
   container::RuntimeOptions options_;
+  WorkersEngine* engine_ = nullptr;  // The household's.
   std::shared_ptr<container::Household> household_;
   std::mutex mutex_;
   std::map<std::string, std::weak_ptr<WorkersTemplate>> made_;  // Guarded by it; by key_of().

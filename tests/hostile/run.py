@@ -22,7 +22,7 @@ from side_by_side import Died, share_out  # Beside the folders of the tests, whe
 
 # The longest first, so that in the end nobody waits for one of them.
 GROUPS = ["container", "javascript", "python", "tenants", "tree", "guests", "uploads", "access", "builders", "fetching", "http2", "requests",
-          "nodes", "walls", "data_folder", "canary", "hyperfaas", "traces"]
+          "nodes", "walls", "data_folder", "canary", "hyperfaas", "hyperfaas_workers", "traces"]
 
 
 def chosen_tests(group, wanted, is_long):

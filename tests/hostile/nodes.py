@@ -119,11 +119,11 @@ def prove(secret, what, gateway, worker, rest=b""):
 class Worker:
     """One that has joined by the rules, with a line to each core. What it does then is the test's."""
 
-    def __init__(self, server, name, slots=8, token=None, cores=True, balancer=False):
+    def __init__(self, server, name, slots=8, token=None, cores=True, balancer=False, walls=b""):
         token = token or (pathlib.Path(server.folder) / "node.token").read_bytes().strip()
         self.control = Line(server)
         own = os.urandom(32)
-        self.control.send("join", join_body(self.control.nonce, own, name, slots, token, balancer))
+        self.control.send("join", join_body(self.control.nonce, own, name, slots, token, balancer, walls))
         welcome = fields(self.control.read("welcome")[1])
         expect(welcome[4] == prove(token, b"canopy welcome", self.control.nonce, own), "the server's proof is wrong")
         self.number = welcome[1]
@@ -167,10 +167,10 @@ class Worker:
             line.socket.close()
 
 
-def join_body(gateway, own, name, slots, token, balancer=False):
+def join_body(gateway, own, name, slots, token, balancer=False, walls=b""):
     proof = prove(token, b"canopy join", gateway, own, name)
     return field(1, name) + field(2, os.urandom(32)) + field(3, slots) + field(4, b"wasm") + field(5, 1) + \
-        field(6, own) + field(7, proof) + field(8, b"hostile") + (field(9, 1) if balancer else b"")
+        field(6, own) + field(7, proof) + field(8, b"hostile") + (field(9, 1) if balancer else b"") + (field(10, walls) if walls else b"")
 
 
 def everybody(server):
@@ -404,3 +404,24 @@ def test_rules_that_are_none(server):
         reply = server.request("PUT", "/v1/dispatch", body, {"Content-Type": "application/json"})
         expect(reply.status == status, f"{body[:80]}: {reply}")
     expect(server.request("GET", "/v1/dispatch").json()["mode"] == "local", "the rules have changed")
+
+
+def test_walls_that_are_lies(server):
+    """What it says of itself is told to administrators as text, and changes nothing of what this server says of itself."""
+    own = server.request("GET", "/debug/state").json()["walls"]
+    evil = (b"\x1b[31m\0\n\r\xff\"\\" * 40)[:300]
+    lies = field(1, evil) + field(4, evil) + field(5, 2**63) + field(6, 2**64 - 1) + field(7, evil)
+    worker = Worker(server, b"liar", walls=lies)
+    state = server.request("GET", "/debug/state")
+    expect(not any(byte < 32 and byte != 10 for byte in state.body), f"control characters: {state.body[:2000]}")
+    told = next(one for one in state.json()["workers"] if one["name"] == "liar")["walls"]
+    expect(told["user"].startswith("\x1b[31m") and told["memory"]["held"], f"{told}")
+    expect(state.json()["walls"] == own, "this server's own walls are others now")
+    expect("\x1b" not in server.words(), "the server's log has control characters")
+    worker.leave()
+    for number in (1, 4, 7):
+        line = Line(server)
+        token = (pathlib.Path(server.folder) / "node.token").read_bytes().strip()
+        line.send("join", join_body(line.nonce, os.urandom(32), b"boaster", 8, token, walls=field(number, b"x" * 301)))
+        line.ended()
+    expect("boaster" not in everybody(server), "a text that is too long was taken")

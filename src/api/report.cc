@@ -54,6 +54,7 @@ net::Task<Report> make_report(const Here& here) {
   report.now = here.platform.clock.wall_now();
   report.draining = here.platform.draining;
   if (here.platform.fleet != nullptr) report.nodes = here.platform.fleet->nodes();
+  report.own_worker_count = report.nodes.size();
   if (const scale::Cluster* const cluster = here.platform.cluster) {
     std::ranges::move(cluster->nodes(), std::back_inserter(report.nodes));
     report.dispatch = cluster->rules().mode;
@@ -87,10 +88,12 @@ net::Task<net::HttpResponse> debug_state(const Here& here, net::HttpExchange& ex
   json.member("cores_late", report.late_count);
   json.key("workers");
   json.begin_array();
-  for (Node& node : report.nodes) {
-    // One of this machine has no address: it is a child, and its kernel is ours.
-    if (node.process != 0 && node.address.empty()) {
-      node.walls = wall::read_walls_of(static_cast<pid_t>(node.process), wall::FilterKind::worker);
+  for (std::size_t i = 0; i < report.nodes.size(); ++i) {
+    Node& node = report.nodes[i];
+    // Of others their word counts: what they say is their process is a number of another kernel's.
+    if (i < report.own_worker_count && node.process != 0) {
+      Walls walls = wall::read_walls_of(static_cast<pid_t>(node.process), wall::FilterKind::worker);
+      if (!walls.user.empty()) node.walls = std::move(walls);
     }
     json.raw(node_json(node));
   }

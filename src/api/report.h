@@ -40,7 +40,8 @@ struct Report {
   Duration uptime{};
   WallTime now{};
   bool draining = false;
-  std::vector<Node> nodes;  // Workers.
+  std::vector<Node> nodes;           // Workers: those of this machine first.
+  std::size_t own_worker_count = 0;  // Of them, so many are.
   policy::Dispatch dispatch = policy::Dispatch::local;
 };
 

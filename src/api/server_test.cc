@@ -237,7 +237,10 @@ class AskingCluster final : public scale::Cluster {
   AskingCluster(const AskingCluster&) = delete;
   AskingCluster& operator=(const AskingCluster&) = delete;
 
-  std::vector<Node> nodes() const override { return {}; }
+  // One below a balancer, which says that its process has the number of ours.
+  std::vector<Node> nodes() const override {
+    return {{.name = "leaf/far", .process = getpid(), .last_end = {}}};
+  }
   std::size_t ready_count() const override { return 0; }
   void listen(Listener /*listener*/) override {}
   policy::DispatchRules rules() const override { return {}; }
@@ -272,6 +275,27 @@ TEST(Server, AnswersItsWorkersUntilTheyAreHeardNoMore) {
     started = fail(Code::unavailable, "it is gone");
     EXPECT_EQ(answered, 1) << listen;
   }
+}
+
+TEST(Server, LooksAtNoProcessHereForANodeOfAnotherMachine) {
+  std::atomic<int> answered = 0;
+  ServerParts parts;
+  parts.options.listen = "127.0.0.1:0";
+  parts.catalog = store::make_memory_catalog(system_clock());
+  parts.make_runtimes = [&answered](const RuntimeParts& given) -> Result<Runtimes> {
+    given.cluster = std::make_shared<AskingCluster>(given.disk, answered);
+    return Runtimes();
+  };
+  const auto started = Server::start(std::move(parts), system_clock());
+  ASSERT_TRUE(started) << started.error().message;
+  net::HttpClientRequest request;
+  request.url = (*started)->url();
+  request.target = "/debug/state";
+  const auto reply = net::send(request);
+  ASSERT_TRUE(reply) << reply.error().message;
+  const std::size_t workers = reply->body.find(R"("workers":[)");
+  ASSERT_NE(reply->body.find("leaf/far", workers), std::string::npos) << reply->body;
+  EXPECT_EQ(reply->body.find("walls", workers), std::string::npos) << reply->body;
 }
 
 // As another server with the same store would.

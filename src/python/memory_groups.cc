@@ -3,9 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <csignal>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <string_view>
 #include <utility>
@@ -20,8 +18,6 @@
 
 namespace canopy::python {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::string_view name_begin = "canopy-python-";  // Then the number of the process that made it.
 constexpr std::size_t free_max = 256;
@@ -78,31 +74,9 @@ bool set_limit(const std::string& folder, std::uint64_t bytes) {
   return write_file(folder + swap_files[0], text) && write_file(folder + limit_files[0], text);
 }
 
-void remove_groups(const std::string& folder) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.is_directory(error)) rmdir(entry.path().c_str());
-  }
-  rmdir(folder.c_str());
-}
-
-// Those of servers that are gone, and of one that had this one's number.
-void remove_orphans(const std::string& outside) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(outside, error)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(name_begin)) continue;
-    pid_t owner = 0;
-    std::from_chars(name.data() + name_begin.size(), name.data() + name.size(), owner);
-    if (owner == getpid() || (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH)) {
-      remove_groups(entry.path().string());
-    }
-  }
-}
-
 // A folder for groups below `outside`; "" where it cannot be made, or none in it would count memory.
 std::string make_folder(const std::string& outside) {
-  remove_orphans(outside);
+  wall::remove_orphan_groups(outside, name_begin);
   std::string folder = outside + "/" + std::string(name_begin) + std::to_string(getpid());
   if (mkdir(folder.c_str(), 0755) != 0) return "";
   write_file(folder + "/cgroup.subtree_control", "+memory");
@@ -129,7 +103,7 @@ MemoryGroup::~MemoryGroup() { made_by_->give({.folder = folder_, .bytes = bytes_
 bool MemoryGroup::is_exhausted() const { return count_kills(folder_) > kills_before_; }
 
 MemoryGroups::~MemoryGroups() {
-  if (!folder_.empty()) remove_groups(folder_);
+  if (!folder_.empty()) wall::remove_group(folder_);
 }
 
 // Guarded. In the group of this process, whose limits hold for it then, or beside it in the one that was made

@@ -63,28 +63,6 @@ std::uint64_t least_limit(const GroupPlace& place, std::string_view first_versio
 
 std::string own_name() { return "/" + std::string(name_begin) + std::to_string(getpid()); }
 
-// Groups are removed from the innermost on; a folder of the kernel's files cannot be removed as a tree.
-void remove_groups(const std::string& folder) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.is_directory(error) && !entry.is_symlink(error)) remove_groups(entry.path().string());
-  }
-  rmdir(folder.c_str());
-}
-
-void remove_orphans(const std::string& outside) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(outside, error)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(name_begin)) continue;
-    pid_t owner = 0;
-    std::from_chars(name.data() + name_begin.size(), name.data() + name.size(), owner);
-    if (owner == getpid() || (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH)) {
-      remove_groups(entry.path().string());
-    }
-  }
-}
-
 tl::unexpected<Error> no_group(const std::string& what) {
   const int number = errno;
   return fail(Code::unavailable, "no control group of its own: " + what + ": " +
@@ -125,7 +103,7 @@ Result<void> enter_first_version(const GroupPlace& place, std::string_view contr
     return fail(Code::unavailable,
                 "no control group of its own: this machine's kernel has none for " + std::string(controller));
   }
-  remove_orphans(place.folder());
+  remove_orphan_groups(place.folder(), name_begin);
   const std::string folder = place.folder() + own_name();
   if (mkdir(folder.c_str(), 0755) != 0) return no_group("making " + folder);
   const auto enter = [&]() -> Result<void> {
@@ -145,7 +123,7 @@ Result<void> enter_first_version(const GroupPlace& place, std::string_view contr
 Result<void> enter_second_version(const GroupPlace& place, const GroupLimits& limits,
                                   const std::optional<GroupOwner>& owner) {
   const std::string outside = place.folder();
-  remove_orphans(outside);
+  remove_orphan_groups(outside, name_begin);
   const std::string folder = outside + own_name();
   const std::string inner = folder + server_name;
   const std::string own = std::to_string(getpid());
@@ -156,7 +134,7 @@ Result<void> enter_second_version(const GroupPlace& place, const GroupLimits& li
     write_file(folder + "/cgroup.subtree_control", "-memory");
     if (!place.path.empty()) write_file(outside + "/cgroup.subtree_control", "-memory -pids");
     write_file(outside + "/cgroup.procs", own);
-    remove_groups(folder);
+    remove_group(folder);
     return why;
   };
   if (mkdir(inner.c_str(), 0755) != 0) return back(no_group("making " + inner));
@@ -221,5 +199,27 @@ Result<void> enter_own_group(const GroupLimits& limits, const std::optional<Grou
 }
 
 std::string own_group_folder() { return own_folder(); }
+
+// From the innermost on: a folder of the kernel's files cannot be removed as a tree.
+void remove_group(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.is_directory(error) && !entry.is_symlink(error)) remove_group(entry.path().string());
+  }
+  rmdir(folder.c_str());
+}
+
+void remove_orphan_groups(const std::string& outside, std::string_view begin) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(outside, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(begin)) continue;
+    pid_t owner = 0;
+    std::from_chars(name.data() + begin.size(), name.data() + name.size(), owner);
+    if (owner == getpid() || (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH)) {
+      remove_group(entry.path().string());
+    }
+  }
+}
 
 }  // namespace canopy::wall

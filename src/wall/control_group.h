@@ -50,4 +50,11 @@ Result<void> enter_own_group(const GroupLimits& limits, const std::optional<Grou
 // children: the folder of that. "" where it is in none of its own.
 std::string own_group_folder();
 
+// With those in it; what has processes stays.
+void remove_group(const std::string& folder);
+
+// Those in `outside` whose name is `begin` and then the number of the process that made them, where that is
+// gone; and of one that had this one's number.
+void remove_orphan_groups(const std::string& outside, std::string_view begin);
+
 }  // namespace canopy::wall

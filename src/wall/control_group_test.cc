@@ -118,6 +118,29 @@ TEST_F(ControlGroupTest, ItsOwnerMakesGroupsInItAndChangesNoLimit) {
             as_expected);
 }
 
+TEST(ControlGroup, OnesOfProcessesThatAreGoneAreRemoved) {
+  namespace fs = std::filesystem;
+  const pid_t gone = fork();
+  if (gone == 0) _exit(0);
+  waitpid(gone, nullptr, 0);
+  const fs::path outside = fs::temp_directory_path() / ("canopy-groups-" + std::to_string(getpid()));
+  const auto of = [&outside](const std::string& begin, pid_t owner) {
+    return outside / (begin + std::to_string(owner));
+  };
+  fs::create_directories(of("some-", gone) / "inner" / "innermost");
+  fs::create_directories(of("some-", getpid()));
+  fs::create_directories(of("some-", getppid()));
+  fs::create_directories(of("other-", gone));
+  fs::create_directories(outside / "some-thing");
+  remove_orphan_groups(outside.string(), "some-");
+  EXPECT_FALSE(fs::exists(of("some-", gone)));
+  EXPECT_FALSE(fs::exists(of("some-", getpid())));
+  EXPECT_TRUE(fs::exists(of("some-", getppid())));
+  EXPECT_TRUE(fs::exists(of("other-", gone)));
+  EXPECT_TRUE(fs::exists(outside / "some-thing"));
+  fs::remove_all(outside);
+}
+
 TEST(ControlGroup, OfNobodyLimitsNothing) {
   EXPECT_EQ(limits_of(-1).memory_bytes, 0U);
   EXPECT_EQ(group_of(-1, "no-such-controller").path, "");

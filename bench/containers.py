@@ -97,8 +97,9 @@ def put(server, canopy, made, name, settings=""):
 
 def container_process():
     """The first process of the only container of runc there is."""
-    (group,) = pathlib.Path("/sys/fs/cgroup/pids").glob("canopy-*")
-    return int((group / "cgroup.procs").read_text().split()[0])
+    groups = [(group / "cgroup.procs").read_text().split() for group in pathlib.Path("/sys/fs/cgroup/pids").glob("canopy-*")]
+    (processes,) = filter(None, groups)  # Of what is gone there may be groups still.
+    return int(processes[0])
 
 
 def cold(server, name):

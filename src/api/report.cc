@@ -93,7 +93,7 @@ net::Task<net::HttpResponse> debug_state(const Here& here, net::HttpExchange& ex
     // Of others their word counts: what they say is their process is a number of another kernel's.
     if (i < report.own_worker_count && node.process != 0) {
       Walls walls = wall::read_walls_of(static_cast<pid_t>(node.process), wall::FilterKind::worker);
-      if (!walls.user.empty()) node.walls = std::move(walls);
+      if (!walls.user.empty()) node.walls = std::make_shared<const Walls>(std::move(walls));
     }
     json.raw(node_json(node));
   }

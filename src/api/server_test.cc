@@ -144,11 +144,11 @@ TEST(Server, AWorkerOfAnotherMachineTellsOfItsWalls) {
   const Node node{.name = "far",
                   .last_end = {},
                   .address = "10.0.0.7:1",
-                  .walls = Walls{.user = "canopy",
-                                 .no_new_privileges = true,
-                                 .filter = "allow-list of 250 calls",
-                                 .memory_max_bytes = 4096,
-                                 .no_group = "why there is none"}};
+                  .walls = std::make_shared<const Walls>(Walls{.user = "canopy",
+                                                               .no_new_privileges = true,
+                                                               .filter = "allow-list of 250 calls",
+                                                               .memory_max_bytes = 4096,
+                                                               .no_group = "why there is none"})};
   const std::string json = node_json(node);
   EXPECT_NE(
       json.find(R"("memory":{"held":true,"limit":4096},"tasks":{"held":false,"reason":"why there is none"})"),

@@ -49,7 +49,7 @@ struct MembershipOptions {
   std::uint32_t slots = 1;
   std::vector<std::string> runtimes;
   std::string program;                                 // Its version.
-  std::optional<Walls> walls = {};                     // Around its process.
+  std::shared_ptr<const Walls> walls = {};             // Around its process.
   wire::Nonce instance{};                              // Of this run of it.
   bool balancer = false;                               // Its worker says how many slots it has.
   Duration greeting_max = std::chrono::seconds(10);    // To its welcome; then for each line.

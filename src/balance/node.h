@@ -48,7 +48,7 @@ struct NodeOptions {
   std::string token;
   std::string name;  // On several cores: with "-1", "-2" behind it.
   std::string program;
-  std::optional<Walls> walls;  // Around this process, to be told of.
+  std::shared_ptr<const Walls> walls;  // Around this process, to be told of.
   std::uint32_t slots = 64;
   std::size_t core_count = 1;
   std::size_t compile_jobs = 1;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -220,7 +221,7 @@ Result<int> node(Command& command, Terminal& terminal) {
     CANOPY_TRY(options.balancer, balancer_options(settings));
   }
   CANOPY_TRY_VOID(raise_walls(walls_of(settings, options.folder), command.environment));
-  options.walls = wall::read_own_walls();
+  options.walls = std::make_shared<const Walls>(wall::read_own_walls());
   prepare_process();
   StopSignals signals;
   Refusal refusal;

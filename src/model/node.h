@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -31,11 +31,11 @@ struct Node {
   std::uint64_t resident_bytes = 0;
   WallTime since{};      // When its process started; or, while there is none, when that ended.
   std::string last_end;  // How the process before this one ended: "was ended by signal 9 (SIGKILL)"; or "".
-  std::string address = {};         // Of one that has joined over the network: where it connects from.
-  std::uint64_t slot_count = 0;     // And how many calls it takes at once.
-  bool balancer = false;            // It runs no calls but gives them to those below it.
-  std::uint64_t instance = 0;       // Of the run of its program; 0 where that is not known.
-  std::optional<Walls> walls = {};  // Around its process; of one of another machine, as it says.
+  std::string address = {};      // Of one that has joined over the network: where it connects from.
+  std::uint64_t slot_count = 0;  // And how many calls it takes at once.
+  bool balancer = false;         // It runs no calls but gives them to those below it.
+  std::uint64_t instance = 0;    // Of the run of its program; 0 where that is not known.
+  std::shared_ptr<const Walls> walls = {};  // Around its process; of one of another machine, as it says.
 };
 
 inline constexpr std::size_t tree_depth_max = 16;

@@ -6,7 +6,7 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +35,7 @@ struct Join {
   bool balancer = false;
   Nonce nonce{};
   Sha256Digest proof{};
-  std::optional<Walls> walls = {};  // As it says.
+  std::shared_ptr<const Walls> walls = {};  // As it says; null where it says nothing.
 };
 
 struct Line {

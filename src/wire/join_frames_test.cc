@@ -37,15 +37,17 @@ TEST(JoinFrames, AJoinComesAsItWasSent) {
 TEST(JoinFrames, AJoinTellsOfWalls) {
   Join join = sample_join();
   EXPECT_FALSE(read_join(written(join))->walls);
-  join.walls = Walls{.user = "canopy",
-                     .capabilities = 1024,
-                     .no_new_privileges = true,
-                     .filter = "allow-list of 250 calls",
-                     .memory_max_bytes = 1,
-                     .tasks_max = 2,
-                     .no_group = "why"};
-  EXPECT_EQ(read_join(written(join))->walls, join.walls);
-  join.walls->no_group.assign(1000, 'x');
+  Walls walls{.user = "canopy",
+              .capabilities = 1024,
+              .no_new_privileges = true,
+              .filter = "allow-list of 250 calls",
+              .memory_max_bytes = 1,
+              .tasks_max = 2,
+              .no_group = "why"};
+  join.walls = std::make_shared<const Walls>(walls);
+  EXPECT_EQ(*read_join(written(join))->walls, walls);
+  walls.no_group.assign(1000, 'x');
+  join.walls = std::make_shared<const Walls>(walls);
   EXPECT_EQ(read_join(written(join))->walls->no_group.size(), 300U);
 }
 

@@ -1,6 +1,7 @@
 #include "wire/walls_message.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace canopy::wire {
@@ -15,17 +16,17 @@ void put_walls(const Walls& walls, frames::Walls& message) {
   message.set_no_group(walls.no_group.substr(0, walls_text_size_max));
 }
 
-std::optional<Walls> take_walls(frames::Walls& message) {
+std::shared_ptr<const Walls> take_walls(frames::Walls& message) {
   const std::size_t longest =
       std::max({message.user().size(), message.filter().size(), message.no_group().size()});
-  if (longest > walls_text_size_max) return std::nullopt;
-  return Walls{.user = std::move(*message.mutable_user()),
-               .capabilities = message.capabilities(),
-               .no_new_privileges = message.no_new_privileges(),
-               .filter = std::move(*message.mutable_filter()),
-               .memory_max_bytes = message.memory_max_bytes(),
-               .tasks_max = message.tasks_max(),
-               .no_group = std::move(*message.mutable_no_group())};
+  if (longest > walls_text_size_max) return nullptr;
+  return std::make_shared<const Walls>(Walls{.user = std::move(*message.mutable_user()),
+                                             .capabilities = message.capabilities(),
+                                             .no_new_privileges = message.no_new_privileges(),
+                                             .filter = std::move(*message.mutable_filter()),
+                                             .memory_max_bytes = message.memory_max_bytes(),
+                                             .tasks_max = message.tasks_max(),
+                                             .no_group = std::move(*message.mutable_no_group())});
 }
 
 }  // namespace canopy::wire
